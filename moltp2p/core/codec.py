@@ -1,0 +1,116 @@
+"""Deterministic CBOR: one value, one spelling (spec 02, RFC 8949 section 4.2.1).
+
+The only file that imports cbor2. Two of its habits are contained here: it turns
+tags into objects (dates, regular expressions, huge numbers), so every tag it
+knows is refused while decoding; and it accepts spellings that we would not
+write, so a decoded value is encoded again and compared.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Never, TypeAlias
+
+import cbor2
+
+from moltp2p.core.errors import PeerError, UsageError
+
+MAX_DEPTH: Final = 8  # SPEC 02: "nested more than 8 deep"
+MIN_INT: Final = -(2**63)  # SPEC 02: "from -2^63 to 2^63 - 1"
+MAX_INT: Final = 2**63 - 1
+
+SIGN1_TAG: Final = 0xD2
+"""CBOR tag 18, COSE_Sign1 (RFC 9052 section 4.2), as its one byte."""
+SIGN1_PROTECTED: Final = b"\xa1\x01\x27"  # SPEC 03: "a10127"
+
+Value: TypeAlias = "None | bool | int | str | bytes | list[Value] | dict[str, Value]"
+
+
+def encode(value: object) -> bytes:
+    """Return the one spelling of `value`.
+
+    Raises:
+        UsageError: `wrong-type` when the value is outside the profile of spec 02.
+    """
+    if not _in_profile(value, MAX_DEPTH):
+        raise UsageError("wrong-type", "a value outside the CBOR profile of spec 02")
+    try:
+        return cbor2.dumps(value, canonical=True)
+    except UnicodeEncodeError:
+        raise UsageError("wrong-type", "text that is not Unicode") from None
+
+
+def decode(data: bytes) -> Value:
+    """Return the value `data` encodes, refusing every spelling but ours.
+
+    Raises:
+        PeerError: `malformed`, `wrong-type` or `not-canonical`.
+    """
+    try:
+        value: Value = cbor2.loads(
+            data, max_depth=MAX_DEPTH + 1, semantic_decoders=_REFUSE_TAGS
+        )
+    except (cbor2.CBORDecodeError, UnicodeDecodeError) as error:
+        raise PeerError("malformed", f"not CBOR of our profile: {error}") from None
+    if not _in_profile(value, MAX_DEPTH):
+        raise PeerError("wrong-type", "a value outside the CBOR profile of spec 02")
+    if cbor2.dumps(value, canonical=True) != data:
+        raise PeerError("not-canonical", "another spelling of the same value")
+    return value
+
+
+def encode_sign1(payload: bytes, signature: bytes) -> bytes:
+    """Return a tagged COSE_Sign1 with EdDSA (RFC 9052 section 4.2)."""
+    return bytes((SIGN1_TAG,)) + encode([SIGN1_PROTECTED, {}, payload, signature])
+
+
+def decode_sign1(data: bytes) -> tuple[bytes, bytes]:
+    """Return the payload and the signature of a COSE_Sign1.
+
+    Raises:
+        PeerError: `malformed`, `wrong-type`, `not-canonical`, or `bad-envelope`
+            when it is CBOR but not exactly the structure of spec 03.
+    """
+    if data[:1] != bytes((SIGN1_TAG,)):
+        raise PeerError("bad-envelope", "not a tagged COSE_Sign1")
+    match decode(data[1:]):
+        case [protected, dict(unprotected), bytes(payload), bytes(signature)] if (
+            protected == SIGN1_PROTECTED and not unprotected and len(signature) == 64
+        ):
+            return payload, signature
+    raise PeerError("bad-envelope", "not a COSE_Sign1 as spec 03 writes it")
+
+
+def signature_input(payload: bytes, external_aad: bytes) -> bytes:
+    """Return the bytes that a COSE_Sign1 signs (RFC 9052 section 4.4)."""
+    return encode(["Signature1", SIGN1_PROTECTED, external_aad, payload])
+
+
+def _refuse(*_: object) -> Never:
+    raise cbor2.CBORDecodeError("tags are outside the profile")
+
+
+# The tags that cbor2 decodes by itself; others come back as CBORTag, which the
+# profile refuses by type.
+_REFUSE_TAGS: Final = dict.fromkeys(
+    (0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100)
+    + (256, 258, 260, 261, 1004, 43000, 55799),
+    _refuse,
+)
+
+
+def _in_profile(value: object, depth: int) -> bool:
+    kind = type(value)
+    if kind is str or kind is bytes or kind is bool or value is None:
+        return True
+    if isinstance(value, int):
+        return MIN_INT <= value <= MAX_INT
+    if depth == 0:
+        return False
+    if isinstance(value, list | tuple):
+        return all(_in_profile(item, depth - 1) for item in value)
+    if isinstance(value, dict):
+        return all(
+            type(key) is str and _in_profile(item, depth - 1)
+            for key, item in value.items()
+        )
+    return False

@@ -1,0 +1,64 @@
+"""What a node already holds, as far as a judgement depends on it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from moltp2p.core import keychain
+from moltp2p.core.ids import AgentId, RecordId
+from moltp2p.core.keychain import KeyChain
+from moltp2p.core.kinds import Kind
+from moltp2p.core.record import Record
+
+
+class Facts(Protocol):
+    """Look-ups that `judge` makes; a store answers them."""
+
+    def has(self, record: RecordId) -> bool:
+        """Tell whether the record is held."""
+        ...
+
+    def key_chain(self, agent: AgentId) -> KeyChain | None:
+        """Return the agent's key chain, or None before its inception is seen."""
+        ...
+
+    def is_deleted(self, record: RecordId, agent: AgentId) -> bool:
+        """Tell whether `agent` deleted `record`."""
+        ...
+
+
+class Overlay:
+    """Facts, and on top of them a batch that was judged and is not yet stored.
+
+    It lets the records of one batch depend on each other: a rotation, and the
+    first record by the new key.
+    """
+
+    def __init__(self, below: Facts) -> None:
+        self._below = below
+        self._held: set[RecordId] = set()
+        self._chains: dict[AgentId, KeyChain] = {}
+        self._deleted: set[tuple[RecordId, AgentId]] = set()
+
+    def note(self, record: Record) -> None:
+        """Count a record as held from now on."""
+        header = record.header
+        self._held.add(record.id)
+        chain = keychain.advance(self.key_chain(header.agent), record)
+        if chain is not None:
+            self._chains[header.agent] = chain
+        if header.kind == Kind.DELETE:
+            self._deleted.add((header.refs["target"], header.agent))
+
+    def has(self, record: RecordId) -> bool:
+        """Tell whether the record is held."""
+        return record in self._held or self._below.has(record)
+
+    def key_chain(self, agent: AgentId) -> KeyChain | None:
+        """Return the agent's key chain, or None before its inception is seen."""
+        return self._chains.get(agent) or self._below.key_chain(agent)
+
+    def is_deleted(self, record: RecordId, agent: AgentId) -> bool:
+        """Tell whether `agent` deleted `record`."""
+        key = (record, agent)
+        return key in self._deleted or self._below.is_deleted(record, agent)

@@ -1,0 +1,167 @@
+"""The kinds of records, and what each must and must not carry (spec 03, 09)."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from moltp2p.core import codec
+from moltp2p.core.codec import Value
+from moltp2p.core.errors import PeerError
+from moltp2p.core.limits import (
+    LANGUAGE_PATTERN,
+    MAX_ABOUT_CHARS,
+    MAX_NAME_CHARS,
+    MAX_TEXT_CHARS,
+    MAX_TITLE_CHARS,
+)
+from moltp2p.core.record import Header
+
+
+class Kind(enum.IntEnum):
+    """The kinds that this version knows; others are carried and ignored."""
+
+    INCEPTION = 0
+    ROTATE = 1
+    PROFILE = 2
+    POST = 3
+    DELETE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """The body of a post or a reply.
+
+    Attributes:
+        text: what it says, 1 to 40,000 characters.
+        title: at most 300 characters.
+        language: a BCP 47 tag.
+    """
+
+    text: str
+    title: str | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The body of a profile; the agent's newest one counts.
+
+    Attributes:
+        name: what the agent calls itself, 1 to 64 characters; not unique.
+        about: at most 2,000 characters.
+    """
+
+    name: str
+    about: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """Which of the optional header fields a kind has."""
+
+    needs: frozenset[str]
+    may: frozenset[str] = frozenset()
+    refs: tuple[frozenset[str], ...] = (frozenset(),)
+
+
+def _shape(needs: str = "", may: str = "", refs: tuple[str, ...] = ("",)) -> _Shape:
+    roles = tuple(frozenset(role.split()) for role in refs)
+    return _Shape(frozenset(needs.split()), frozenset(may.split()), roles)
+
+
+_SHAPES: Final[Mapping[int, _Shape]] = {
+    Kind.INCEPTION: _shape(needs="next_key"),
+    Kind.ROTATE: _shape(needs="next_key key"),
+    Kind.PROFILE: _shape(needs="body_hash", may="key"),
+    Kind.POST: _shape(needs="community body_hash", may="key", refs=("", "parent root")),
+    Kind.DELETE: _shape(may="community key", refs=("target",)),
+}
+_SHAPED: Final = ("key", "community", "next_key", "body_hash")
+
+
+def check_shape(header: Header) -> None:
+    """Hold a header to what its kind must carry; unknown kinds may carry anything.
+
+    Raises:
+        PeerError: `bad-header`, naming the field.
+    """
+    if (header.seq == 0) != (header.kind == Kind.INCEPTION):
+        raise PeerError("bad-header", "an inception is the record with 'seq' 0")
+    shape = _SHAPES.get(header.kind)
+    if shape is None:
+        return
+    present = {name for name in _SHAPED if getattr(header, name) is not None}
+    wrong = (shape.needs - present) | (present - shape.needs - shape.may)
+    if wrong:
+        raise PeerError(
+            "bad-header", f"kind {header.kind} must and may not: {', '.join(wrong)}"
+        )
+    if frozenset(header.refs) not in shape.refs:
+        raise PeerError("bad-header", f"kind {header.kind} has other references")
+
+
+def encode_body(body: Post | Profile) -> bytes:
+    """Return the bytes of a body (spec 03)."""
+    names = _POST_NAMES if isinstance(body, Post) else _PROFILE_NAMES
+    values = {key: getattr(body, name) for key, name in names.items()}
+    return codec.encode({k: v for k, v in values.items() if v is not None})
+
+
+def parse_body(kind: int, body: bytes) -> Post | Profile | None:
+    """Return what a body says, or None for a kind that this version does not know.
+
+    Raises:
+        PeerError: `bad-body`, or a code of `codec.decode`.
+    """
+    if kind == Kind.POST:
+        return _post(_texts(body, _POST_NAMES))
+    if kind == Kind.PROFILE:
+        return _profile(_texts(body, _PROFILE_NAMES))
+    return None
+
+
+_POST_NAMES: Final = {"text": "text", "title": "title", "lang": "language"}
+_PROFILE_NAMES: Final = {"name": "name", "about": "about"}
+
+
+def _texts(body: bytes, names: Mapping[str, str]) -> dict[str, str]:
+    fields = codec.decode(body)
+    if not isinstance(fields, dict):
+        raise PeerError("bad-body", "the body is not a map")
+    return {names[key]: _text(key, fields[key]) for key in names if key in fields}
+
+
+def _text(key: str, value: Value) -> str:
+    if not isinstance(value, str):
+        raise PeerError("bad-body", f"field {key!r} is not text")
+    return value
+
+
+def _post(texts: dict[str, str]) -> Post:
+    if not 1 <= len(texts.get("text", "")) <= MAX_TEXT_CHARS:
+        raise PeerError(
+            "bad-body", f"a post has a text of 1 to {MAX_TEXT_CHARS} characters"
+        )
+    if len(texts.get("title", "")) > MAX_TITLE_CHARS:
+        raise PeerError(
+            "bad-body", f"a post has a title of at most {MAX_TITLE_CHARS} characters"
+        )
+    if not re.fullmatch(LANGUAGE_PATTERN, texts.get("language", "en")):
+        raise PeerError("bad-body", "a post's language is a BCP 47 tag, such as 'en'")
+    return Post(**texts)
+
+
+def _profile(texts: dict[str, str]) -> Profile:
+    if not 1 <= len(texts.get("name", "")) <= MAX_NAME_CHARS:
+        raise PeerError(
+            "bad-body", f"a profile has a name of 1 to {MAX_NAME_CHARS} characters"
+        )
+    if len(texts.get("about", "")) > MAX_ABOUT_CHARS:
+        raise PeerError(
+            "bad-body", f"a profile has an about of at most {MAX_ABOUT_CHARS} characters"
+        )
+    return Profile(**texts)

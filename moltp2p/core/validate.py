@@ -1,0 +1,138 @@
+"""One judgement for all roads in: gossip, reconciliation, import, the local API."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from moltp2p.core import keychain
+from moltp2p.core.errors import PeerError
+from moltp2p.core.facts import Facts
+from moltp2p.core.kinds import check_shape, parse_body
+from moltp2p.core.limits import MAX_AHEAD_MS, MAX_GOSSIP_AGE_MS
+from moltp2p.core.record import Record, parse
+from moltp2p.core.topics import NetworkParams, topic_of
+from moltp2p.core.verdict import Verdict
+
+
+class Road(enum.Enum):
+    """How a record came."""
+
+    GOSSIP = "gossip"
+    SYNC = "sync"
+    IMPORT = "import"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What was decided of one record, and why.
+
+    Attributes:
+        verdict: ACCEPT, IGNORE or REJECT.
+        code: a registry word; `ok` with ACCEPT.
+        message: the same for a person.
+        hint: what its author could do about it.
+        record: the record, once it could be read.
+        keep: what to store: the record, or, when its author deleted it, its
+            header alone; None when nothing is to be stored.
+    """
+
+    verdict: Verdict
+    code: str
+    message: str = ""
+    hint: str = ""
+    record: Record | None = None
+    keep: Record | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a judgement needs besides the record and the facts.
+
+    Attributes:
+        network: the network whose records are welcome.
+        now_ms: our clock, milliseconds since 1970 UTC.
+        road: how the record came.
+        topic: the topic it came on, when it came by gossip.
+    """
+
+    network: NetworkParams
+    now_ms: int
+    road: Road
+    topic: str | None = None
+
+
+def judge(wire: bytes, bench: Bench, facts: Facts) -> Ruling:
+    """Return the one ruling on `wire`. Pure: all it depends on is passed in.
+
+    REJECT is only what every node would refuse, whatever it holds and whenever
+    it looks; what depends on our clock or our store is an IGNORE (spec 03).
+
+    After ACCEPT holds: all of `parse`; the network is ours; the topic is the
+    record's; the kind carries what it must; the body, when there, is one of its
+    kind; the signature is by the key named; the key reigned at that `seq`; the
+    record is not more than 600 s ahead, was not held before, nor deleted.
+    """
+    try:
+        record = parse(wire)
+        _check(record, bench)
+    except PeerError as error:
+        return Ruling(Verdict.REJECT, error.code, error.message, error.hint)
+    if facts.has(record.id):
+        return _ignore("duplicate", record, "held already")
+    if not record.is_signed():
+        return Ruling(
+            Verdict.REJECT, "bad-signature", "not signed by the key it names", "", record
+        )
+    return _weigh(record, bench, facts)
+
+
+def _check(record: Record, bench: Bench) -> None:
+    """Refuse what is wrong in itself, signature aside."""
+    header = record.header
+    if header.network != bench.network.id:
+        raise PeerError(
+            "wrong-network",
+            f"a record of network {header.network!r} on {bench.network.id!r}",
+            "join the network that the record belongs to",
+        )
+    if bench.topic not in (None, topic_of(bench.network, header.community)):
+        raise PeerError("wrong-topic", f"it does not belong on {bench.topic}")
+    check_shape(header)
+    if record.body is not None:
+        parse_body(header.kind, record.body)
+
+
+def _weigh(record: Record, bench: Bench, facts: Facts) -> Ruling:
+    """Rule on a well-formed, signed record by our clock and by what we hold."""
+    header = record.header
+    ahead_ms = header.time_ms - bench.now_ms
+    if ahead_ms > MAX_AHEAD_MS:
+        return _ignore(
+            "from-the-future",
+            record,
+            f"dated {ahead_ms // 1000} s ahead of our clock",
+            "set the clock of the machine that signed it",
+        )
+    if bench.road is Road.GOSSIP and -ahead_ms > MAX_GOSSIP_AGE_MS:
+        return _ignore("too-old", record, "old records come by reconciliation")
+    if bench.road in (Road.GOSSIP, Road.LOCAL) and _lacks_body(record):
+        return _ignore("body-missing", record, "a new record travels with its body")
+    chain = facts.key_chain(header.agent)
+    if code := keychain.objection(chain, record):
+        return _ignore(code, record, "the agent's key chain does not let it pass")
+    if facts.is_deleted(record.id, header.agent):
+        bare = record.without_body()
+        return Ruling(
+            Verdict.IGNORE, "deleted", "its author deleted it", "", record, bare
+        )
+    return Ruling(Verdict.ACCEPT, "ok", record=record, keep=record)
+
+
+def _lacks_body(record: Record) -> bool:
+    return record.body is None and record.header.body_hash is not None
+
+
+def _ignore(code: str, record: Record, message: str, hint: str = "") -> Ruling:
+    return Ruling(Verdict.IGNORE, code, message, hint, record)
