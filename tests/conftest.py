@@ -1,0 +1,28 @@
+"""What all tests share: where chance comes from."""
+
+from __future__ import annotations
+
+import os
+import random
+
+import hypothesis
+import pytest
+
+# A test fails for everybody or for nobody. To look for new counterexamples:
+# HYPOTHESIS_PROFILE=exploring; a failure then prints how to repeat it.
+# No deadlines: two busy cores would break them at random.
+hypothesis.settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, print_blob=True
+)
+hypothesis.settings.register_profile(
+    "exploring", max_examples=1_000, deadline=None, print_blob=True
+)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+@pytest.fixture
+def rng() -> random.Random:
+    """Dice that fall alike in every run; SEED=7 in the environment loads them."""
+    seed = int(os.environ.get("SEED", "1"))
+    print(f"repeat this with SEED={seed}")  # noqa: T201  # pytest shows it on failure
+    return random.Random(seed)
