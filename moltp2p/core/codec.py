@@ -1,9 +1,11 @@
 """Deterministic CBOR: one value, one spelling (spec 02, RFC 8949 section 4.2.1).
 
-The only file that imports cbor2. Two of its habits are contained here: it turns
-tags into objects (dates, regular expressions, huge numbers), so every tag it
-knows is refused while decoding; and it accepts spellings that we would not
-write, so a decoded value is encoded again and compared.
+The only file that imports cbor2. Three of its habits are contained here. It turns
+tags into objects (dates, regular expressions, huge numbers): every tag it knows is
+refused while decoding. It takes any value for a map's key, and a map whose keys
+were chosen to collide costs 0.1 s: only strings may be keys, whose hashes nobody
+can choose. It accepts spellings that we would not write: a decoded value is
+encoded again and compared.
 """
 
 from __future__ import annotations
@@ -18,11 +20,12 @@ MAX_DEPTH: Final = 8  # SPEC 02: "nested more than 8 deep"
 MIN_INT: Final = -(2**63)  # SPEC 02: "from -2^63 to 2^63 - 1"
 MAX_INT: Final = 2**63 - 1
 
-SIGN1_TAG: Final = 0xD2
-"""CBOR tag 18, COSE_Sign1 (RFC 9052 section 4.2), as its one byte."""
+SIGN1_TAG: Final = b"\xd2"
+"""CBOR tag 18, COSE_Sign1 (RFC 9052 section 4.2)."""
 SIGN1_PROTECTED: Final = b"\xa1\x01\x27"  # SPEC 03: "a10127"
+SIGNATURE_BYTES: Final = 64
 
-Value: TypeAlias = "None | bool | int | str | bytes | list[Value] | dict[str, Value]"
+Value: TypeAlias = "bool | int | str | bytes | list[Value] | dict[str, Value] | None"
 
 
 def encode(value: object) -> bytes:
@@ -43,16 +46,12 @@ def decode(data: bytes) -> Value:
     """Return the value `data` encodes, refusing every spelling but ours.
 
     Raises:
-        PeerError: `malformed`, `wrong-type` or `not-canonical`.
+        PeerError: `malformed` when it is not CBOR, or not of our profile;
+            `not-canonical` when we would have spelt the same value otherwise.
     """
-    try:
-        value: Value = cbor2.loads(
-            data, max_depth=MAX_DEPTH + 1, semantic_decoders=_REFUSE_TAGS
-        )
-    except (cbor2.CBORDecodeError, UnicodeDecodeError) as error:
-        raise PeerError("malformed", f"not CBOR of our profile: {error}") from None
+    value = _read(data)
     if not _in_profile(value, MAX_DEPTH):
-        raise PeerError("wrong-type", "a value outside the CBOR profile of spec 02")
+        raise PeerError("malformed", "a value outside the CBOR profile of spec 02")
     if cbor2.dumps(value, canonical=True) != data:
         raise PeerError("not-canonical", "another spelling of the same value")
     return value
@@ -60,29 +59,43 @@ def decode(data: bytes) -> Value:
 
 def encode_sign1(payload: bytes, signature: bytes) -> bytes:
     """Return a tagged COSE_Sign1 with EdDSA (RFC 9052 section 4.2)."""
-    return bytes((SIGN1_TAG,)) + encode([SIGN1_PROTECTED, {}, payload, signature])
+    return SIGN1_TAG + cbor2.dumps([SIGN1_PROTECTED, {}, payload, signature])
 
 
 def decode_sign1(data: bytes) -> tuple[bytes, bytes]:
     """Return the payload and the signature of a COSE_Sign1.
 
     Raises:
-        PeerError: `malformed`, `wrong-type`, `not-canonical`, or `bad-envelope`
-            when it is CBOR but not exactly the structure of spec 03.
+        PeerError: `malformed` when there is no CBOR in it, `bad-envelope` when it
+            is not, byte for byte, what `encode_sign1` gives.
     """
-    if data[:1] != bytes((SIGN1_TAG,)):
-        raise PeerError("bad-envelope", "not a tagged COSE_Sign1")
-    match decode(data[1:]):
-        case [protected, dict(unprotected), bytes(payload), bytes(signature)] if (
-            protected == SIGN1_PROTECTED and not unprotected and len(signature) == 64
+    match _read(data[len(SIGN1_TAG) :]):
+        case [_, _, bytes(payload), bytes(signature)] if (
+            len(signature) == SIGNATURE_BYTES
+            and encode_sign1(payload, signature) == data
         ):
             return payload, signature
-    raise PeerError("bad-envelope", "not a COSE_Sign1 as spec 03 writes it")
+        case _:
+            raise PeerError("bad-envelope", "not a COSE_Sign1 as spec 03 writes it")
 
 
 def signature_input(payload: bytes, external_aad: bytes) -> bytes:
     """Return the bytes that a COSE_Sign1 signs (RFC 9052 section 4.4)."""
     return encode(["Signature1", SIGN1_PROTECTED, external_aad, payload])
+
+
+def _read(data: bytes) -> Value:
+    """Return the first value in `data`, in whatever spelling."""
+    try:
+        value: Value = cbor2.loads(
+            data,
+            max_depth=MAX_DEPTH + 1,
+            strict_hashable_types=True,
+            semantic_decoders=_REFUSE_TAGS,
+        )
+    except (cbor2.CBORDecodeError, UnicodeDecodeError) as error:
+        raise PeerError("malformed", f"not CBOR of our profile: {error}") from None
+    return value
 
 
 def _refuse(*_: object) -> Never:
@@ -91,11 +104,10 @@ def _refuse(*_: object) -> Never:
 
 # The tags that cbor2 decodes by itself; others come back as CBORTag, which the
 # profile refuses by type.
-_REFUSE_TAGS: Final = dict.fromkeys(
-    (0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100)
-    + (256, 258, 260, 261, 1004, 43000, 55799),
-    _refuse,
-)
+_TAGS: Final = """
+    0 1 2 3 4 5 25 28 29 30 35 36 37 52 54 100 256 258 260 261 1004 43000 55799
+"""
+_REFUSE_TAGS: Final = dict.fromkeys(map(int, _TAGS.split()), _refuse)
 
 
 def _in_profile(value: object, depth: int) -> bool:
