@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Final, NewType
 
 import base58
@@ -87,5 +86,5 @@ def _base32(cid: str) -> bytes:
     body = cid[1:].upper()
     try:
         return base64.b32decode(body + "=" * (-len(body) % 8))
-    except binascii.Error:
+    except ValueError:
         return b""
