@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from moltp2p.core.codec import Value
 from moltp2p.core.ids import PublicKey, RecordId
 from moltp2p.core.kinds import Kind
 from moltp2p.core.record import Header, Record
+
+MAX_LINKS: Final = 256  # SPEC 01: "at most 256 links"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,9 @@ def objection(chain: KeyChain | None, record: Record) -> str | None:
     Returns:
         `chain-forked`: another inception, or another rotation from the same link,
             was seen first.
-        `not-committed`: a rotation to a key that the link before did not commit to.
+        `chain-full`: a rotation too many.
+        `not-committed`: a rotation to a key that the newest link did not commit to,
+            or to a place before that link.
         `key-unknown`: signed by a key that is not in the chain, as far as we know.
         `key-superseded`: signed by a key at or after the rotation away from it.
     """
@@ -107,23 +111,23 @@ def _rotation_objection(chain: KeyChain | None, header: Header) -> str | None:
     if chain is None:
         return "key-unknown"
     committed = hashlib.sha256(header.signing_key).digest()
-    if committed == chain.current.next_key and header.seq > chain.current.since_seq:
-        return None
-    if any(link.next_key == committed for link in chain.links):
-        return "chain-forked"
-    return "not-committed"
+    if committed != chain.current.next_key:
+        is_forked = any(link.next_key == committed for link in chain.links)
+        return "chain-forked" if is_forked else "not-committed"
+    if header.seq <= chain.current.since_seq:
+        return "not-committed"
+    return "chain-full" if len(chain.links) == MAX_LINKS else None
 
 
 def _reign_objection(chain: KeyChain, header: Header) -> str | None:
-    for link, after in zip(chain.links, (*chain.links[1:], None), strict=True):
-        if link.key == header.signing_key:
-            if after is not None and header.seq >= after.since_seq:
-                return "key-superseded"
-            return None if header.seq >= link.since_seq else "key-unknown"
-    return "key-unknown"
+    keys = [link.key for link in chain.links if link.since_seq <= header.seq]
+    if keys[-1] == header.signing_key:
+        return None
+    return "key-superseded" if header.signing_key in keys else "key-unknown"
 
 
 def _link(record: Record) -> Link:
     header = record.header
-    assert header.next_key is not None, "judge lets no chain record pass without it"
+    if header.next_key is None:
+        raise ValueError("judge lets no chain record pass without its next key")
     return Link(header.signing_key, header.seq, header.next_key, record.id)
