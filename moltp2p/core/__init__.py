@@ -1,0 +1,1 @@
+"""The data: records, keys, bytes. No I/O, no clock, no dice."""

@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from moltp2p.core.errors import PeerError, UsageError
 from moltp2p.core.ids import AgentId, PublicKey, RecordId
 from moltp2p.core.keys import Signer
-from moltp2p.core.kinds import Kind, Post, Profile, encode_body
+from moltp2p.core.kinds import Kind, Post, Profile, check_shape, encode_body, parse_body
 from moltp2p.core.record import Header, Origin, Record, seal
 
 
@@ -36,7 +37,7 @@ class Draft:
     kind: int
     body: Post | Profile | None = None
     community: str | None = None
-    refs: Mapping[str, RecordId] = field(default_factory=dict)
+    refs: Mapping[str, RecordId] = field(default_factory=dict, hash=False)
     ai_generated: bool | None = None
     origin: Origin | None = None
 
@@ -69,7 +70,7 @@ class Author:
             origin=draft.origin,
         )
         body = None if draft.body is None else encode_body(draft.body)
-        return seal(header, body, self.signer)
+        return _finish(seal(header, body, self.signer))
 
     def rotate(self, head: Head, next_key: PublicKey, time_ms: int) -> Record:
         """Return the rotate record that puts this author's signer in force.
@@ -78,6 +79,9 @@ class Author:
             head: the agent's newest record.
             next_key: the public key to rotate to after this one.
             time_ms: the author's clock, milliseconds since 1970 UTC.
+
+        Raises:
+            UsageError: `bad-header` when `next_key` was used before.
         """
         header = Header(
             network=self.network,
@@ -89,14 +93,19 @@ class Author:
             time_ms=time_ms,
             next_key=hashlib.sha256(next_key).digest(),
         )
-        return seal(header, None, self.signer)
+        return _finish(seal(header, None, self.signer))
 
     def _key(self) -> PublicKey | None:
-        return None if self.signer.public == self.agent else self.signer.public
+        key = self.signer.public
+        return None if key == PublicKey(self.agent) else key
 
 
 def incept(network: str, signer: Signer, next_key: PublicKey, time_ms: int) -> Record:
-    """Return an agent's first record, committed to its next key (spec 01)."""
+    """Return an agent's first record, committed to its next key (spec 01).
+
+    Raises:
+        UsageError: `bad-header` when `next_key` is the signer's own.
+    """
     header = Header(
         network=network,
         agent=AgentId(signer.public),
@@ -105,4 +114,15 @@ def incept(network: str, signer: Signer, next_key: PublicKey, time_ms: int) -> R
         time_ms=time_ms,
         next_key=hashlib.sha256(next_key).digest(),
     )
-    return seal(header, None, signer)
+    return _finish(seal(header, None, signer))
+
+
+def _finish(record: Record) -> Record:
+    """Return the record, held to the rules of its kind as a reader would."""
+    try:
+        check_shape(record.header)
+        if record.body is not None:
+            parse_body(record.header.kind, record.body)
+    except PeerError as error:
+        raise UsageError(error.code, error.message, error.hint) from None
+    return record

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey
 
 from moltp2p.core.errors import UsageError
 from moltp2p.core.ids import PublicKey
 
-SEED_BYTES = 32
+SEED_BYTES: Final = 32
 
 
 class Signer:
@@ -22,7 +24,7 @@ class Signer:
 
     def __init__(self, seed: bytes) -> None:
         if len(seed) != SEED_BYTES:
-            raise UsageError("bad-seed", f"a seed is {SEED_BYTES} bytes, not {len(seed)}")
+            raise UsageError("bad-seed", f"{len(seed)} bytes; a seed is {SEED_BYTES}")
         self._key = SigningKey(seed)
         self.public = PublicKey(bytes(self._key.verify_key))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,6 +30,10 @@ class Kind(enum.IntEnum):
     PROFILE = 2
     POST = 3
     DELETE = 4
+
+
+CHAIN_KINDS: Final = frozenset({Kind.INCEPTION, Kind.ROTATE})
+"""The kinds that make up an agent's key chain (spec 01)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ def check_shape(header: Header) -> None:
     """Hold a header to what its kind must carry; unknown kinds may carry anything.
 
     Raises:
-        PeerError: `bad-header`, naming the field.
+        PeerError: `bad-header`, naming the fields.
     """
     if (header.seq == 0) != (header.kind == Kind.INCEPTION):
         raise PeerError("bad-header", "an inception is the record with 'seq' 0")
@@ -95,13 +100,26 @@ def check_shape(header: Header) -> None:
     if shape is None:
         return
     present = {name for name in _SHAPED if getattr(header, name) is not None}
-    wrong = (shape.needs - present) | (present - shape.needs - shape.may)
-    if wrong:
-        raise PeerError(
-            "bad-header", f"kind {header.kind} must and may not: {', '.join(wrong)}"
-        )
+    if lacking := shape.needs - present:
+        raise _misshapen(header.kind, "needs", lacking)
+    if surplus := present - shape.needs - shape.may:
+        raise _misshapen(header.kind, "has no", surplus)
     if frozenset(header.refs) not in shape.refs:
         raise PeerError("bad-header", f"kind {header.kind} has other references")
+    _check_commitment(header)
+
+
+def _misshapen(kind: int, verb: str, names: Iterable[str]) -> PeerError:
+    return PeerError("bad-header", f"kind {kind} {verb} {', '.join(sorted(names))}")
+
+
+def _check_commitment(header: Header) -> None:
+    """Refuse a next key that is known already: whoever stole it could rotate."""
+    if header.next_key is None:
+        return
+    for key in (header.agent, header.signing_key):
+        if header.next_key == hashlib.sha256(key).digest():
+            raise PeerError("bad-header", "the next key is one that was used before")
 
 
 def encode_body(body: Post | Profile) -> bytes:
@@ -162,6 +180,6 @@ def _profile(texts: dict[str, str]) -> Profile:
         )
     if len(texts.get("about", "")) > MAX_ABOUT_CHARS:
         raise PeerError(
-            "bad-body", f"a profile has an about of at most {MAX_ABOUT_CHARS} characters"
+            "bad-body", f"a profile's about has at most {MAX_ABOUT_CHARS} characters"
         )
     return Profile(**texts)

@@ -1,9 +1,9 @@
 """A record: a signed header, and a body that it binds by hash (spec 03).
 
-    wire    [ sign1, body or null ]             what travels and is stored
-    sign1   COSE_Sign1(payload = header)        what is verified
-    header  deterministic CBOR map              what is signed; its SHA-256 is the id
-    body    bytes                               may be dropped; the header still verifies
+    wire    [ sign1, body or null ]         what travels and is stored
+    sign1   COSE_Sign1(payload = header)    what is verified
+    header  deterministic CBOR map          what is signed; its SHA-256 is the id
+    body    bytes                           may be dropped; the header still verifies
 
 The exact bytes received are kept. Nothing here encodes again in order to verify.
 """
@@ -81,7 +81,7 @@ class Header:
     key: PublicKey | None = None
     prev: RecordId | None = None
     community: str | None = None
-    refs: Mapping[str, RecordId] = field(default_factory=dict)
+    refs: Mapping[str, RecordId] = field(default_factory=dict, hash=False)
     next_key: bytes | None = None
     body_hash: bytes | None = None
     body_bytes: int | None = None
@@ -157,8 +157,8 @@ def parse(wire: bytes) -> Record:
     type, and that the body, when present, is the one that the header names.
 
     Raises:
-        PeerError: `too-large`, `malformed`, `wrong-type`, `not-canonical`,
-            `bad-envelope`, `unsupported-version`, `bad-header`, `body-mismatch`.
+        PeerError: `too-large`, `malformed`, `not-canonical`, `bad-envelope`,
+            `unsupported-version`, `bad-header`, `body-mismatch`.
     """
     if len(wire) > MAX_RECORD_BYTES:
         raise PeerError(
@@ -173,7 +173,8 @@ def parse(wire: bytes) -> Record:
             _check_body(header, body)
             record = RecordId(hashlib.sha256(payload).digest())
             return Record(record, header, sign1, body)
-    raise PeerError("bad-envelope", "not a pair of COSE_Sign1 and body")
+        case _:
+            raise PeerError("bad-envelope", "not a pair of COSE_Sign1 and body")
 
 
 def parse_header(payload: bytes) -> Header:
@@ -238,9 +239,8 @@ def _are_refs(value: Value) -> bool:
 def _is_origin(value: Value) -> bool:
     if not isinstance(value, dict) or not value:
         return False
-    trigger = value.get("trigger")
     labels = (value[name] for name in ("framework", "model") if name in value)
-    return (trigger is None or trigger in TRIGGERS) and all(map(_is_label, labels))
+    return value.get("trigger", TRIGGERS[0]) in TRIGGERS and all(map(_is_label, labels))
 
 
 _CHECKS: Final[Mapping[str, Callable[[Value], bool]]] = {
@@ -302,12 +302,13 @@ _NAMES: Final[Mapping[str, str]] = {
 
 def _fields(header: Header) -> dict[str, object]:
     """Return the map that is signed: every field that the header has."""
-    fields: dict[str, object] = {"v": VERSION}
-    for name, attribute in _NAMES.items():
-        value = getattr(header, attribute)
-        if value is not None and value != {}:
-            fields[name] = value
+    fields = {name: getattr(header, attribute) for name, attribute in _NAMES.items()}
+    fields["v"] = VERSION
+    fields["refs"] = dict(header.refs) or None
     if header.origin is not None:
-        labels = dataclasses.asdict(header.origin)
-        fields["origin"] = {k: v for k, v in labels.items() if v is not None}
-    return fields
+        fields["origin"] = _present(dataclasses.asdict(header.origin)) or None
+    return _present(fields)
+
+
+def _present(fields: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if value is not None}

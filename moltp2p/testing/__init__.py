@@ -1,0 +1,1 @@
+"""Agents, networks and faults for tests; shipped, for embedders test with it too."""

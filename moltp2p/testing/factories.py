@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from moltp2p.core.author import Author, Draft, Head, incept
-from moltp2p.core.ids import AgentId, RecordId
+from moltp2p.core.ids import AgentId
 from moltp2p.core.keys import Signer
 from moltp2p.core.kinds import Kind, Post
 from moltp2p.core.record import Record
@@ -86,9 +86,9 @@ class TestAgent:
 
     def delete(self, target: Record) -> Record:
         """Delete a record, whoever wrote it."""
-        community = target.header.community
+        refs = {"target": target.id}
         return self.write(
-            Draft(Kind.DELETE, community=community, refs={"target": RecordId(target.id)})
+            Draft(Kind.DELETE, community=target.header.community, refs=refs)
         )
 
     def _keep(self, record: Record) -> Record:
