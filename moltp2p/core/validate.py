@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from moltp2p.core import keychain
 from moltp2p.core.errors import PeerError
 from moltp2p.core.facts import Facts
-from moltp2p.core.kinds import check_shape, parse_body
+from moltp2p.core.kinds import CHAIN_KINDS, check_shape, parse_body
 from moltp2p.core.limits import MAX_AHEAD_MS, MAX_GOSSIP_AGE_MS
 from moltp2p.core.record import Record, parse
 from moltp2p.core.topics import NetworkParams, topic_of
@@ -72,7 +72,7 @@ def judge(wire: bytes, bench: Bench, facts: Facts) -> Ruling:
     After ACCEPT holds: all of `parse`; the network is ours; the topic is the
     record's; the kind carries what it must; the body, when there, is one of its
     kind; the signature is by the key named; the key reigned at that `seq`; the
-    record is not more than 600 s ahead, was not held before, nor deleted.
+    record is not more than 600 s ahead, was not held before, and was not deleted.
     """
     try:
         record = parse(wire)
@@ -82,9 +82,8 @@ def judge(wire: bytes, bench: Bench, facts: Facts) -> Ruling:
     if facts.has(record.id):
         return _ignore("duplicate", record, "held already")
     if not record.is_signed():
-        return Ruling(
-            Verdict.REJECT, "bad-signature", "not signed by the key it names", "", record
-        )
+        message = "not signed by the key it names"
+        return Ruling(Verdict.REJECT, "bad-signature", message, record=record)
     return _weigh(record, bench, facts)
 
 
@@ -115,14 +114,18 @@ def _weigh(record: Record, bench: Bench, facts: Facts) -> Ruling:
             f"dated {ahead_ms // 1000} s ahead of our clock",
             "set the clock of the machine that signed it",
         )
-    if bench.road is Road.GOSSIP and -ahead_ms > MAX_GOSSIP_AGE_MS:
+    # The key chain is what others judge by, and its owner tells it again.
+    is_stale = -ahead_ms > MAX_GOSSIP_AGE_MS and header.kind not in CHAIN_KINDS
+    if bench.road is Road.GOSSIP and is_stale:
         return _ignore("too-old", record, "old records come by reconciliation")
     if bench.road in (Road.GOSSIP, Road.LOCAL) and _lacks_body(record):
         return _ignore("body-missing", record, "a new record travels with its body")
     chain = facts.key_chain(header.agent)
     if code := keychain.objection(chain, record):
         return _ignore(code, record, "the agent's key chain does not let it pass")
-    if facts.is_deleted(record.id, header.agent):
+    # Deleting drops a body, so what has none stays. Otherwise a thief could delete
+    # the rotation away from the stolen key.
+    if header.body_hash is not None and facts.is_deleted(record.id, header.agent):
         bare = record.without_body()
         return Ruling(
             Verdict.IGNORE, "deleted", "its author deleted it", "", record, bare
