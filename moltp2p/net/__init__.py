@@ -1,0 +1,1 @@
+"""Sockets and streams: the one folder that knows libp2p."""

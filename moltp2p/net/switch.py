@@ -1,0 +1,358 @@
+"""The switch: who is connected, and which handler serves which stream.
+
+Both networks are this switch with another transport under it, so that what is
+tested in memory holds on sockets. It takes the place of libp2p's Swarm and
+BasicHost, which one stranger can end or fill (spec/decisions).
+
+Life of a connection::
+
+    dial ──┐                            ┌─ PeerDown, slot given back
+    accept ┴─ handshake ─ settle ─ PeerUp ─ streams … end ─┘
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+import trio
+
+from moltp2p.core.errors import PeerError, UsageError
+from moltp2p.net.admission import Slots
+from moltp2p.net.base import (
+    ConnectionLimits,
+    NetworkStats,
+    PeerDown,
+    PeerEvent,
+    PeerInfo,
+    PeerUp,
+)
+from moltp2p.net.containment import BLAMELESS, Counts, Offer, serve
+from moltp2p.net.watchers import Watchers
+from moltp2p.proto.address import Address, parse_address
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from moltp2p.core.ids import PeerId
+    from moltp2p.net.base import FaultHandler, Stream, StreamHandler
+
+log = structlog.get_logger(__name__)
+
+
+class Connection(Protocol):
+    """A secured connection to one peer."""
+
+    @property
+    def address(self) -> Address:
+        """The other end, and who it proved to be."""
+
+    @property
+    def outbound(self) -> bool:
+        """Whether we dialled."""
+
+    async def run(self, offered: Callable[[Offer], Awaitable[None]]) -> None:
+        """Carry streams until the connection ends.
+
+        Raises:
+            PeerError: the peer broke the transport's rules.
+        """
+
+    async def open_stream(self, protocols: Sequence[str]) -> Stream:
+        """Open a stream (`net.base.Network.open_stream`)."""
+
+    async def close(self) -> None:
+        """End it, and `run` with it. Never raises, never hangs; may be repeated."""
+
+
+class Transport(Protocol):
+    """A way to make connections."""
+
+    def addresses(self) -> list[Address]:
+        """Return where we listen."""
+
+    async def dial(self, address: Address) -> Connection:
+        """Return a secured connection.
+
+        Raises:
+            PeerError: `dial-failed` or `wrong-peer`.
+        """
+
+
+@dataclass(slots=True, eq=False)
+class _Member:
+    """A connected peer, and what we hold against it."""
+
+    connection: Connection
+    connected_at: float
+    faults: int = 0
+    streams: int = 0
+
+    @property
+    def peer(self) -> PeerId:
+        return self.connection.address.peer
+
+    def info(self) -> PeerInfo:
+        return PeerInfo(
+            peer=self.peer,
+            address=str(self.connection.address),
+            outbound=self.connection.outbound,
+            connected_at=self.connected_at,
+            faults=self.faults,
+        )
+
+
+class Switch:
+    """Implements `net.base.Network` over any transport.
+
+    Args:
+        peer_id: who we are.
+        limits: what strangers may hold.
+        nursery: where connections live.
+        on_fault: told of each fault of a peer.
+
+    Attributes:
+        transport: set once, by whoever opens the network.
+        slots: the connections held; the transport admits inbound ones through it.
+        counts: what was refused, wrong or buggy.
+    """
+
+    transport: Transport
+
+    def __init__(
+        self,
+        peer_id: PeerId,
+        limits: ConnectionLimits,
+        nursery: trio.Nursery,
+        on_fault: FaultHandler | None,
+    ) -> None:
+        self.limits = limits
+        self.slots = Slots(limits)
+        self.counts = Counts()
+        self._peer_id = peer_id
+        self._nursery = nursery
+        self._on_fault = on_fault
+        self._handlers: dict[str, StreamHandler] = {}
+        self._members: dict[PeerId, _Member] = {}
+        self._dials: dict[PeerId, trio.Lock] = {}
+        self._watchers = Watchers()
+
+    @property
+    def peer_id(self) -> PeerId:
+        """Who we are."""
+        return self._peer_id
+
+    @property
+    def protocols(self) -> Sequence[str]:
+        """What we have handlers for."""
+        return tuple(self._handlers)
+
+    def addresses(self) -> list[str]:
+        """Return where we listen (`net.base.Network`)."""
+        return [str(address) for address in self.transport.addresses()]
+
+    def handle(self, protocol: str, handler: StreamHandler) -> None:
+        """Serve inbound streams of `protocol` (`net.base.Network`)."""
+        self._handlers[protocol] = handler
+
+    async def dial(self, address: str) -> PeerId:
+        """Connect to `address` (`net.base.Network`)."""
+        target = parse_address(address)
+        if target.peer == self._peer_id:
+            raise UsageError("self-dial", f"{address} is this node itself")
+        lock = self._dials.setdefault(target.peer, trio.Lock())
+        try:
+            async with lock:
+                if target.peer not in self._members:
+                    await self._connect(target)
+        finally:
+            if not lock.locked():
+                self._dials.pop(target.peer, None)
+        return target.peer
+
+    async def _connect(self, target: Address) -> None:
+        with ExitStack() as hold:
+            hold.enter_context(self.slots.hold_outbound())
+            connection = await self._dialled(target)
+            await self._nursery.start(self.carry, connection, hold.pop_all())
+
+    async def _dialled(self, target: Address) -> Connection:
+        with trio.move_on_after(self.limits.dial_s):
+            return await self.transport.dial(target)
+        raise PeerError(
+            "dial-failed", f"{target}: no answer within {self.limits.dial_s:g} s"
+        )
+
+    async def carry(
+        self,
+        connection: Connection,
+        hold: ExitStack,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Carry a secured connection to its end; started once it may be used.
+
+        Owns `connection` and the slot in `hold`; whatever happens on the
+        connection ends here.
+        """
+        with hold:
+            try:
+                member = self._join(connection)
+                task_status.started()
+                if member is not None:
+                    await self._carry(member)
+            finally:
+                await connection.close()
+
+    async def _carry(self, member: _Member) -> None:
+        try:
+            async with trio.open_nursery() as streams:
+                await member.connection.run(partial(self._offered, member, streams))
+                streams.cancel_scope.cancel()
+        except* PeerError as group:
+            log.info("connection-ended", peer=member.peer, cause=str(group.exceptions))
+        except* Exception as group:
+            # Every kind, on purpose (C1): one connection must not end the node.
+            self.counts.handler_bugs["connection"] += 1
+            log.exception("connection-bug", peer=member.peer, exc_info=group)
+        finally:
+            self._leave(member)
+
+    def _join(self, connection: Connection) -> _Member | None:
+        """Make the connection its peer's only one, or return None."""
+        peer = connection.address.peer
+        old = self._members.get(peer)
+        if old is not None and not self._outranks(connection, old):
+            return None
+        member = _Member(connection, trio.current_time())
+        if old is not None:
+            self._leave(old)
+            self._nursery.start_soon(old.connection.close)
+        self._members[peer] = member
+        self._watchers.tell(PeerUp(member.info()))
+        return member
+
+    def _outranks(self, new: Connection, old: _Member) -> bool:
+        """Tell whether the newer of two connections to one peer is to stay.
+
+        Both ends must choose the same. When both dialled at the same moment,
+        the dial of the lower peer id stays; otherwise whoever dials again has
+        lost the old connection, so the new one stays.
+        """
+        crossed = new.outbound != old.connection.outbound
+        if not crossed or trio.current_time() - old.connected_at > self.limits.dial_s:
+            return True
+        dialler = self._peer_id if new.outbound else old.peer
+        return dialler == min(self._peer_id, old.peer)
+
+    def _leave(self, member: _Member) -> None:
+        if self._members.get(member.peer) is member:
+            del self._members[member.peer]
+            self._watchers.tell(PeerDown(member.peer))
+
+    async def _offered(
+        self, member: _Member, streams: trio.Nursery, offer: Offer
+    ) -> None:
+        if member.streams >= self.limits.streams_per_peer:
+            self._blame(member, "too-many-streams")
+            await offer.reset()
+            return
+        member.streams += 1
+        streams.start_soon(self._serve, member, offer)
+
+    async def _serve(self, member: _Member, offer: Offer) -> None:
+        try:
+            await serve(
+                offer,
+                self._handlers,
+                self.limits.negotiate_s,
+                partial(self._blame, member),
+                self.counts,
+            )
+        finally:
+            member.streams -= 1
+
+    async def open_stream(self, peer: PeerId, protocols: Sequence[str]) -> Stream:
+        """Open a stream (`net.base.Network`)."""
+        member = self._members.get(peer)
+        if member is None:
+            raise PeerError("not-connected", f"no connection to {peer}")
+        with trio.move_on_after(self.limits.negotiate_s):
+            return await member.connection.open_stream(protocols)
+        raise PeerError(
+            "too-slow", f"{peer} agreed on no protocol in {self.limits.negotiate_s:g} s"
+        )
+
+    def peers(self) -> list[PeerInfo]:
+        """Return the connected peers (`net.base.Network`)."""
+        return [member.info() for member in self._members.values()]
+
+    def watch(self) -> trio.MemoryReceiveChannel[PeerEvent]:
+        """Return a channel of comings and goings (`net.base.Network`)."""
+        return self._watchers.add([PeerUp(info) for info in self.peers()])
+
+    def report(self, peer: PeerId, code: str) -> None:
+        """Count a fault against `peer` (`net.base.Network`)."""
+        if member := self._members.get(peer):
+            self._blame(member, code)
+
+    def _blame(self, member: _Member, code: str) -> None:
+        self.counts.faults[code] += 1
+        if code in BLAMELESS:
+            return
+        member.faults += 1
+        if self._on_fault is not None:
+            self._on_fault(member.peer, code)
+        if member.faults == self.limits.faults_per_peer:
+            log.warning("hung-up", peer=member.peer, code=code, faults=member.faults)
+            self._nursery.start_soon(member.connection.close)
+
+    async def disconnect(self, peer: PeerId) -> None:
+        """End the connection to `peer` (`net.base.Network`)."""
+        if member := self._members.get(peer):
+            await member.connection.close()
+            self._leave(member)
+
+    def stats(self) -> NetworkStats:
+        """Return the counters (`net.base.Network`)."""
+        members = self._members.values()
+        return NetworkStats(
+            connections=len(members),
+            inbound=sum(not member.connection.outbound for member in members),
+            refused=dict(self.counts.refused),
+            faults=dict(self.counts.faults),
+            handler_bugs=dict(self.counts.handler_bugs),
+        )
+
+    async def close(self) -> None:
+        """End every connection, all at once, in at most `close_s`."""
+        with trio.move_on_after(self.limits.close_s, shield=True):
+            async with trio.open_nursery() as nursery:
+                for member in self._members.values():
+                    nursery.start_soon(member.connection.close)
+        self._watchers.close()
+
+
+@asynccontextmanager
+async def open_switch(
+    peer_id: PeerId, limits: ConnectionLimits, on_fault: FaultHandler | None
+) -> AsyncIterator[tuple[Switch, trio.Nursery]]:
+    """Run a switch for the length of the block; say goodbye to everybody at its end.
+
+    An error of the block leaves it as it is, not in a group: nothing that runs
+    beside it raises.
+    """
+    failure: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        switch = Switch(peer_id, limits, nursery, on_fault)
+        try:
+            yield switch, nursery
+        except Exception as error:  # noqa: BLE001 — raised again, outside the nursery
+            failure = error
+        finally:
+            await switch.close()
+            nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure

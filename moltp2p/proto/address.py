@@ -1,0 +1,155 @@
+"""Where a node can be reached: TCP over IPv4 or IPv6, and who answers there.
+
+The text form is a multiaddr: `/ip4/192.0.2.1/tcp/4001/p2p/12D3Koo…` (spec 04).
+"""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+from dataclasses import dataclass
+from typing import Final
+
+import base58
+
+from moltp2p.core.errors import UsageError
+from moltp2p.core.ids import PeerId, PublicKey
+
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+# SPEC 04: "The bytes of a peer id are `002408011220` and the 32 bytes of the key."
+PEER_ID_PREFIX: Final = bytes.fromhex("002408011220")
+
+# SPEC 04: "at most 160 characters"
+MAX_ADDRESS_CHARS: Final = 160
+
+_LISTEN_HINT: Final = "write /ip4/<address>/tcp/<port> or /ip6/<address>/tcp/<port>"
+_DIAL_HINT: Final = f"{_LISTEN_HINT} and end it with /p2p/<peer id>"
+
+
+class Scope(enum.IntEnum):
+    """From where an address can be reached, narrowest first."""
+
+    NOWHERE = 0  # unspecified, multicast, reserved, link-local
+    MACHINE = 1
+    SITE = 2
+    WORLD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An IP address and a TCP port; port 0 asks for any free one."""
+
+    ip: IpAddress
+    port: int
+
+    def __str__(self) -> str:
+        return f"/ip{self.ip.version}/{self.ip}/tcp/{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An endpoint, and the peer that answers there."""
+
+    endpoint: Endpoint
+    peer: PeerId
+
+    def __str__(self) -> str:
+        return f"{self.endpoint}/p2p/{self.peer}"
+
+
+def peer_id_of(key: PublicKey) -> PeerId:
+    """Return the peer id of a node's Ed25519 key (spec 04)."""
+    return PeerId(base58.b58encode(PEER_ID_PREFIX + key).decode())
+
+
+def parse_peer_id(text: str) -> PeerId:
+    """Return the peer id that `text` spells.
+
+    Raises:
+        UsageError: `bad-address` when it is not that of an Ed25519 key.
+    """
+    try:
+        raw = base58.b58decode(text) if len(text) <= 64 else b""
+    except ValueError:
+        raw = b""
+    if len(raw) != len(PEER_ID_PREFIX) + 32 or not raw.startswith(PEER_ID_PREFIX):
+        raise UsageError(
+            "bad-address",
+            f"not the peer id of an Ed25519 key: {text[:80]!r}",
+            "a peer id is written 12D3Koo…",
+        )
+    return PeerId(text)
+
+
+def parse_address(text: str) -> Address:
+    """Return the address that a multiaddr with `/p2p/` spells.
+
+    Raises:
+        UsageError: `bad-address` when nobody could dial it.
+    """
+    parts = text.split("/") if len(text) <= MAX_ADDRESS_CHARS else []
+    if len(parts) != 7 or parts[5] != "p2p":
+        raise _bad(text, _DIAL_HINT)
+    endpoint = _endpoint(text, parts[:5], _DIAL_HINT)
+    if endpoint.port == 0 or endpoint.ip.is_unspecified or endpoint.ip.is_multicast:
+        raise _bad(text, "name the port and the address of one machine")
+    return Address(endpoint, parse_peer_id(parts[6]))
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """Return the endpoint that a multiaddr without `/p2p/` spells, to listen on.
+
+    Raises:
+        UsageError: `bad-address`.
+    """
+    parts = text.split("/") if len(text) <= MAX_ADDRESS_CHARS else []
+    return _endpoint(text, parts, _LISTEN_HINT)
+
+
+def _endpoint(text: str, parts: list[str], hint: str) -> Endpoint:
+    match parts:
+        case ["", "ip4", ip, "tcp", port]:
+            family: type[IpAddress] = ipaddress.IPv4Address
+        case ["", "ip6", ip, "tcp", port] if "%" not in ip:
+            family = ipaddress.IPv6Address
+        case _:
+            raise _bad(text, hint)
+    # int() also reads "+1", " 1" and digits of other scripts.
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) < 65536):
+        raise _bad(text, "a port is a number from 0 to 65535")
+    try:
+        return Endpoint(family(ip), int(port))
+    except ValueError:
+        raise _bad(text, hint) from None
+
+
+def _bad(text: str, hint: str) -> UsageError:
+    return UsageError("bad-address", f"not an address: {text[:200]!r}", hint)
+
+
+def scope_of(ip: IpAddress) -> Scope:
+    """Return from where `ip` can be reached."""
+    ip = unmapped(ip)
+    if ip.is_loopback:
+        return Scope.MACHINE
+    if ip.is_unspecified or ip.is_multicast or ip.is_link_local or ip.is_reserved:
+        return Scope.NOWHERE
+    return Scope.SITE if ip.is_private else Scope.WORLD
+
+
+def subnet_of(ip: IpAddress) -> IpNetwork:
+    """Return the /24 (IPv4) or /64 (IPv6) that `ip` belongs to.
+
+    One customer commonly holds that much, so limits count it as one stranger.
+    """
+    ip = unmapped(ip)
+    return ipaddress.ip_network((ip, 24 if ip.version == 4 else 64), strict=False)
+
+
+def unmapped(ip: IpAddress) -> IpAddress:
+    """Return the IPv4 address inside an IPv4-mapped IPv6 one, else `ip` itself."""
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        return ip.ipv4_mapped
+    return ip
