@@ -5,11 +5,13 @@ tags into objects (dates, regular expressions, huge numbers): every tag it knows
 refused while decoding. It takes any value for a map's key, and a map whose keys
 were chosen to collide costs 0.1 s: only strings may be keys, whose hashes nobody
 can choose. It accepts spellings that we would not write: a decoded value is
-encoded again and compared.
+encoded again and compared, which for 64 KiB of empty maps would cost 0.1 s too,
+but for the limit on the number of items.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final, Never, TypeAlias
 
 import cbor2
@@ -17,6 +19,7 @@ import cbor2
 from moltp2p.core.errors import PeerError, UsageError
 
 MAX_DEPTH: Final = 8  # SPEC 02: "nested more than 8 deep"
+MAX_ITEMS: Final = 4_096  # SPEC 02: "more than 4,096 items"
 MIN_INT: Final = -(2**63)  # SPEC 02: "from -2^63 to 2^63 - 1"
 MAX_INT: Final = 2**63 - 1
 
@@ -34,7 +37,7 @@ def encode(value: object) -> bytes:
     Raises:
         UsageError: `wrong-type` when the value is outside the profile of spec 02.
     """
-    if not _in_profile(value, MAX_DEPTH):
+    if not _in_profile(value):
         raise UsageError("wrong-type", "a value outside the CBOR profile of spec 02")
     try:
         return cbor2.dumps(value, canonical=True)
@@ -50,7 +53,7 @@ def decode(data: bytes) -> Value:
             `not-canonical` when we would have spelt the same value otherwise.
     """
     value = _read(data)
-    if not _in_profile(value, MAX_DEPTH):
+    if not _in_profile(value):
         raise PeerError("malformed", "a value outside the CBOR profile of spec 02")
     if cbor2.dumps(value, canonical=True) != data:
         raise PeerError("not-canonical", "another spelling of the same value")
@@ -110,19 +113,35 @@ _TAGS: Final = """
 _REFUSE_TAGS: Final = dict.fromkeys(map(int, _TAGS.split()), _refuse)
 
 
-def _in_profile(value: object, depth: int) -> bool:
+def _in_profile(value: object) -> bool:
+    """Tell whether a value is one of ours, looking at one depth after the other."""
+    level: list[object] = [value]
+    count = 0
+    for _ in range(MAX_DEPTH):
+        containers = [item for item in level if not _is_scalar(item)]
+        level = []
+        for container in containers:
+            items = _items(container)
+            count += len(items or ())
+            if items is None or count > MAX_ITEMS:
+                return False
+            level += items
+        if not level:
+            return True
+    return all(map(_is_scalar, level))
+
+
+def _is_scalar(value: object) -> bool:
     kind = type(value)
     if kind is str or kind is bytes or kind is bool or value is None:
         return True
-    if isinstance(value, int):
-        return MIN_INT <= value <= MAX_INT
-    if depth == 0:
-        return False
-    if isinstance(value, list | tuple):
-        return all(_in_profile(item, depth - 1) for item in value)
-    if isinstance(value, dict):
-        return all(
-            type(key) is str and _in_profile(item, depth - 1)
-            for key, item in value.items()
-        )
-    return False
+    return isinstance(value, int) and MIN_INT <= value <= MAX_INT
+
+
+def _items(container: object) -> Collection[object] | None:
+    """Return what an array or a map of ours contains, None for anything else."""
+    if isinstance(container, list | tuple):
+        return container
+    if isinstance(container, dict) and all(type(key) is str for key in container):
+        return container.values()
+    return None

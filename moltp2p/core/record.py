@@ -215,6 +215,10 @@ def _is_count(value: Value) -> bool:
     return type(value) is int and value >= 0
 
 
+def _is_size(value: Value) -> bool:
+    return type(value) is int and 0 <= value <= MAX_RECORD_BYTES
+
+
 def _is_digest(value: Value) -> bool:
     return isinstance(value, bytes) and len(value) == 32
 
@@ -255,7 +259,7 @@ _CHECKS: Final[Mapping[str, Callable[[Value], bool]]] = {
     "refs": _are_refs,
     "next": _is_digest,
     "body": _is_digest,
-    "size": _is_count,
+    "size": _is_size,
     "ai_generated": lambda value: isinstance(value, bool),
     "origin": _is_origin,
 }
