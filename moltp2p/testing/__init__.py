@@ -1,1 +1,1 @@
-"""Agents, networks and faults for tests; shipped, for embedders test with it too."""
+"""What embedders and testers use too: agents from names, and meshes of real nodes."""

@@ -1,0 +1,112 @@
+"""This node's agent: its keys, and the records it writes with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import trio
+
+from moltp2p.core.author import Author, Draft, incept
+from moltp2p.core.errors import UsageError
+from moltp2p.core.ids import AgentId, PublicKey
+from moltp2p.core.keychain import KeyChain
+from moltp2p.core.keys import Signer
+from moltp2p.core.record import Record
+from moltp2p.node.home import Draw, Home
+from moltp2p.node.journal import Desk, Journal
+from moltp2p.store.base import Store
+
+
+class Authorship:
+    """Writes as the agent whose keys are in a home.
+
+    Attributes:
+        agent: whose records it writes.
+    """
+
+    def __init__(
+        self, network: str, home: Home, store: Store, journal: Journal, draw: Draw
+    ) -> None:
+        key = home.agent_key()
+        self.agent: AgentId = AgentId(key.owner)
+        self._network = network
+        self._home = home
+        self._store = store
+        self._journal = journal
+        self._draw = draw
+        self._signer = Signer(key.seed)
+
+    async def begin(self) -> None:
+        """Write the agent's first record, or finish a rotation that was cut short.
+
+        Raises:
+            LocalError: `bad-key-file`, `disk-full`, `store-failed`.
+        """
+        chain = await trio.to_thread.run_sync(self._store.key_chain, self.agent)
+        if chain is None:
+            await self._incept()
+        else:
+            await trio.to_thread.run_sync(self._settle, chain.current.key)
+
+    async def write(self, drafts: Sequence[Draft]) -> list[Record]:
+        """Write all of `drafts`, or none; they are on disk on return.
+
+        Raises:
+            UsageError: the code by which others would refuse one.
+            LocalError: `disk-full`, `store-failed`.
+        """
+        author = Author(self.agent, self._network, self._signer)
+        return await self._journal.submit(
+            lambda desk: desk.write(author, drafts), len(drafts)
+        )
+
+    async def rotate(self) -> Record:
+        """Put the next key in force, and commit to one after it.
+
+        Raises:
+            LocalError: `bad-key-file`, `home-failed`, `disk-full`, `store-failed`;
+                the key in force is then as it was.
+        """
+        following = await trio.to_thread.run_sync(self._home.next_key)
+        after = await trio.to_thread.run_sync(self._home.prepare_rotation, self._draw)
+        author = Author(self.agent, self._network, Signer(following.seed))
+
+        def write(desk: Desk) -> list[Record]:
+            head = desk.require_head(self.agent)
+            return desk.keep_own([author.rotate(head, after.public, desk.now_ms)])
+
+        with trio.CancelScope(shield=True):
+            (record,) = await self._journal.submit(write)
+            await trio.to_thread.run_sync(self._settle, following.public)
+        return record
+
+    async def chain(self) -> list[Record]:
+        """Return the agent's inception and rotations, oldest first."""
+        return await trio.to_thread.run_sync(self._chain)
+
+    async def _incept(self) -> None:
+        following = await trio.to_thread.run_sync(self._home.next_key)
+
+        def write(desk: Desk) -> list[Record]:
+            key, now_ms = following.public, desk.now_ms
+            return desk.keep_own([incept(self._network, self._signer, key, now_ms)])
+
+        await self._journal.submit(write)
+
+    def _settle(self, in_force: PublicKey) -> None:
+        """Bring the key files in line with the stored key chain."""
+        self._home.settle_rotation(in_force)
+        key = self._home.agent_key()
+        if key.public != in_force:
+            raise UsageError(
+                "wrong-key",
+                "agent.key is not the key that the agent rotated to",
+                "put back the newest copy of the key files",
+            )
+        self._signer = Signer(key.seed)
+
+    def _chain(self) -> list[Record]:
+        chain: KeyChain | None = self._store.key_chain(self.agent)
+        links = () if chain is None else chain.links
+        held = [self._store.get(link.record) for link in links]
+        return [stored.record for stored in held if stored is not None]

@@ -1,0 +1,254 @@
+"""What an operator can choose: flags beat `MOLTP2P_*` beat `config.toml`.
+
+Every setting stands once, in `SETTINGS`; the file, the environment, the flags
+and `moltp2p config check` all read that table. What the protocol fixes is no
+setting and stands in `core/limits.py`.
+"""
+
+from __future__ import annotations
+
+import enum
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, cast
+
+from moltp2p.core.errors import UsageError
+from moltp2p.core.topics import NetworkParams, check_community
+
+CONFIG_FILE: Final = "config.toml"
+ENVIRON_PREFIX: Final = "MOLTP2P_"
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+
+Scalar = str | int | tuple[str, ...]
+
+
+class Role(enum.Enum):
+    """What a node is for.
+
+    AGENT: authors records for one agent. BOOTSTRAP: first address for others,
+    without an agent. LISTENER: stores and relays everything, never authors.
+    """
+
+    AGENT = "agent"
+    BOOTSTRAP = "bootstrap"
+    LISTENER = "listener"
+
+
+ROLES: Final = tuple(role.value for role in Role)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One thing to choose.
+
+    Attributes:
+        name: its key in the file; `MOLTP2P_` and upper case in the environment.
+        default: what holds when nobody chose; its type is the setting's type.
+        meaning: one sentence for the operator.
+        check: raises `UsageError` when a value of the right type is refused.
+    """
+
+    name: str
+    default: Scalar
+    meaning: str
+    check: Callable[[Scalar], object] = lambda _: None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A node's settings, checked.
+
+    Attributes:
+        home: the folder with the keys, the store and the socket.
+        network: what everybody on the network agrees on.
+        role: what the node is for.
+        listen: multiaddrs to listen on.
+        bootstrap: multiaddrs of first peers, with `/p2p/<peer id>`.
+        communities: communities to follow; empty for all.
+        target_peers: how many peers the node dials by itself.
+        http_listen: loopback `HOST:PORT` for the API beside the socket, or None.
+        log_level: the least severe event that is logged.
+    """
+
+    home: Path
+    network: NetworkParams = field(default_factory=NetworkParams)
+    role: Role = Role.AGENT
+    listen: tuple[str, ...] = ("/ip4/127.0.0.1/tcp/0",)
+    bootstrap: tuple[str, ...] = ()
+    communities: tuple[str, ...] = ()
+    target_peers: int = 12
+    http_listen: str | None = None
+    log_level: str = "info"
+
+
+def _one_of(*choices: str) -> Callable[[Scalar], object]:
+    def check(value: Scalar) -> None:
+        if value not in choices:
+            raise UsageError(
+                "bad-setting", f"{value!r} is none of {', '.join(choices)}"
+            )
+
+    return check
+
+
+def _communities(names: Scalar) -> None:
+    for name in cast("tuple[str, ...]", names):
+        check_community(name)
+
+
+def _within(low: int, high: int) -> Callable[[Scalar], object]:
+    def check(value: Scalar) -> None:
+        if not low <= cast("int", value) <= high:
+            raise UsageError("bad-setting", f"{value} is not from {low} to {high}")
+
+    return check
+
+
+SETTINGS: Final = (
+    Setting("network", "main", "The id of the network to join."),
+    Setting("shards", 16, "The network's number of community topics."),
+    Setting("role", "agent", "agent, bootstrap or listener.", _one_of(*ROLES)),
+    Setting(
+        "listen",
+        ("/ip4/127.0.0.1/tcp/0",),
+        "Multiaddrs to listen on; port 0 takes a free one.",
+    ),
+    Setting("bootstrap", (), "Multiaddrs of first peers, each with /p2p/<peer id>."),
+    Setting(
+        "communities",
+        (),
+        "Communities to follow; none given means all.",
+        _communities,
+    ),
+    Setting(
+        "target_peers",
+        12,
+        "How many peers to dial without being told.",
+        _within(0, 128),
+    ),
+    Setting(
+        "http_listen",
+        "",
+        "Loopback HOST:PORT for the HTTP API beside its socket; empty for none.",
+    ),
+    Setting(
+        "log_level", "info", "debug, info, warning or error.", _one_of(*LOG_LEVELS)
+    ),
+)
+_BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
+
+
+def load_config(
+    home: Path, environ: Mapping[str, str], flags: Mapping[str, object]
+) -> Config:
+    """Return the settings of the node in `home`.
+
+    Args:
+        home: where `config.toml` may be.
+        environ: the process's environment.
+        flags: settings from the command line; None means not given.
+
+    Raises:
+        UsageError: `unknown-setting` or `bad-setting`, naming where it stands.
+        LocalError: never; a file that cannot be read is `bad-setting`.
+    """
+    values: dict[str, Scalar] = {setting.name: setting.default for setting in SETTINGS}
+    values |= _from_file(home / CONFIG_FILE)
+    values |= _from_environ(environ)
+    for name, value in flags.items():
+        if value is not None:
+            values[name] = _checked(name, value, f"flag --{name.replace('_', '-')}")
+    return _config(home, values)
+
+
+def _config(home: Path, values: Mapping[str, Scalar]) -> Config:
+    return Config(
+        home=home,
+        network=NetworkParams(
+            cast("str", values["network"]), cast("int", values["shards"])
+        ),
+        role=Role(values["role"]),
+        listen=cast("tuple[str, ...]", values["listen"]),
+        bootstrap=cast("tuple[str, ...]", values["bootstrap"]),
+        communities=cast("tuple[str, ...]", values["communities"]),
+        target_peers=cast("int", values["target_peers"]),
+        http_listen=cast("str", values["http_listen"]) or None,
+        log_level=cast("str", values["log_level"]),
+    )
+
+
+def _from_file(path: Path) -> dict[str, Scalar]:
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(
+            "bad-setting", f"{path} cannot be read: {error}", "mend the file"
+        ) from None
+    return {name: _checked(name, value, str(path)) for name, value in table.items()}
+
+
+def _from_environ(environ: Mapping[str, str]) -> dict[str, Scalar]:
+    values: dict[str, Scalar] = {}
+    for variable, text in environ.items():
+        if not variable.startswith(ENVIRON_PREFIX) or variable in _NOT_SETTINGS:
+            continue
+        name = variable.removeprefix(ENVIRON_PREFIX).lower()
+        values[name] = _checked(name, _from_text(name, text, variable), variable)
+    return values
+
+
+_NOT_SETTINGS: Final = ("MOLTP2P_HOME",)
+"""The home is where the settings are read from, so it is not one of them."""
+
+
+def _from_text(name: str, text: str, variable: str) -> object:
+    """Return what an environment variable's text means: lists are split at commas."""
+    default = _BY_NAME[name].default if name in _BY_NAME else ""
+    if isinstance(default, tuple):
+        return [item.strip() for item in text.split(",") if item.strip()]
+    if isinstance(default, int):
+        try:
+            return int(text)
+        except ValueError:
+            raise UsageError(
+                "bad-setting", f"{variable}: {text!r} is not a whole number"
+            ) from None
+    return text
+
+
+def _checked(name: str, value: object, where: str) -> Scalar:
+    setting = _BY_NAME.get(name)
+    if setting is None:
+        raise UsageError(
+            "unknown-setting",
+            f"{where}: there is no setting {name!r}",
+            f"the settings are {', '.join(sorted(_BY_NAME))}",
+        )
+    typed = _typed(setting, value, where)
+    try:
+        setting.check(typed)
+    except UsageError as error:
+        raise UsageError(
+            "bad-setting", f"{where}: {name}: {error.message}", setting.meaning
+        ) from None
+    return typed
+
+
+def _typed(setting: Setting, value: object, where: str) -> Scalar:
+    if isinstance(setting.default, tuple) and isinstance(value, list | tuple):
+        if all(isinstance(item, str) for item in value):
+            return tuple(value)
+    elif type(value) is type(setting.default):
+        return cast("Scalar", value)
+    kind = {str: "text", int: "a whole number", tuple: "a list of texts"}
+    raise UsageError(
+        "bad-setting",
+        f"{where}: {setting.name} is {kind[type(setting.default)]}, not {value!r}"[
+            :300
+        ],
+        setting.meaning,
+    )

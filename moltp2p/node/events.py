@@ -1,0 +1,110 @@
+"""What a node tells its embedder as it happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Final, Self
+
+import trio
+
+from moltp2p.core.ids import PeerId
+from moltp2p.core.validate import Road
+from moltp2p.store.base import Stored
+
+SUBSCRIPTION_ARRIVALS: Final = 1_024
+"""Arrivals kept for one subscriber; when full the newest is dropped and counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A record that was new here; it is in the store already.
+
+    Attributes:
+        stored: the record, and when it came.
+        road: how it came.
+        peer: who brought it; None when it was written here or imported.
+        missed: arrivals that this subscriber was too slow for, just before
+            this one. They are in the store.
+    """
+
+    stored: Stored
+    road: Road
+    peer: PeerId | None
+    missed: int = 0
+
+
+class Subscription:
+    """Arrivals from the moment it was made: `async with` it, `async for` over it."""
+
+    def __init__(self, hub: Hub, community: str | None) -> None:
+        self._hub = hub
+        self._community = community
+        self._missed = 0
+        self._send, self._receive = trio.open_memory_channel[Arrival](
+            SUBSCRIPTION_ARRIVALS
+        )
+
+    def offer(self, arrival: Arrival) -> None:
+        """Queue an arrival that this subscriber asked for; never waits."""
+        if self._community not in (None, arrival.stored.record.header.community):
+            return
+        try:
+            self._send.send_nowait(replace(arrival, missed=self._missed))
+        except trio.WouldBlock:
+            self._missed += 1
+        else:
+            self._missed = 0
+
+    def close(self) -> None:
+        """Stop; what is queued can still be read."""
+        self._hub.remove(self)
+        self._send.close()
+
+    async def __aenter__(self) -> Self:
+        """Begin."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        self.close()
+
+    def __aiter__(self) -> Self:
+        """Iterate over arrivals, in the order they were stored."""
+        return self
+
+    async def __anext__(self) -> Arrival:
+        """Wait for the next arrival; ends when the node closes."""
+        return await self._receive.__anext__()
+
+
+class Hub:
+    """Passes each arrival to every subscription."""
+
+    def __init__(self) -> None:
+        self._subscriptions: dict[Subscription, None] = {}
+
+    def subscribe(self, community: str | None) -> Subscription:
+        """Return a new subscription, to one community or to everything."""
+        subscription = Subscription(self, community)
+        self._subscriptions[subscription] = None
+        return subscription
+
+    def remove(self, subscription: Subscription) -> None:
+        """Forget a subscription; harmless when it is not there."""
+        self._subscriptions.pop(subscription, None)
+
+    def announce(self, arrival: Arrival) -> None:
+        """Offer an arrival to everybody who asked for it."""
+        for subscription in list(self._subscriptions):
+            subscription.offer(arrival)
+
+    def close(self) -> None:
+        """End every subscription."""
+        for subscription in list(self._subscriptions):
+            subscription.close()

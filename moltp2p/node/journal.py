@@ -1,0 +1,240 @@
+"""The one writer: judges what came by any road, and stores it in groups.
+
+    publish ─┐
+    gossip ──┼─▶ queue ─▶ one worker thread: judge, judge, … one synced batch
+    import ──┘            └─▶ answers, once the batch is on disk
+
+All jobs that wait are done together, so that a sync of the disk is shared: the
+busier the node, the larger the group.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
+
+import trio
+
+from moltp2p.core.author import Author, Draft, Head
+from moltp2p.core.errors import LocalError, MoltError, UsageError
+from moltp2p.core.facts import Overlay
+from moltp2p.core.ids import AgentId, PeerId
+from moltp2p.core.kinds import Kind
+from moltp2p.core.record import Record
+from moltp2p.core.topics import NetworkParams
+from moltp2p.core.validate import Bench, Road, Ruling, judge
+from moltp2p.core.verdict import Verdict
+from moltp2p.node.pen import AWAITED, Incoming, Pen
+from moltp2p.store.base import Store
+
+QUEUED_JOBS: Final = 1_024
+"""Jobs that may wait; a further one waits at its caller."""
+
+GROUP_RECORDS: Final = 512
+"""Records to a batch, about 50 ms of judging; a job is never split."""
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A record that was new to the store.
+
+    Attributes:
+        record: the record.
+        road: how it came.
+        peer: who brought it, when a peer did.
+        relay: whether it still has to be passed on by us: it was written here,
+            or it had to wait in the pen.
+    """
+
+    record: Record
+    road: Road
+    peer: PeerId | None
+    relay: bool
+
+
+class Desk:
+    """Where one group of jobs is worked on, in the worker thread."""
+
+    def __init__(
+        self, store: Store, params: NetworkParams, pen: Pen, now_ms: int
+    ) -> None:
+        self.now_ms = now_ms
+        self.kept: list[Kept] = []
+        self.rulings: Counter[tuple[Verdict, str]] = Counter()
+        self._facts = Overlay(store)
+        self._store = store
+        self._params = params
+        self._pen = pen
+        self._heads: dict[AgentId, Head] = {}
+
+    def rule(self, incoming: Incoming) -> Ruling:
+        """Judge one record; keep it, or pen it, as the ruling says."""
+        ruling = self._judge(incoming)
+        self._settle(incoming, ruling, relay=False)
+        record = ruling.record
+        if ruling.code in AWAITED and record is not None:
+            self._pen.put(record.id, record.header.agent, incoming)
+        return ruling
+
+    def write(self, author: Author, drafts: Sequence[Draft]) -> list[Record]:
+        """Write all of `drafts`, or none.
+
+        Raises:
+            UsageError: when a draft is not a record that others would accept.
+        """
+        head = self.require_head(author.agent)
+        records = []
+        for draft in drafts:
+            record = author.write(draft, head, self.now_ms)
+            head = Head(record.header.seq, record.id)
+            records.append(record)
+        return self.keep_own(records)
+
+    def keep_own(self, records: Sequence[Record]) -> list[Record]:
+        """Keep records that this node's agent signed: all of them, or none.
+
+        Raises:
+            UsageError: with the ruling's code when one of them would be refused.
+        """
+        own = [Incoming(record.wire(), Road.LOCAL) for record in records]
+        rulings = [self._judge(incoming) for incoming in own]
+        for ruling in rulings:
+            if ruling.verdict is not Verdict.ACCEPT:
+                raise UsageError(ruling.code, ruling.message, ruling.hint)
+        for incoming, ruling in zip(own, rulings, strict=True):
+            self._settle(incoming, ruling, relay=True)
+        return list(records)
+
+    def head(self, agent: AgentId) -> Head | None:
+        """Return where an agent's sequence stands, this group included."""
+        return self._heads.get(agent) or self._store.head(agent)
+
+    def require_head(self, agent: AgentId) -> Head:
+        """Return the same, for an agent that has written already.
+
+        Raises:
+            UsageError: `no-agent`.
+        """
+        head = self.head(agent)
+        if head is None:
+            raise UsageError("no-agent", "the agent has no first record yet")
+        return head
+
+    def _judge(self, incoming: Incoming) -> Ruling:
+        bench = Bench(self._params, self.now_ms, incoming.road, incoming.topic)
+        return judge(incoming.wire, bench, self._facts)
+
+    def _settle(self, incoming: Incoming, ruling: Ruling, *, relay: bool) -> None:
+        self.rulings[ruling.verdict, ruling.code] += 1
+        record = ruling.keep
+        if record is None:
+            return
+        self._facts.note(record)
+        self.kept.append(Kept(record, incoming.road, incoming.peer, relay))
+        header = record.header
+        head = self.head(header.agent)
+        if head is None or header.seq > head.seq:
+            self._heads[header.agent] = Head(header.seq, record.id)
+        if header.kind in (Kind.INCEPTION, Kind.ROTATE):
+            self._release(header.agent)
+
+    def _release(self, agent: AgentId) -> None:
+        """Judge again what waited for a change of this agent's key chain."""
+        for incoming in self._pen.take(agent):
+            ruling = self._judge(incoming)
+            self._settle(incoming, ruling, relay=True)
+            if ruling.code in AWAITED and ruling.record is not None:
+                self._pen.put(ruling.record.id, agent, incoming)
+
+
+@dataclass(slots=True, eq=False)
+class _Job(Generic[Answer]):
+    work: Callable[[Desk], Answer]
+    records: int
+    done: trio.Event = field(default_factory=trio.Event)
+    answer: Answer | None = None
+    error: MoltError | None = None
+
+    def do(self, desk: Desk) -> None:
+        try:
+            self.answer = self.work(desk)
+        except UsageError as error:
+            self.error = error
+
+
+class Journal:
+    """The queue before the one writer, and the counts of what it ruled."""
+
+    def __init__(
+        self, store: Store, params: NetworkParams, clock_ms: Callable[[], int]
+    ) -> None:
+        self.rulings: Counter[tuple[Verdict, str]] = Counter()
+        self.state = "ok"
+        self.pen = Pen()
+        self._store = store
+        self._params = params
+        self._clock_ms = clock_ms
+        self._send, self._receive = trio.open_memory_channel[_Job[Any]](QUEUED_JOBS)
+
+    async def submit(self, work: Callable[[Desk], Answer], records: int = 1) -> Answer:
+        """Have `work` done at the desk; return its answer once all is on disk.
+
+        Args:
+            work: runs in the worker thread.
+            records: about how many records it writes.
+
+        Raises:
+            UsageError: what `work` raised; nothing of it was kept.
+            LocalError: `disk-full`, `store-failed`; nothing was kept.
+        """
+        job = _Job(work, records)
+        await self._send.send(job)
+        await job.done.wait()
+        if job.error is not None:
+            raise job.error
+        return job.answer  # type: ignore[return-value]
+
+    async def run(self, announce: Callable[[Sequence[Kept], int], None]) -> None:
+        """Write until cancelled.
+
+        Args:
+            announce: told of each batch that is on disk, with our clock; called
+                before the jobs are answered; must not block.
+        """
+        async for first in self._receive:
+            jobs = [first, *self._others(GROUP_RECORDS - first.records)]
+            desk = Desk(self._store, self._params, self.pen, self._clock_ms())
+            new = await trio.to_thread.run_sync(self._do, desk, jobs)
+            self.rulings.update(desk.rulings)
+            announce(new, desk.now_ms)
+            for job in jobs:
+                job.done.set()
+
+    def _others(self, room: int) -> Iterable[_Job[Any]]:
+        while room > 0:
+            try:
+                job = self._receive.receive_nowait()
+            except trio.WouldBlock:
+                return
+            room -= job.records
+            yield job
+
+    def _do(self, desk: Desk, jobs: Sequence[_Job[Any]]) -> list[Kept]:
+        """Do a group of jobs in the worker thread; return what was new."""
+        for job in jobs:
+            job.do(desk)
+        if not desk.kept:
+            return []
+        try:
+            is_new = self._store.add([kept.record for kept in desk.kept], desk.now_ms)
+        except LocalError as error:
+            self.state = error.code
+            for job in jobs:
+                job.error = job.error or error
+            return []
+        self.state = "ok"
+        return [kept for kept, new in zip(desk.kept, is_new, strict=True) if new]

@@ -1,0 +1,258 @@
+"""The facade: one node, opened by `async with open_node(config)`.
+
+open_node
+├── store       opened first, closed last
+├── journal     the one writer
+├── authorship  the agent's keys; role agent alone
+└── gossip      network, pubsub, dialler, relay; not when offline
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+import trio
+
+from moltp2p.core.author import Draft
+from moltp2p.core.errors import UsageError
+from moltp2p.core.ids import AgentId, PeerId, RecordId
+from moltp2p.core.record import Record
+from moltp2p.core.validate import Road, Ruling
+from moltp2p.node.authorship import Authorship
+from moltp2p.node.config import Config, Role
+from moltp2p.node.events import Arrival, Hub, Subscription
+from moltp2p.node.home import Home
+from moltp2p.node.journal import Journal, Kept
+from moltp2p.node.online import Online, open_online
+from moltp2p.node.pen import Incoming
+from moltp2p.node.relay import Relay
+from moltp2p.node.status import PeerStatus, Status, StoreStatus, rulings_by_code
+from moltp2p.node.world import World, real_world
+from moltp2p.store.base import Page, Query, Store, Stored
+from moltp2p.store.leveldb import open_store
+
+
+class Node:
+    """A running node. Made by `open_node`; every call is safe from any task.
+
+    Attributes:
+        config: the settings it runs with.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        journal: Journal,
+        hub: Hub,
+        authorship: Authorship | None,
+        online: Online | None,
+    ) -> None:
+        self.config = config
+        self._store = store
+        self._journal = journal
+        self._hub = hub
+        self._authorship = authorship
+        self._online = online
+        self._opened_at = trio.current_time()
+
+    @property
+    def agent(self) -> AgentId | None:
+        """Return whose records it authors; None for the other roles."""
+        return None if self._authorship is None else self._authorship.agent
+
+    @property
+    def peer_id(self) -> PeerId | None:
+        """Return who it is to its peers; None when it runs offline."""
+        return None if self._online is None else self._online.network.peer_id
+
+    async def publish(self, *drafts: Draft) -> list[Record]:
+        """Write records, all of them or none; they are on disk on return.
+
+        Peers are told soon after; while more than can be sent waits already,
+        this waits first.
+
+        Raises:
+            UsageError: `no-agent`; or the code by which others would refuse one.
+            LocalError: `disk-full`, `store-failed`.
+        """
+        if self._online is not None:
+            await self._online.relay.room()
+        return await self._author().write(drafts)
+
+    async def rotate(self) -> Record:
+        """Put the agent's next key in force, and commit to one after it.
+
+        Raises:
+            UsageError: `no-agent`.
+            LocalError: `bad-key-file`, `home-failed`, `disk-full`, `store-failed`;
+                the key in force is then as it was.
+        """
+        authorship = self._author()
+        record = await authorship.rotate()
+        if self._online is not None:
+            # The whole chain: others may lack what came before.
+            for link in await authorship.chain():
+                self._online.relay.tell(link)
+        return record
+
+    async def take(self, wires: Sequence[bytes], road: Road) -> list[Ruling]:
+        """Judge and keep records from elsewhere; return a ruling for each.
+
+        Raises:
+            LocalError: `disk-full`, `store-failed`; nothing was kept.
+        """
+        incoming = [Incoming(wire, road) for wire in wires]
+        return await self._journal.submit(
+            lambda desk: [desk.rule(each) for each in incoming], len(incoming)
+        )
+
+    async def get(self, record: RecordId) -> Stored | None:
+        """Return one record, or None when it is not held.
+
+        Raises:
+            LocalError: `damaged-record`.
+        """
+        return await trio.to_thread.run_sync(self._store.get, record)
+
+    async def query(self, query: Query) -> Page:
+        """Return one page of records.
+
+        Raises:
+            UsageError: `bad-query`, `bad-cursor`.
+        """
+        return await trio.to_thread.run_sync(self._store.page, query)
+
+    def subscribe(self, community: str | None = None) -> Subscription:
+        """Return a live feed of what is new here, by whatever road.
+
+        Args:
+            community: only records posted there; None for everything.
+        """
+        return self._hub.subscribe(community)
+
+    async def peers(self) -> list[PeerStatus]:
+        """Return the connected peers, oldest connection first."""
+        return [] if self._online is None else self._online.peers()
+
+    async def connect(self, address: str) -> PeerId:
+        """Connect to a peer at once.
+
+        Args:
+            address: a multiaddr with `/p2p/<peer id>`.
+
+        Raises:
+            UsageError: `offline`, `bad-address`, `self-dial`.
+            PeerError: `dial-failed`, `wrong-peer`.
+            LocalError: `too-many-connections`.
+        """
+        if self._online is None:
+            raise UsageError("offline", "this node runs without a network")
+        return await self._online.network.dial(address)
+
+    async def status(self) -> Status:
+        """Return what there is to say of this node now."""
+        journal = self._journal
+        return Status(
+            role=self.config.role.value,
+            network=self.config.network.id,
+            agent=self.agent,
+            uptime_s=trio.current_time() - self._opened_at,
+            store=StoreStatus(
+                state=journal.state,
+                records=await trio.to_thread.run_sync(self._store.count),
+                waiting=len(journal.pen),
+            ),
+            rulings=rulings_by_code(journal.rulings),
+            gossip=None if self._online is None else self._online.status(),
+        )
+
+    def _author(self) -> Authorship:
+        if self._authorship is None:
+            raise UsageError(
+                "no-agent",
+                f"a {self.config.role.value} never authors",
+                "run a node with role agent, in a home made by `moltp2p init`",
+            )
+        return self._authorship
+
+
+@asynccontextmanager
+async def open_node(
+    config: Config, *, offline: bool = False, world: World | None = None
+) -> AsyncIterator[Node]:
+    """Run a node for the length of the block: ready on entry, gone on exit.
+
+    What the block raises comes out as it is; should a service of the node fail,
+    its error ends the block and comes out.
+
+    Args:
+        config: from `load_config`, or made by hand.
+        offline: open the store and nothing else; peers are told nothing.
+        world: the clock, the dice and the network; the machine's by default.
+
+    Raises:
+        LocalError: `home-missing`, `home-failed`, `key-permissions`,
+            `bad-key-file`, `store-locked`, `store-damaged`, `newer-schema`,
+            `other-network`, `port-in-use`.
+        UsageError: `bad-address`.
+    """
+    world = world or real_world()
+    home = Home(config.home)
+    if config.role is Role.AGENT:
+        home.check()
+    else:
+        home.create()
+    try:
+        async with AsyncExitStack() as stack:
+            node = await _assembled(stack, config, home, world, offline=offline)
+            yield node
+    except BaseExceptionGroup as group:
+        error = _alone(group)
+        raise error from error.__cause__
+
+
+async def _assembled(
+    stack: AsyncExitStack, config: Config, home: Home, world: World, *, offline: bool
+) -> Node:
+    """Open the parts from the bottom up; the stack closes them from the top down."""
+    store = await trio.to_thread.run_sync(open_store, home.records, config.network.id)
+    stack.callback(store.close)
+    hub = Hub()
+    relay = None if offline else Relay(config.network)
+    journal = Journal(store, config.network, world.now_ms)
+    nursery = await stack.enter_async_context(trio.open_nursery())
+    stack.callback(nursery.cancel_scope.cancel)
+    nursery.start_soon(journal.run, partial(_announce, hub, relay))
+    authorship = None
+    if config.role is Role.AGENT:
+        authorship = Authorship(config.network.id, home, store, journal, world.draw)
+        await authorship.begin()
+    online = None
+    if relay is not None:
+        opening = open_online(config, world, home, journal, relay)
+        online = await stack.enter_async_context(opening)
+        for record in await authorship.chain() if authorship else ():
+            relay.tell(record)
+    stack.callback(hub.close)
+    return Node(config, store, journal, hub, authorship, online)
+
+
+def _alone(error: BaseException) -> BaseException:
+    """Return what a group holds, when it is one thing; else the group."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _announce(
+    hub: Hub, relay: Relay | None, batch: Sequence[Kept], now_ms: int
+) -> None:
+    """Pass on what is new and on disk: to subscribers, and our own to peers."""
+    for kept in batch:
+        stored = Stored(kept.record, now_ms, deleted=False)
+        hub.announce(Arrival(stored, kept.road, kept.peer))
+        if kept.relay and relay is not None:
+            relay.tell(kept.record)

@@ -1,0 +1,103 @@
+"""Telling peers what was written here, also when nobody is there yet.
+
+Gossip reaches whoever is connected. What is written while no peer has joined
+its topic waits here and is told once somebody has: a node that was just
+started, or cut off for a while, does not speak into the void.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import trio
+
+from moltp2p.core.record import Record
+from moltp2p.core.topics import NetworkParams, topic_of
+
+QUEUED_RECORDS: Final = 4_096
+"""Own records that may wait to be sent, and again as many that nobody heard;
+above it the oldest is dropped and counted, for reconciliation to deliver.
+Who asks `room` first does not get there."""
+
+UNHEARD_PAUSE_S: Final = 1.0
+"""How often to look whether somebody is there now."""
+
+Publish = Callable[[str, bytes], Awaitable[object]]
+HasPeers = Callable[[str], bool]
+
+
+class Relay:
+    """A bounded queue of own records, sent in order.
+
+    Args:
+        params: names the topics.
+
+    Attributes:
+        dropped: records that found no room.
+    """
+
+    def __init__(self, params: NetworkParams) -> None:
+        self.dropped = 0
+        self._params = params
+        self._queue: deque[Record] = deque()
+        self._unheard: deque[Record] = deque()
+        self._wake = trio.Event()
+        self._room = trio.Event()
+
+    @property
+    def unheard(self) -> int:
+        """Return how many records no peer has been there to hear."""
+        return len(self._unheard)
+
+    def tell(self, record: Record) -> None:
+        """Queue a record; never waits."""
+        self._push(self._queue, record)
+        self._wake.set()
+
+    async def room(self) -> None:
+        """Wait until half of the queue is free, so that no own record is dropped."""
+        while len(self._queue) > QUEUED_RECORDS // 2:
+            await self._room.wait()
+
+    async def run(self, publish: Publish, has_peers: HasPeers) -> None:
+        """Send until cancelled.
+
+        Args:
+            publish: sends data on a topic; waits while its queues are full.
+            has_peers: whether anybody that we are connected to joined a topic.
+        """
+        while True:
+            while self._queue:
+                record = self._queue.popleft()
+                topic = self._topic(record)
+                if has_peers(topic):
+                    await publish(topic, record.wire())
+                else:
+                    self._push(self._unheard, record)
+                self._room.set()
+                self._room = trio.Event()
+            self._wake = trio.Event()
+            with trio.move_on_after(UNHEARD_PAUSE_S if self._unheard else math.inf):
+                await self._wake.wait()
+            self._hear_again(has_peers)
+
+    def _hear_again(self, has_peers: HasPeers) -> None:
+        """Put the unheard records whose topic has a peer by now before the rest."""
+        waiting, self._unheard = self._unheard, deque()
+        heard = []
+        for record in waiting:
+            now = heard if has_peers(self._topic(record)) else self._unheard
+            now.append(record)
+        self._queue.extendleft(reversed(heard))
+
+    def _topic(self, record: Record) -> str:
+        return topic_of(self._params, record.header.community)
+
+    def _push(self, queue: deque[Record], record: Record) -> None:
+        if len(queue) >= QUEUED_RECORDS:
+            queue.popleft()
+            self.dropped += 1
+        queue.append(record)

@@ -1,0 +1,125 @@
+"""What a node says of itself: plain data, for `status`, the API and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from moltp2p.core.ids import AgentId, PeerId
+from moltp2p.core.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatus:
+    """The store, as the writer last saw it.
+
+    Attributes:
+        state: `ok`, or the code of the failure that keeps it from writing.
+        records: how many are held.
+        waiting: records held back until their author's rotation arrives.
+    """
+
+    state: str
+    records: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStatus:
+    """One connected peer.
+
+    Attributes:
+        peer: who it is.
+        address: the multiaddr at the other end.
+        outbound: whether we dialled.
+        connected_s: for how long.
+        protocol: what it speaks of GossipSub; None while that is not settled.
+        topics: how many topics it joined that we know.
+        mesh: in how many topics it is in our mesh.
+        queued_bytes: what waits to be sent to it.
+        dropped: what could not be queued for it.
+        faults: what it did wrong.
+    """
+
+    peer: PeerId
+    address: str
+    outbound: bool
+    connected_s: float
+    protocol: str | None
+    topics: int
+    mesh: int
+    queued_bytes: int
+    dropped: int
+    faults: int
+
+
+@dataclass(frozen=True, slots=True)
+class DialStatus:
+    """One address that the node wants to be connected to.
+
+    Attributes:
+        address: the multiaddr.
+        state: `connected`, `dialling` or `waiting`.
+        failures: attempts in a row that failed.
+        next_attempt_s: seconds until the next attempt, while waiting.
+        code: why the last attempt failed.
+    """
+
+    address: str
+    state: str
+    failures: int
+    next_attempt_s: float | None
+    code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GossipStatus:
+    """The network side of a node.
+
+    Attributes:
+        peer: who this node is to its peers.
+        addresses: where it listens, full multiaddrs to hand to others.
+        peers: how many are connected.
+        mesh: mesh peers by topic.
+        unheard: own records that no peer has been there to hear.
+        counters: messages received, duplicate, accepted, sent, …
+        dropped: everything that was dropped, by cause.
+        dials: the addresses that the node keeps dialling.
+    """
+
+    peer: PeerId
+    addresses: list[str]
+    peers: int
+    mesh: Mapping[str, int]
+    unheard: int
+    counters: Mapping[str, int]
+    dropped: Mapping[str, int]
+    dials: list[DialStatus]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A node at a glance.
+
+    Attributes:
+        role: `agent`, `bootstrap` or `listener`.
+        network: the id of the network it is on.
+        agent: whose records it authors; None without an agent.
+        uptime_s: seconds since it was opened.
+        store: the store.
+        rulings: how many records were ruled on, by code (`ok` when accepted).
+        gossip: the network side; None when offline.
+    """
+
+    role: str
+    network: str
+    agent: AgentId | None
+    uptime_s: float
+    store: StoreStatus
+    rulings: Mapping[str, int]
+    gossip: GossipStatus | None
+
+
+def rulings_by_code(rulings: Mapping[tuple[Verdict, str], int]) -> dict[str, int]:
+    """Return counts by code alone; a code belongs to one verdict (spec 09)."""
+    return {code: count for (_, code), count in sorted(rulings.items(), key=str)}

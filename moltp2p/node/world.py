@@ -1,0 +1,56 @@
+"""What a node takes from outside itself: the clock, the dice, the network.
+
+Tests pass a world of their own; the simulator will too.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+from moltp2p.net.base import Network
+from moltp2p.node.config import Config
+from moltp2p.node.home import Draw
+
+OpenNetwork = Callable[[Config, bytes], AbstractAsyncContextManager[Network]]
+"""Opens a network for a config and the node's 32-byte libp2p seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The outside.
+
+    Attributes:
+        now_ms: the wall clock, milliseconds since 1970 UTC.
+        draw: secret random bytes, for keys.
+        dice: chance that nobody needs to keep secret.
+        open_network: how to reach peers.
+    """
+
+    now_ms: Callable[[], int]
+    draw: Draw
+    dice: random.Random
+    open_network: OpenNetwork
+
+
+def real_world() -> World:
+    """Return the machine's clock, its randomness, and libp2p."""
+    return World(
+        now_ms=lambda: time.time_ns() // 1_000_000,
+        draw=secrets.token_bytes,
+        dice=random.SystemRandom(),
+        open_network=_open_libp2p,
+    )
+
+
+@asynccontextmanager
+async def _open_libp2p(config: Config, seed: bytes) -> AsyncIterator[Network]:
+    # Importing libp2p takes a second: an offline node and the CLI go without.
+    from moltp2p.net.host import open_host  # noqa: PLC0415
+
+    async with open_host(seed=seed, listen=config.listen) as network:
+        yield network

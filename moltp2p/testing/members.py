@@ -1,0 +1,251 @@
+"""The nodes of a local mesh: inside this process, or each in one of its own.
+
+Both are real nodes on real sockets, with a home and a port of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import psutil
+import trio
+
+from moltp2p.core.author import Draft
+from moltp2p.core.errors import LocalError
+from moltp2p.core.ids import agent_text
+from moltp2p.core.kinds import Kind, Post
+from moltp2p.core.topics import NetworkParams
+from moltp2p.node.config import Config
+from moltp2p.node.home import Home
+from moltp2p.node.node import Node, open_node
+from moltp2p.node.world import real_world
+from moltp2p.store.base import Order, Query
+
+PAGE_RECORDS: Final = 1_000
+START_S: Final = 60.0
+"""How long a node's process may take until it answers."""
+
+STOP_S: Final = 15.0
+"""How long it may take to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What an agent of the mesh will post.
+
+    Attributes:
+        community: where to.
+        body: what it says.
+    """
+
+    community: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A member at a glance.
+
+    Attributes:
+        agent: its agent's `did:key`.
+        peers: connected peers.
+        mesh: the smallest number of mesh peers over all its topics.
+        records: records in its store.
+        dropped: everything that its gossip dropped.
+    """
+
+    agent: str
+    peers: int
+    mesh: int
+    records: int
+    dropped: int
+
+
+class Member(Protocol):
+    """One node of a mesh."""
+
+    async def addresses(self) -> list[str]:
+        """Return where it listens."""
+        ...
+
+    async def publish(self, texts: Sequence[Text]) -> list[str]:
+        """Post texts; return the records' ids as hex, once they are durable."""
+        ...
+
+    async def snapshot(self) -> Snapshot:
+        """Return how it is."""
+        ...
+
+    async def arrivals(self) -> Mapping[str, int]:
+        """Return, for each post in its store, when it came after it was written.
+
+        Milliseconds by record id in hex: received less authored.
+        """
+        ...
+
+    def process(self) -> psutil.Process:
+        """Return the process that it runs in."""
+        ...
+
+
+class LocalMember:
+    """A node in this process."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def addresses(self) -> list[str]:
+        """Return where it listens."""
+        gossip = (await self._node.status()).gossip
+        return [] if gossip is None else gossip.addresses
+
+    async def publish(self, texts: Sequence[Text]) -> list[str]:
+        """Post texts; return the records' ids as hex, once they are durable."""
+        drafts = [Draft(Kind.POST, Post(each.body), each.community) for each in texts]
+        return [record.id.hex() for record in await self._node.publish(*drafts)]
+
+    async def snapshot(self) -> Snapshot:
+        """Return how it is."""
+        status = await self._node.status()
+        gossip = status.gossip
+        agent = "" if status.agent is None else agent_text(status.agent)
+        if gossip is None:
+            return Snapshot(agent, 0, 0, status.store.records, 0)
+        return Snapshot(
+            agent=agent,
+            peers=gossip.peers,
+            mesh=min(gossip.mesh.values(), default=0),
+            records=status.store.records,
+            dropped=sum(gossip.dropped.values()),
+        )
+
+    async def arrivals(self) -> Mapping[str, int]:
+        """Return, for each post in its store, when it came after it was written."""
+        ages: dict[str, int] = {}
+        cursor, more = None, True
+        while more:
+            page = await self._node.query(
+                Query(
+                    kinds=frozenset({Kind.POST}),
+                    order=Order.OLDEST_FIRST,
+                    limit=PAGE_RECORDS,
+                    cursor=cursor,
+                )
+            )
+            for stored in page.records:
+                age_ms = stored.received_at_ms - stored.record.header.time_ms
+                ages[stored.record.id.hex()] = age_ms
+            cursor, more = page.cursor, page.more
+        return ages
+
+    def process(self) -> psutil.Process:
+        """Return the process that it runs in."""
+        return psutil.Process()
+
+
+class RemoteMember:
+    """A node in a process of its own, spoken to in JSON lines (testing/worker.py)."""
+
+    def __init__(self, pid: int, stdio: trio.abc.Stream) -> None:
+        self._pid = pid
+        self._stdio = stdio
+        self._turn = trio.Lock()
+        self._unread = b""
+
+    async def addresses(self) -> list[str]:
+        """Return where it listens."""
+        return list(await self._ask("addresses"))
+
+    async def publish(self, texts: Sequence[Text]) -> list[str]:
+        """Post texts; return the records' ids as hex, once they are durable."""
+        return list(await self._ask("publish", [asdict(text) for text in texts]))
+
+    async def snapshot(self) -> Snapshot:
+        """Return how it is."""
+        return Snapshot(**await self._ask("snapshot"))
+
+    async def arrivals(self) -> Mapping[str, int]:
+        """Return, for each post in its store, when it came after it was written."""
+        return dict(await self._ask("arrivals"))
+
+    def process(self) -> psutil.Process:
+        """Return the process that it runs in."""
+        return psutil.Process(self._pid)
+
+    async def _ask(self, call: str, value: object = None) -> Any:  # noqa: ANN401 - JSON
+        async with self._turn:
+            await self._stdio.send_all(json.dumps([call, value]).encode() + b"\n")
+            answer = json.loads(await self._line())
+        if "error" in answer:
+            raise LocalError("member-failed", answer["error"])
+        return answer["value"]
+
+    async def _line(self) -> bytes:
+        parts = [self._unread]
+        while b"\n" not in parts[-1]:
+            part = await self._stdio.receive_some()
+            if not part:
+                raise LocalError("member-failed", "a node's process has ended")
+            parts.append(part)
+        line, self._unread = b"".join(parts).split(b"\n", 1)
+        return line
+
+
+def member_config(home: Path, network: str, bootstrap: Sequence[str]) -> Config:
+    """Return the settings of a mesh's node: loopback, a free port."""
+    return Config(home, NetworkParams(network), bootstrap=tuple(bootstrap))
+
+
+@asynccontextmanager
+async def open_local_member(config: Config) -> AsyncIterator[Member]:
+    """Run a node in this process for the length of the block."""
+    Home(config.home).init_agent(real_world().draw)
+    async with open_node(config) as node:
+        yield LocalMember(node)
+
+
+@asynccontextmanager
+async def open_remote_member(config: Config) -> AsyncIterator[Member]:
+    """Run a node in a process of its own for the length of the block.
+
+    Raises:
+        LocalError: `member-failed` when it does not come up.
+    """
+    child = await trio.lowlevel.open_process(
+        [sys.executable, "-m", "moltp2p.testing.worker", *worker_arguments(config)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        stdin, stdout = child.stdin, child.stdout
+        if stdin is None or stdout is None:
+            raise LocalError("member-failed", "a node's process has no pipes")
+        member = RemoteMember(child.pid, trio.StapledStream(stdin, stdout))
+        with trio.fail_after(START_S):
+            await member.addresses()
+        yield member
+        await stdin.aclose()
+        with trio.move_on_after(STOP_S):
+            await child.wait()
+    finally:
+        child.kill()  # harmless once it has ended
+        with trio.CancelScope(shield=True):
+            await child.wait()
+
+
+def worker_arguments(config: Config) -> list[str]:
+    """Return the command line by which a worker learns its settings."""
+    return [str(config.home), config.network.id, *config.bootstrap]
+
+
+def worker_config(arguments: Sequence[str]) -> Config:
+    """Return the settings that `worker_arguments` wrote."""
+    home, network, *bootstrap = arguments
+    return member_config(Path(home), network, bootstrap)
