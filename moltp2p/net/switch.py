@@ -307,13 +307,14 @@ class Switch:
             self._on_fault(member.peer, code)
         if member.faults == self.limits.faults_per_peer:
             log.warning("hung-up", peer=member.peer, code=code, faults=member.faults)
+            self._leave(member)
             self._nursery.start_soon(member.connection.close)
 
     async def disconnect(self, peer: PeerId) -> None:
         """End the connection to `peer` (`net.base.Network`)."""
         if member := self._members.get(peer):
-            await member.connection.close()
             self._leave(member)
+            await member.connection.close()
 
     def stats(self) -> NetworkStats:
         """Return the counters (`net.base.Network`)."""

@@ -129,6 +129,11 @@ def _bad(text: str, hint: str) -> UsageError:
     return UsageError("bad-address", f"not an address: {text[:200]!r}", hint)
 
 
+def parse_ip(text: str) -> IpAddress:
+    """Return the IP address of a socket's name, its IPv6 zone left out."""
+    return ipaddress.ip_address(text.partition("%")[0])
+
+
 def scope_of(ip: IpAddress) -> Scope:
     """Return from where `ip` can be reached."""
     ip = unmapped(ip)
