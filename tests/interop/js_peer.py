@@ -39,7 +39,8 @@ class JsOptions:
         policy: `StrictNoSign` or `StrictSign`.
         listen: multiaddrs.
         gossipsub: options of js-libp2p's `gossipsub()`, by their own names.
-        monitor: options of js-libp2p's `connectionMonitor`.
+        monitor: options of js-libp2p's `connectionMonitor`. It pings every peer, by
+            default each 10 s; here more often, that short tests see it too.
     """
 
     name: str = "js"
@@ -47,7 +48,7 @@ class JsOptions:
     policy: str = "StrictNoSign"
     listen: Sequence[str] = ("/ip4/127.0.0.1/tcp/0",)
     gossipsub: Mapping[str, object] = field(default_factory=dict)
-    monitor: Mapping[str, object] = field(default_factory=dict)
+    monitor: Mapping[str, object] = field(default_factory=lambda: {"pingInterval": 300})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,19 @@ class JsPeerState:
 
     protocol: str | None
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class RawAnswer:
+    """What a peer made of bytes on a stream of their own.
+
+    Attributes:
+        end: `closed` or `reset` by the peer, or still `open`.
+        data: what it sent back.
+    """
+
+    end: str
+    data: bytes
 
 
 class JsPeer:
@@ -158,16 +172,19 @@ class JsPeer:
             for each in answer["peers"]
         }
 
-    async def send_raw(self, peer: PeerId, protocol: str, data: bytes) -> str:
-        """Send bytes of any kind on a stream of their own, and close our side.
+    async def send_raw(
+        self, peer: PeerId, protocol: str, data: bytes, wanted_bytes: int = 1
+    ) -> RawAnswer:
+        """Send bytes of any kind on a stream of their own; return what came of it.
 
-        Returns:
-            How the peer ended the stream: `closed`, `reset`, or `open` when it
-            did not within three seconds.
+        Waits for `wanted_bytes`, the end of the stream, or three seconds. The
+        stream is gone afterwards.
         """
         text = base64.b64encode(data).decode()
-        answer = await self._ask("raw", peer=peer, protocol=protocol, data=text)
-        return str(answer["end"])
+        answer = await self._ask(
+            "raw", peer=peer, protocol=protocol, data=text, wanted=wanted_bytes
+        )
+        return RawAnswer(answer["end"], base64.b64decode(answer["data"]))
 
     def data(self, topic: str) -> list[bytes]:
         """Return the data of the messages that reached it on a topic, in order."""

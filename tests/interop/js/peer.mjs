@@ -100,16 +100,26 @@ async function publish ({ topic, data }) {
   return { recipients }
 }
 
-// Send bytes of any kind on a stream of their own, and say how the peer ended it.
-async function raw ({ peer, protocol, data }) {
+// Send bytes of any kind on a stream of their own; say what came back, and how the
+// peer ended the stream, once it has, or `wanted` bytes are there.
+async function raw ({ peer, protocol, data, wanted }) {
   const connection = node.getConnections().find(each => each.remotePeer.toString() === peer)
   const stream = await connection.newStream(protocol)
+  const received = []
   const { promise, resolve } = Promise.withResolvers()
-  stream.addEventListener('close', event => resolve(event.error == null ? 'closed' : 'reset'))
+  stream.addEventListener('message', ({ data }) => {
+    received.push(...data.subarray())
+    if (received.length >= wanted) {
+      resolve('open')
+    }
+  })
   stream.addEventListener('remoteCloseWrite', () => resolve('closed'))
+  stream.addEventListener('close', ({ error }) => resolve(error == null ? 'closed' : 'reset'))
   setTimeout(resolve, RAW_ANSWER_MS, 'open').unref()
   stream.send(Buffer.from(data, 'base64'))
-  return { end: await promise }
+  const end = await promise
+  stream.abort(new Error('read enough'))
+  return { end, data: Buffer.from(received).toString('base64') }
 }
 
 function listenForEvents () {
