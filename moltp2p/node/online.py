@@ -1,0 +1,146 @@
+"""The network side of a node: peers found, records gossiped, and told again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import trio
+
+from moltp2p.core.errors import LocalError
+from moltp2p.core.topics import agents_topic, all_topics, topic_of
+from moltp2p.core.validate import Road
+from moltp2p.core.verdict import Verdict
+from moltp2p.net.base import Network
+from moltp2p.net.inbox import Incoming as Message
+from moltp2p.net.pubsub import PubSub, open_pubsub
+from moltp2p.node.config import Config, Role
+from moltp2p.node.home import Home
+from moltp2p.node.journal import Journal
+from moltp2p.node.pen import Incoming
+from moltp2p.node.relay import Relay
+from moltp2p.node.status import GossipStatus, PeerStatus
+from moltp2p.node.world import World
+from moltp2p.proto.gossip import Gossip
+from moltp2p.proto.gossip_settings import GossipSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Online:
+    """What of a node speaks with peers.
+
+    Attributes:
+        network: the peers.
+        pubsub: gossip with them.
+        relay: own records on their way to gossip.
+    """
+
+    network: Network
+    pubsub: PubSub
+    relay: Relay
+
+    def peers(self) -> list[PeerStatus]:
+        """Return the connected peers, oldest connection first."""
+        gossiping = {each.peer: each for each in self.pubsub.stats().peers}
+        now = trio.current_time()
+        found = []
+        for info in self.network.peers():
+            gossip = gossiping.get(info.peer)
+            found.append(
+                PeerStatus(
+                    peer=info.peer,
+                    address=info.address,
+                    outbound=info.outbound,
+                    connected_s=now - info.connected_at,
+                    faults=info.faults,
+                    protocol=gossip and gossip.protocol,
+                    topics=len(gossip.topics) if gossip else 0,
+                    mesh=gossip.meshes if gossip else 0,
+                    queued_bytes=gossip.queued_bytes if gossip else 0,
+                    dropped=sum(gossip.drops.values()) if gossip else 0,
+                )
+            )
+        return found
+
+    def status(self) -> GossipStatus:
+        """Return what there is to say of the network side now."""
+        stats = self.pubsub.stats()
+        tally = stats.gossip.tally
+        drops = Counter(stats.drops)
+        if self.relay.dropped:
+            drops["relay-full"] = self.relay.dropped
+        return GossipStatus(
+            peer=self.network.peer_id,
+            addresses=self.network.addresses(),
+            peers=len(self.network.peers()),
+            mesh={
+                topic: len(self.pubsub.mesh(topic)) for topic in self.pubsub.topics()
+            },
+            unheard=self.relay.unheard,
+            counters={
+                "received": tally.received,
+                "duplicates": tally.duplicates,
+                "accepted": tally.accepted,
+                "ignored": tally.ignored,
+                "rejected": tally.rejected,
+                "published": tally.published,
+                "sent_messages": stats.sent_messages,
+                "sent_bytes": stats.sent_bytes,
+                "received_bytes": stats.received_bytes,
+                "writes": stats.writes,
+            },
+            dropped=dict(drops),
+            dials=[],
+        )
+
+
+@asynccontextmanager
+async def open_online(
+    config: Config, world: World, home: Home, journal: Journal, relay: Relay
+) -> AsyncIterator[Online]:
+    """Join the network for the length of the block.
+
+    Raises:
+        UsageError: `bad-address`.
+        LocalError: `port-in-use`, `cannot-listen`, or as `Home.peer_key`.
+    """
+    seed = (await trio.to_thread.run_sync(home.peer_key, world.draw)).seed
+    topics = all_topics(config.network)
+    router = Gossip(GossipSettings(), world.dice, frozenset(topics).__contains__)
+    judge = partial(_judge, journal)
+    async with (
+        world.open_network(config, seed) as network,
+        open_pubsub(network, router, judge, world.dice) as pubsub,
+        trio.open_nursery() as nursery,
+    ):
+        for topic in followed_topics(config):
+            await pubsub.join(topic)
+        nursery.start_soon(relay.run, pubsub.publish, lambda t: bool(pubsub.targets(t)))
+        yield Online(network, pubsub, relay)
+        nursery.cancel_scope.cancel()
+
+
+def followed_topics(config: Config) -> list[str]:
+    """Return the topics to join: all, or those of the communities one follows."""
+    params = config.network
+    if config.role is not Role.AGENT or not config.communities:
+        return all_topics(params)
+    shards = {topic_of(params, name): None for name in config.communities}
+    return [agents_topic(params), *shards]
+
+
+async def _judge(journal: Journal, batch: Sequence[Message]) -> list[Verdict]:
+    """Have a batch from gossip judged and stored; a disk that is full blames nobody."""
+    incoming = [
+        Incoming(each.data, Road.GOSSIP, each.topic, each.peer) for each in batch
+    ]
+    try:
+        rulings = await journal.submit(
+            lambda desk: [desk.rule(each) for each in incoming], len(incoming)
+        )
+    except LocalError:
+        return [Verdict.IGNORE] * len(batch)
+    return [ruling.verdict for ruling in rulings]
