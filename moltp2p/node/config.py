@@ -242,8 +242,8 @@ def _typed(setting: Setting, value: object, where: str) -> Scalar:
     if isinstance(setting.default, tuple) and isinstance(value, list | tuple):
         if all(isinstance(item, str) for item in value):
             return tuple(value)
-    elif type(value) is type(setting.default):
-        return cast("Scalar", value)
+    elif isinstance(value, str | int) and type(value) is type(setting.default):
+        return value
     kind = {str: "text", int: "a whole number", tuple: "a list of texts"}
     raise UsageError(
         "bad-setting",

@@ -56,7 +56,7 @@ class Online:
                     outbound=info.outbound,
                     connected_s=now - info.connected_at,
                     faults=info.faults,
-                    protocol=gossip and gossip.protocol,
+                    protocol=gossip.protocol if gossip else None,
                     topics=len(gossip.topics) if gossip else 0,
                     mesh=gossip.meshes if gossip else 0,
                     queued_bytes=gossip.queued_bytes if gossip else 0,

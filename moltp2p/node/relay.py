@@ -87,7 +87,7 @@ class Relay:
     def _hear_again(self, has_peers: HasPeers) -> None:
         """Put the unheard records whose topic has a peer by now before the rest."""
         waiting, self._unheard = self._unheard, deque()
-        heard = []
+        heard: list[Record] = []
         for record in waiting:
             now = heard if has_peers(self._topic(record)) else self._unheard
             now.append(record)

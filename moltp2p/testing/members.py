@@ -188,13 +188,13 @@ class RemoteMember:
         return answer["value"]
 
     async def _line(self) -> bytes:
-        parts = [self._unread]
-        while b"\n" not in parts[-1]:
+        found = self._unread
+        while b"\n" not in found:
             part = await self._stdio.receive_some()
             if not part:
                 raise LocalError("member-failed", "a node's process has ended")
-            parts.append(part)
-        line, self._unread = b"".join(parts).split(b"\n", 1)
+            found += part
+        line, self._unread = found.split(b"\n", 1)
         return line
 
 

@@ -31,9 +31,10 @@ async def answer(member: Member, line: str) -> dict[str, object]:
                 return {"value": asdict(await member.snapshot())}
             case "arrivals":
                 return {"value": dict(await member.arrivals())}
+            case _:
+                return {"error": f"there is no call {call!r}"}
     except MoltError as error:
         return {"error": str(error)}
-    return {"error": f"there is no call {call!r}"}
 
 
 async def serve(config: Config) -> None:
