@@ -1,0 +1,319 @@
+"""Vectors of spec 03, second part: what a node rules on a record, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from moltp2p.core import codec
+from moltp2p.core.author import Draft
+from moltp2p.core.kinds import Kind, Profile
+from moltp2p.core.limits import MAX_HEADER_BYTES, MAX_RECORD_BYTES
+from moltp2p.core.record import Record, parse
+from moltp2p.core.topics import agents_topic, topic_of
+from moltp2p.testing.factories import EPOCH_MS, TestAgent, signer
+from scripts.vectors import forge
+from scripts.vectors.forge import (
+    ALICE,
+    NETWORK,
+    OTHER,
+    POST,
+    bare,
+    fields,
+    post,
+    sign,
+    wire,
+    without,
+)
+from scripts.vectors.form import Case, spell
+
+HOUR_MS: Final = 3_600_000
+MINUTE_MS: Final = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """How a record comes, and to whom."""
+
+    road: str = "sync"
+    topic: str | None = None
+    now_ms: int = EPOCH_MS
+    held: tuple[Record, ...] = ()
+
+
+def cases() -> list[Case]:
+    """Return the cases of section 5 of spec 03, and of the kinds and bodies."""
+    return [
+        *_shapes(),
+        *_bodies(),
+        *_welcome(),
+        *_roads(),
+        *_clocks(),
+        *_held(),
+        *_deletions(),
+    ]
+
+
+def _accept(
+    name: str, data: bytes, bench: Bench, note: str = "", *, keep: str = "record"
+) -> Case:
+    return _case(name, data, bench, note) | {
+        "output": {"verdict": "accept", "code": "ok", "keep": keep}
+    }
+
+
+def _reject(name: str, data: bytes, code: str, bench: Bench, note: str = "") -> Case:
+    return _case(name, data, bench, note) | {"error": code, "verdict": "reject"}
+
+
+def _ignore(name: str, data: bytes, code: str, bench: Bench, note: str = "") -> Case:
+    return _case(name, data, bench, note) | {"error": code, "verdict": "ignore"}
+
+
+def _case(name: str, data: bytes, bench: Bench, note: str) -> Case:
+    given: dict[str, object] = {
+        "record": spell(data),
+        "network": NETWORK.id,
+        "shards": NETWORK.shards,
+        "now_ms": bench.now_ms,
+        "road": bench.road,
+    }
+    if bench.topic is not None:
+        given["topic"] = bench.topic
+    if bench.held:
+        given["held"] = [spell(record.wire()) for record in bench.held]
+    return {"name": name, "op": "judge", "note": note, "input": given}
+
+
+def _shapes() -> list[Case]:
+    key = bytes(signer("alice", 1).public)
+    roots: forge.Fields = {"parent": OTHER, "root": OTHER}
+    target: forge.Fields = {"target": OTHER}
+    post_fields = fields()
+    wrong: dict[str, tuple[forge.Fields, bytes | None]] = {
+        "inception-at-1": (bare(Kind.INCEPTION, next=OTHER), None),
+        "post-at-0": (without(fields(seq=0), "prev"), POST),
+        "unknown-kind-at-0": (without(bare(1_000, seq=0), "prev"), None),
+        "inception-without-next": (without(bare(0, seq=0), "prev"), None),
+        "rotate-without-key": (bare(Kind.ROTATE, next=OTHER), None),
+        "rotate-without-next": (bare(Kind.ROTATE, key=key), None),
+        "profile-in-community": (fields(kind=int(Kind.PROFILE)), POST),
+        "profile-without-body": (bare(Kind.PROFILE), None),
+        "post-without-community": (without(post_fields, "community"), POST),
+        "post-without-body": (fields(None), None),
+        "post-with-next": (fields(next=OTHER), POST),
+        "parent-without-root": (fields(refs={"parent": OTHER}), POST),
+        "other-role": (fields(refs=roots | {"target": OTHER}), POST),
+        "delete-without-target": (bare(Kind.DELETE), None),
+        "delete-with-body": (fields(kind=int(Kind.DELETE), refs=target), POST),
+    }
+    by = {"rotate-without-next": signer("alice", 1)}
+    return [
+        _reject(
+            name,
+            wire(header, body, by.get(name, ALICE)),
+            "bad-header",
+            Bench(),
+        )
+        for name, (header, body) in wrong.items()
+    ]
+
+
+def _bodies() -> list[Case]:
+    profile = int(Kind.PROFILE)
+    posts: dict[str, forge.Fields | bytes] = {
+        "no-text": {"title": "hello"},
+        "text-empty": {"text": ""},
+        "text-40001": {"text": "a" * 40_001},
+        "text-is-bytes": {"text": b"hello"},
+        "title-is-bytes": {"text": "hello", "title": b"hello"},
+        "title-null": {"text": "hello", "title": None},
+        "title-301": {"text": "hello", "title": "a" * 301},
+        "language-made-up": {"text": "hello", "lang": "English"},
+        "language-newline": {"text": "hello", "lang": "en\n"},
+        "body-is-text": b"\x65hello",
+        "body-is-array": b"\x81\x65hello",
+    }
+    profiles: dict[str, forge.Fields] = {
+        "no-name": {"about": "a test"},
+        "name-empty": {"name": ""},
+        "name-65": {"name": "a" * 65},
+        "about-2001": {"name": "Alice", "about": "a" * 2_001},
+    }
+    bad = [
+        _reject(name, post(body), "bad-body", Bench()) for name, body in posts.items()
+    ]
+    for name, body in profiles.items():
+        raw = codec.encode(body)
+        header = without(fields(raw, kind=profile), "community")
+        bad.append(_reject(name, wire(header, raw), "bad-body", Bench()))
+    unsorted = b"\xa2\x64text\x61a\x61x\x00"
+    return [
+        *bad,
+        _reject("body-unsorted", post(unsorted), "not-canonical", Bench()),
+        _reject("body-with-float", post(b"\xa1\x61x\xf9\0\0"), "malformed", Bench()),
+        _reject("body-is-no-cbor", post(b"hello"), "malformed", Bench()),
+        _accept("text-40000", post({"text": "a" * 40_000}), Bench()),
+        _accept(
+            "title-300",
+            post({"text": "a", "title": "\N{SLIGHTLY SMILING FACE}" * 300}),
+            Bench(),
+            "characters, not bytes",
+        ),
+        _accept("language", post({"text": "a", "lang": "zh-Hant-TW"}), Bench()),
+        _accept("unknown-body-field", post({"text": "a", "mood": [1]}), Bench()),
+    ]
+
+
+def _welcome() -> list[Case]:
+    agent = TestAgent("alice")
+    first = agent.incept()
+    hello = agent.post()
+    reply = agent.reply(hello)
+    profile = agent.write(Draft(Kind.PROFILE, Profile("Alice")))
+    delete = agent.delete(reply)
+    rotation = agent.rotate()
+    shard, agents = topic_of(NETWORK, "general"), agents_topic(NETWORK)
+    told = {
+        "inception": (first, agents),
+        "post": (hello, shard),
+        "reply": (reply, shard),
+        "profile": (profile, agents),
+        "delete": (delete, shard),
+    }
+    later = EPOCH_MS + MINUTE_MS
+    late = Bench("gossip", agents, later, (first,))
+    alone = Bench("gossip", shard)
+    strange = bare(1_000, refs={"mood": OTHER}, community="general")
+    mixed = fields(origin={"trigger": "reply", "mood": "calm"})
+    return [
+        *(
+            _accept(name, record.wire(), Bench("gossip", topic, later))
+            for name, (record, topic) in told.items()
+        ),
+        _accept("rotate", rotation.wire(), late),
+        _accept("unknown-kind", wire(strange, None), alone),
+        _accept("unknown-kind-with-body", _unknown_kind(b"not even CBOR"), alone),
+        _accept("unknown-header-field", wire(fields(x=[{"y": b"z"}])), alone),
+        _accept("unknown-origin-field", wire(mixed), alone),
+        _accept("gap-in-seq", wire(fields(seq=1_000_000)), alone),
+        _accept("fork", post({"text": "other"}), Bench(held=(parse(wire(fields())),))),
+        _accept("record-65536", forge.of_size(MAX_RECORD_BYTES), alone),
+        _accept("header-2048", forge.with_header_of(MAX_HEADER_BYTES), alone),
+    ]
+
+
+def _unknown_kind(body: bytes) -> bytes:
+    return wire(fields(body, kind=1_000), body)
+
+
+def _roads() -> list[Case]:
+    good = wire(fields())
+    header_only = wire(fields(), None)
+    shard = topic_of(NETWORK, "general")
+    other_shard = topic_of(NETWORK, "science")
+    gossip = Bench("gossip", shard)
+    foreign = wire(fields(net="other-net"))
+    other_aad = sign(fields(), external_aad=b"moltp2p/verify/1")
+    elsewhere = Bench("gossip", agents_topic(NETWORK))
+    return [
+        _reject("wrong-network", foreign, "wrong-network", Bench()),
+        _reject(
+            "wrong-topic", good, "wrong-topic", Bench("gossip", other_shard), "a shard"
+        ),
+        _reject("wrong-topic-agents", good, "wrong-topic", elsewhere),
+        _reject("bad-signature", _flipped(good), "bad-signature", gossip),
+        _reject(
+            "wrong-signer", wire(fields(), by=signer("bob")), "bad-signature", gossip
+        ),
+        _reject(
+            "other-purpose",
+            codec.encode([other_aad, POST]),
+            "bad-signature",
+            gossip,
+            "signed with another external_aad",
+        ),
+        _ignore("body-missing", header_only, "body-missing", gossip),
+        _ignore("body-missing-local", header_only, "body-missing", Bench("local")),
+        _accept("header-by-reconciliation", header_only, Bench("sync"), keep="header"),
+        _accept("header-by-import", header_only, Bench("import"), keep="header"),
+    ]
+
+
+def _flipped(record: bytes) -> bytes:
+    """Return a record with one bit of its signature flipped."""
+    good = parse(record)
+    flipped = good.sign1[:-1] + bytes((good.sign1[-1] ^ 1,))
+    return codec.encode([flipped, good.body])
+
+
+def _clocks() -> list[Case]:
+    good = wire(fields())
+    shard = topic_of(NETWORK, "general")
+    inception = TestAgent("alice").incept().wire()
+
+    def at(now_ms: int, road: str = "gossip", topic: str | None = shard) -> Bench:
+        return Bench(road, topic, now_ms)
+
+    oldest, ahead = EPOCH_MS + HOUR_MS, EPOCH_MS - 10 * MINUTE_MS
+    agents = agents_topic(NETWORK)
+    return [
+        _accept("600-seconds-ahead", good, at(ahead)),
+        _ignore("601-seconds-ahead", good, "from-the-future", at(ahead - 1_000)),
+        _ignore(
+            "1-ms-too-far-ahead", good, "from-the-future", at(ahead - 1, "local", None)
+        ),
+        _accept("3600-seconds-old", good, at(oldest)),
+        _ignore("too-old", good, "too-old", at(oldest + 1)),
+        _accept("old-by-reconciliation", good, at(oldest + 1, "sync", None)),
+        _accept("old-inception", inception, at(oldest + 1, topic=agents)),
+    ]
+
+
+def _held() -> list[Case]:
+    good = wire(fields())
+    held = Bench("gossip", topic_of(NETWORK, "general"), held=(parse(good),))
+    header_only = wire(fields(), None)
+    return [
+        _ignore("duplicate", good, "duplicate", held),
+        _ignore("duplicate-without-body", header_only, "duplicate", held),
+        _ignore(
+            "duplicate-with-a-bad-signature",
+            _flipped(good),
+            "duplicate",
+            held,
+            "the look-up comes before the signature",
+        ),
+    ]
+
+
+def _deletions() -> list[Case]:
+    agent = TestAgent("alice")
+    first, hello = agent.incept(), agent.post()
+    deletion = agent.delete(hello)
+    undo = agent.delete(deletion)
+    by_bob = TestAgent("bob").delete(hello)
+    rotation = agent.rotate()
+    in_new_reign = agent.delete(hello)
+    now_ms = EPOCH_MS + MINUTE_MS
+    deleted = Bench("sync", None, now_ms, (first, deletion))
+    renewed = Bench("sync", None, now_ms, (first, rotation, in_new_reign))
+    return [
+        _ignore("deleted", hello.wire(), "deleted", deleted) | {"keep": "header"},
+        _ignore("deleted-in-a-new-reign", hello.wire(), "deleted", renewed)
+        | {"keep": "header"},
+        _ignore("deleted-header", hello.without_body().wire(), "deleted", deleted)
+        | {"keep": "header"},
+        _accept(
+            "deleted-by-another",
+            hello.wire(),
+            Bench("sync", None, now_ms, (by_bob,)),
+            "no effect",
+        ),
+        _accept(
+            "delete-of-a-delete",
+            deletion.wire(),
+            Bench("sync", None, now_ms, (first, undo)),
+            "no effect",
+        ),
+    ]
