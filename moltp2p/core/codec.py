@@ -69,10 +69,14 @@ def decode_sign1(data: bytes) -> tuple[bytes, bytes]:
     """Return the payload and the signature of a COSE_Sign1.
 
     Raises:
-        PeerError: `malformed` when there is no CBOR in it, `bad-envelope` when it
-            is not, byte for byte, what `encode_sign1` gives.
+        PeerError: `bad-envelope` when it is not, byte for byte, what `encode_sign1`
+            gives.
     """
-    match _read(data[len(SIGN1_TAG) :]):
+    try:
+        parts = _read(data[len(SIGN1_TAG) :])
+    except PeerError:
+        parts = None
+    match parts:
         case [_, _, bytes(payload), bytes(signature)] if (
             len(signature) == SIGNATURE_BYTES
             and encode_sign1(payload, signature) == data
