@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import errno
 import logging
+import socket
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import psutil
 import structlog
 import trio
 from libp2p.crypto import ed25519, x25519
@@ -24,8 +26,6 @@ from libp2p.security.noise import transport as noise
 from libp2p.security.noise.exceptions import PeerIDMismatchesPubkey
 from libp2p.stream_muxer.yamux import yamux
 from libp2p.transport.upgrader import TransportUpgrader
-from libp2p.utils.address_validation import expand_wildcard_address
-from multiaddr import Multiaddr
 
 from moltp2p.core.errors import LocalError, MoltError, PeerError, UsageError
 from moltp2p.core.ids import PublicKey
@@ -79,6 +79,7 @@ class TcpTransport:
         self._switch = switch
         self._limits = switch.limits
         self._listeners: list[trio.SocketListener] = []
+        self._endpoints: list[Endpoint] = []
         self._accepting = trio.CancelScope()
 
     # -- listening -------------------------------------------------------------
@@ -96,6 +97,9 @@ class TcpTransport:
             for listener in self._listeners:
                 listener.socket.close()
             raise
+        for listener in self._listeners:
+            host, port = listener.socket.getsockname()[:2]
+            self._endpoints += _expanded(Endpoint(parse_ip(host), port))
 
     async def serve(self, nursery: trio.Nursery) -> None:
         """Take connections, each in `nursery`, until `stop`."""
@@ -110,21 +114,17 @@ class TcpTransport:
 
     def endpoints(self) -> list[Endpoint]:
         """Return where we listen; the wildcard address stands for each of ours."""
-        found: dict[Endpoint, None] = {}
-        for listener in self._listeners:
-            host, port = listener.socket.getsockname()[:2]
-            found.update(dict.fromkeys(_expanded(Endpoint(parse_ip(host), port))))
-        return list(found)
+        return self._endpoints
 
     def addresses(self) -> list[Address]:
         """Return where we listen, and who answers there."""
         return [Address(each, self._switch.peer_id) for each in self.endpoints()]
 
     async def _take(self, stream: trio.SocketStream) -> None:
-        socket = BoundedSocket(stream, self._limits.write_s)
+        wire = BoundedSocket(stream, self._limits.write_s)
         counts = self._switch.counts.refused
         try:
-            await self._admit(socket)
+            await self._admit(wire)
         except* PeerError as group:
             counts[_code(group)] += 1
         except* Exception as group:
@@ -132,25 +132,23 @@ class TcpTransport:
             counts["handshake-failed"] += 1
             log.exception("accept-bug", exc_info=group)
         finally:
-            socket.abort()
+            wire.abort()
 
-    async def _admit(self, socket: BoundedSocket) -> None:
-        remote = socket.remote()
+    async def _admit(self, wire: BoundedSocket) -> None:
+        remote = wire.remote()
         if code := self._switch.slots.refusal(remote.ip):
             raise PeerError(code, f"{remote} turned away")
         with ExitStack() as hold:
             # C3: upstream gives an inbound slot back only when the node ends
             # (`network/swarm.py:1994, 2060`); this one goes with the connection.
             slot = hold.enter_context(self._switch.slots.hold_inbound(remote.ip))
-            connection = await self._welcome(socket, remote)
+            connection = await self._welcome(wire, remote)
             slot.secured()
             await self._switch.carry(connection, hold.pop_all())
 
-    async def _welcome(
-        self, socket: BoundedSocket, remote: Endpoint
-    ) -> LibP2PConnection:
+    async def _welcome(self, wire: BoundedSocket, remote: Endpoint) -> LibP2PConnection:
         with trio.move_on_after(self._limits.handshake_s):
-            return await self._secure(socket, remote, None)
+            return await self._secure(wire, remote, None)
         raise PeerError("handshake-failed", f"{remote} took too long")
 
     # -- dialling --------------------------------------------------------------
@@ -162,9 +160,9 @@ class TcpTransport:
             stream = await trio.open_tcp_stream(str(endpoint.ip), endpoint.port)
         except OSError as error:
             raise PeerError("dial-failed", f"{address}: {error}") from error
-        socket = BoundedSocket(stream, self._limits.write_s)
+        wire = BoundedSocket(stream, self._limits.write_s)
         try:
-            return await self._secure(socket, endpoint, address.peer)
+            return await self._secure(wire, endpoint, address.peer)
         except PeerError as error:
             if error.code == "wrong-peer":
                 raise
@@ -173,32 +171,32 @@ class TcpTransport:
     # -- both ------------------------------------------------------------------
 
     async def _secure(
-        self, socket: BoundedSocket, remote: Endpoint, expected: PeerId | None
+        self, wire: BoundedSocket, remote: Endpoint, expected: PeerId | None
     ) -> LibP2PConnection:
         """Return a secured connection; closes the socket when there is none."""
         try:
-            return await self._upgrade(socket, remote, expected)
+            return await self._upgrade(wire, remote, expected)
         except MoltError:
-            socket.abort()
+            wire.abort()
             raise
         except Exception as error:
             # Every kind, on purpose (C1): Noise, protobuf and multistream raise a
             # dozen kinds over a stranger's bytes, UnicodeDecodeError among them.
-            socket.abort()
+            wire.abort()
             code = "handshake-failed"
             if isinstance(error.__cause__, PeerIDMismatchesPubkey):
                 code = "wrong-peer"
             raise PeerError(code, f"{remote}: {error!r}") from error
         except BaseException:
-            socket.abort()
+            wire.abort()
             raise
 
     async def _upgrade(
-        self, socket: BoundedSocket, remote: Endpoint, expected: PeerId | None
+        self, wire: BoundedSocket, remote: Endpoint, expected: PeerId | None
     ) -> LibP2PConnection:
         outbound = expected is not None
         secured = await self._upgrader.upgrade_security(
-            RawConnection(socket, outbound),
+            RawConnection(wire, outbound),
             outbound,
             None if expected is None else ID.from_string(expected),
         )
@@ -207,7 +205,7 @@ class TcpTransport:
             raise PeerError("self-dial", "this node called itself")
         await self._upgrader.muxer_multistream.select_transport(secured)
         return LibP2PConnection(
-            secured, socket, Address(remote, peer), self._limits, outbound=outbound
+            secured, wire, Address(remote, peer), self._limits, outbound=outbound
         )
 
 
@@ -247,13 +245,15 @@ async def _open(endpoint: Endpoint) -> list[trio.SocketListener]:
 def _expanded(endpoint: Endpoint) -> list[Endpoint]:
     if not endpoint.ip.is_unspecified:
         return [endpoint]
-    texts = map(str, expand_wildcard_address(Multiaddr(str(endpoint))))
-    found = [parse_endpoint(text) for text in texts]
+    families = {socket.AF_INET: 4, socket.AF_INET6: 6}
+    ips = [
+        parse_ip(each.address)
+        for interface in psutil.net_if_addrs().values()
+        for each in interface
+        if families.get(each.family) == endpoint.ip.version
+    ]
     return [
-        each
-        for each in found
-        if each.ip.version == endpoint.ip.version
-        and scope_of(each.ip) is not Scope.NOWHERE
+        Endpoint(ip, endpoint.port) for ip in ips if scope_of(ip) is not Scope.NOWHERE
     ]
 
 

@@ -1,0 +1,261 @@
+"""What a stranger may do to a node on real sockets, and that the node goes on.
+
+The same attacks end or fill libp2p's own host: tests/tripwire.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
+
+import pytest
+import trio
+import trio.testing
+from libp2p.abc import ISecureConn
+from libp2p.exceptions import BaseLibp2pError
+from libp2p.stream_muxer.yamux.yamux import (
+    TYPE_DATA,
+)
+
+from moltp2p.core.errors import PeerError
+from moltp2p.net.base import ConnectionLimits, Network, PeerDown, PeerUp, Stream
+from moltp2p.net.host import open_host
+from moltp2p.proto.address import parse_address
+from tests.tripwire.bare import ask_for, dial_raw, header
+
+pytestmark = pytest.mark.slow
+
+ANY_PORT = "/ip4/127.0.0.1/tcp/0"
+ECHO = "/test/echo/1.0.0"
+LIMITS = ConnectionLimits(
+    handshake_s=0.3, negotiate_s=0.3, write_s=0.3, close_s=0.5, dial_s=2.0
+)
+
+
+async def echo(stream: Stream) -> None:
+    while data := await stream.receive_some(65536):
+        await stream.send_all(data)
+
+
+@pytest.fixture
+async def victim() -> AsyncIterator[Network]:
+    async with open_host(b"v" * 32, [ANY_PORT], limits=LIMITS) as network:
+        network.handle(ECHO, echo)
+        yield network
+
+
+async def assert_alive(victim: Network) -> None:
+    async with open_host(b"f" * 32, []) as friend:
+        await friend.dial(victim.addresses()[0])
+        stream = await friend.open_stream(victim.peer_id, [ECHO])
+        await stream.send_all(b"alive?")
+        assert await stream.receive_some(100) == b"alive?"
+
+
+async def connect(victim: Network) -> trio.SocketStream:
+    endpoint = parse_address(victim.addresses()[0]).endpoint
+    return await trio.open_tcp_stream(str(endpoint.ip), endpoint.port)
+
+
+async def empty(victim: Network) -> None:
+    """Wait until nobody is connected."""
+    with trio.fail_after(5):
+        events = victim.watch()
+        while victim.peers():
+            await events.receive()
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x00",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\xff" * 100,
+        b"\x13/multistream/1.0.0\n\x05\xff\xfe\xfd\xfc\n",
+        b"\x13/multistream/1.0.0\n\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+        b"\x13/multistream/1.0.0\n\x07/noise\n\x00\x03abc",
+        b"\x13/multistream/1.0.0\n" + b"\x03ls\n" * 50,
+    ],
+)
+async def test_garbage_for_a_handshake_ends_only_that_connection(
+    victim: Network, garbage: bytes
+) -> None:
+    stream = await connect(victim)
+    await stream.send_all(garbage)
+    with trio.fail_after(2):
+        while await stream.receive_some(1000):
+            pass
+    await stream.aclose()
+
+    assert victim.stats().refused == {"handshake-failed": 1}
+    await assert_alive(victim)
+
+
+async def test_random_bytes_for_a_handshake_do_no_harm(
+    victim: Network, rng: random.Random
+) -> None:
+    for _ in range(20):
+        stream = await connect(victim)
+        await stream.send_all(rng.randbytes(rng.randrange(1, 200)))
+        await stream.aclose()
+
+    await assert_alive(victim)
+
+
+async def test_whoever_says_nothing_is_dropped(victim: Network) -> None:
+    closing, silent = await connect(victim), await connect(victim)
+    await closing.send_eof()
+    for stream in (closing, silent):
+        with trio.fail_after(2):
+            while await stream.receive_some(1000):
+                pass
+        await stream.aclose()
+
+    assert victim.stats().refused == {"handshake-failed": 2}
+
+
+async def test_only_so_many_handshakes_at_once() -> None:
+    limits = ConnectionLimits(handshakes=2, handshake_s=0.3)
+    async with (
+        open_host(b"v" * 32, [ANY_PORT], limits=limits) as victim,
+        AsyncExitStack() as stack,
+    ):
+        victim.handle(ECHO, echo)
+        for _ in range(2):
+            stack.push_async_callback((await connect(victim)).aclose)
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        third = await connect(victim)
+        with trio.fail_after(2):
+            assert await third.receive_some(1) == b""
+        await third.aclose()
+        assert victim.stats().refused == {"too-many-handshakes": 1}
+
+        await trio.sleep(0.35)
+        await assert_alive(victim)
+
+
+@pytest.mark.parametrize("listen", [ANY_PORT, "/ip6/::1/tcp/0"])
+async def test_only_so_many_connections_from_one_address(listen: str) -> None:
+    limits = ConnectionLimits(per_address=2, exempt_loopback=False)
+    async with (
+        open_host(b"v" * 32, [listen], limits=limits) as victim,
+        AsyncExitStack() as stack,
+    ):
+        for seed in (b"1", b"2"):
+            friend = await stack.enter_async_context(open_host(seed * 32, []))
+            await friend.dial(victim.addresses()[0])
+        async with open_host(b"3" * 32, []) as third:
+            with pytest.raises(PeerError):
+                await third.dial(victim.addresses()[0])
+
+        assert victim.stats().refused == {"too-many-from-address": 1}
+
+
+async def test_slots_come_back_however_often_somebody_connects() -> None:
+    """C3: upstream is deaf after 250 inbound connections in its life."""
+    limits = ConnectionLimits(inbound=2, total=3)
+    async with open_host(b"v" * 32, [ANY_PORT], limits=limits) as victim:
+        for _ in range(10):
+            async with open_host(b"f" * 32, []) as friend:
+                await friend.dial(victim.addresses()[0])
+            await empty(victim)
+            await trio.testing.wait_all_tasks_blocked()
+
+        assert victim.stats().refused == {}
+        assert victim.slots.total == 0  # type: ignore[attr-defined]
+
+
+TOKENS = [
+    b"\x13/multistream/1.0.0\n\x05\xff\xfe\xfd\xfc\n",
+    b"\x13/multistream/1.0.0\n\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+    b"\x13/multistream/1.0.0\n\x00",
+    b"\x13/multistream/1.0.0\n\x01\n",
+    b"\x13/multistream/1.0.0\n" + b"\x03ls\n" * 500,
+    b"\x13/multistream/1.0.0\n" + b"\x04/no\n" * 500,
+    b"\x08/strange",
+    b"",
+]
+
+
+@pytest.mark.parametrize("token", TOKENS)
+async def test_garbage_for_a_protocol_ends_only_that_stream(
+    victim: Network, token: bytes
+) -> None:
+    """C1: upstream ends on a token that is not UTF-8."""
+    async with open_host(b"f" * 32, []) as friend:
+        await friend.dial(victim.addresses()[0])
+        member = friend._members[victim.peer_id]  # type: ignore[attr-defined]
+        stream = await member.connection._yamux.open_stream()
+        await stream.write(token)
+        with trio.fail_after(2):
+            while not stream.reset_received:
+                await trio.testing.wait_all_tasks_blocked(0.01)
+
+        good = await friend.open_stream(victim.peer_id, [ECHO])
+        await good.send_all(b"fine")
+        assert await good.receive_some(100) == b"fine"
+        faults = victim.stats().faults
+    assert set(faults) <= {"bad-negotiation", "too-slow"}
+    assert sum(faults.values()) == 1
+
+
+async def never_read(stream: Stream) -> None:
+    await trio.sleep_forever()
+
+
+async def flood(stream: Stream) -> None:
+    while True:
+        await stream.send_all(bytes(65000))
+
+
+async def send_until_dropped(secured: ISecureConn, data: bytes) -> None:
+    with trio.fail_after(5), suppress(BaseLibp2pError):
+        while True:
+            await secured.write(data)
+    await secured.close()
+
+
+async def test_a_peer_that_ignores_the_window_is_hung_up_on(victim: Network) -> None:
+    """C4: upstream buffers all of it."""
+    victim.handle("/test/1.0.0", never_read)
+    secured = await dial_raw(victim.addresses()[0])
+    await secured.write(ask_for("/test/1.0.0"))
+
+    await send_until_dropped(secured, header(TYPE_DATA, 0, 1, 65000) + bytes(65000))
+
+    await empty(victim)
+    await assert_alive(victim)
+
+
+async def test_a_peer_that_never_reads_is_dropped(victim: Network) -> None:
+    """H14: upstream waits for it for ever."""
+    victim.handle("/test/1.0.0", flood)
+    secured = await dial_raw(victim.addresses()[0])
+    await secured.write(ask_for("/test/1.0.0"))
+    events = victim.watch()
+    with trio.fail_after(3):
+        heard = [type(await events.receive()) for _ in range(2)]
+    await secured.close()
+
+    assert heard == [PeerUp, PeerDown]
+
+
+async def test_peers_that_never_read_cannot_hold_us_at_the_end() -> None:
+    """H14: upstream's `close` waits for them for ever."""
+    limits = ConnectionLimits(write_s=60, close_s=0.5)
+    stuck = []
+    async with open_host(b"v" * 32, [ANY_PORT], limits=limits) as victim:
+        victim.handle("/test/1.0.0", flood)
+        for _ in range(3):
+            stuck.append(await dial_raw(victim.addresses()[0]))
+            await stuck[-1].write(ask_for("/test/1.0.0"))
+        await trio.sleep(0.3)  # real sockets fill in real time
+        assert len(victim.peers()) == 3
+        endpoint = victim.addresses()[0].partition("/p2p/")[0]
+        start = trio.current_time()
+    assert trio.current_time() - start < 3
+    async with open_host(b"v" * 32, [endpoint]):
+        pass
+    for secured in stuck:
+        await secured.close()

@@ -1,0 +1,137 @@
+"""Why libp2p's sockets and yamux run behind net/hardening.py and net/muxed.py.
+
+Each test shows a defect of the bare library, and fails on the day it is mended.
+"""
+
+from __future__ import annotations
+
+import pytest
+import trio
+import trio.testing
+from libp2p.abc import INetStream
+from libp2p.io.exceptions import IncompleteReadError
+from libp2p.io.trio import TrioTCPStream
+from libp2p.io.utils import read_exactly
+from libp2p.stream_muxer.exceptions import MuxedStreamEOF
+from libp2p.stream_muxer.yamux.yamux import (
+    FLAG_SYN,
+    TYPE_DATA,
+    TYPE_WINDOW_UPDATE,
+    Yamux,
+)
+
+from tests.tripwire.bare import TEST, ask_for, dial_raw, header, mended, open_bare
+
+pytestmark = pytest.mark.slow
+
+
+class Fake:
+    """A secured connection in memory: says what it is told, swallows the rest."""
+
+    is_initiator = False
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    async def read(self, n: int | None = None) -> bytes:
+        if not self._data:
+            await trio.sleep_forever()
+        taken, self._data = self._data[:n], self._data[n:]
+        return taken
+
+    async def write(self, data: bytes) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+async def test_h14_a_peer_that_does_not_read_holds_the_host_for_ever() -> None:
+    async def flood(stream: INetStream) -> None:
+        await stream.write(bytes(50_000_000))
+
+    async with open_bare() as bare:
+        bare.host.set_stream_handler(TEST, flood)
+        secured = await dial_raw(bare.address)
+        await secured.write(ask_for(TEST))
+        await trio.sleep(0.3)
+        with trio.move_on_after(2) as patience:
+            await bare.host.close()
+        await secured.close()
+
+    if not patience.cancelled_caught:
+        mended("H14, writes without an end", "write_s in net/hardening.py")
+
+
+async def test_h15_the_address_of_an_ipv6_peer_is_unknown() -> None:
+    listeners = await trio.open_tcp_listeners(0, host="::1")
+    stream = await trio.testing.open_stream_to_socket_listener(listeners[0])
+    address = TrioTCPStream(stream).get_remote_address()
+    await stream.aclose()
+    await listeners[0].aclose()
+
+    if address is not None:
+        mended("H15, IPv6 addresses", "get_remote_address in net/hardening.py")
+
+
+async def test_c4_the_receive_window_is_not_enforced() -> None:
+    flood = b"".join(header(TYPE_DATA, 0, 1, 65536) + bytes(65536) for _ in range(16))
+    fake = Fake(header(TYPE_WINDOW_UPDATE, FLAG_SYN, 1, 0) + flood)
+    yamux = Yamux(fake, None)  # type: ignore[arg-type]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(yamux.start)
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        unread = len(yamux.stream_buffers.get(1, b""))
+        nursery.cancel_scope.cancel()
+
+    if unread < 16 * 65536:
+        mended("C4, the receive window", "BoundedYamux in net/hardening.py")
+
+
+async def test_a_reset_looks_like_an_end() -> None:
+    rst = header(TYPE_WINDOW_UPDATE, 8, 1, 0)
+    yamux = Yamux(Fake(header(TYPE_WINDOW_UPDATE, FLAG_SYN, 1, 0) + rst), None)  # type: ignore[arg-type]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(yamux.start)
+        stream = await yamux.accept_stream()
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        with pytest.raises(Exception) as raised:  # noqa: PT011 — its kind is the point
+            await yamux.read_stream(1, 100)
+        assert stream is not None
+        nursery.cancel_scope.cancel()
+
+    if not isinstance(raised.value, MuxedStreamEOF):
+        mended("resets that look like ends", "_lost in net/muxed.py")
+
+
+async def test_a_message_in_small_segments_ends_the_connection() -> None:
+    class Drip:
+        async def read(self, n: int | None = None) -> bytes:
+            return b"x"
+
+    try:
+        await read_exactly(Drip(), 200)  # type: ignore[arg-type]
+    except IncompleteReadError:
+        return
+    mended("read_exactly's hundred reads", "exact reads in net/hardening.py")
+
+
+async def hold(lock: trio.Lock) -> None:
+    async with lock:
+        await trio.sleep_forever()
+
+
+async def test_a_cancelled_read_loses_what_it_read() -> None:
+    data = header(TYPE_WINDOW_UPDATE, FLAG_SYN, 1, 0) + header(TYPE_DATA, 0, 1, 5)
+    yamux = Yamux(Fake(data + b"hello"), None)  # type: ignore[arg-type]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(yamux.start)
+        stream = await yamux.accept_stream()
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        nursery.start_soon(hold, yamux._write_lock)  # the window update must wait
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.move_on_after(0.05):
+            await stream.read(5)
+        left = bytes(yamux.stream_buffers[1])
+        nursery.cancel_scope.cancel()
+
+    if left == b"hello":
+        mended("reads that lose data", "the shield in net/muxed.py:read")

@@ -1,0 +1,110 @@
+"""Slots: who may connect."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    rule,
+)
+
+from moltp2p.core.errors import LocalError
+from moltp2p.net.admission import Slot, Slots
+from moltp2p.net.base import ConnectionLimits
+from moltp2p.proto.address import parse_ip
+
+FULL = "too-many-connections"
+LIMITS = ConnectionLimits(total=5, inbound=4, per_address=2, per_subnet=3, handshakes=3)
+
+
+def test_a_dial_beyond_the_limit_is_this_machines_fault() -> None:
+    slots = Slots(ConnectionLimits(total=1))
+    with (
+        slots.hold_outbound(),
+        pytest.raises(LocalError) as raised,
+        slots.hold_outbound(),
+    ):
+        pass
+
+    assert raised.value.code == "too-many-connections"
+    assert slots.total == 0
+
+
+@pytest.mark.parametrize(
+    ("held", "asked", "code"),
+    [
+        (["9.0.0.1"] * 2, "9.0.0.1", "too-many-from-address"),
+        (["9.0.0.1"] * 2, "9.0.0.2", None),
+        (["9.0.0.1", "9.0.0.2", "9.0.0.3"], "9.0.0.4", "too-many-from-subnet"),
+        (["9.0.0.1", "9.0.0.2", "9.0.0.3"], "9.0.1.1", None),
+        (["2a00::1", "2a00::2", "2a00::3"], "2a00::4", "too-many-from-subnet"),
+        (["2a00::1", "2a00::2", "2a00::3"], "2a00:1::1", None),
+        (["::ffff:9.0.0.1", "9.0.0.1"], "9.0.0.1", "too-many-from-address"),
+        (["1.0.0.1", "2.0.0.1", "3.0.0.1", "4.0.0.1"], "9.0.0.1", FULL),
+        (["127.0.0.1"] * 3, "127.0.0.1", None),
+    ],
+)  # fmt: skip
+def test_neighbours_share_a_limit(
+    held: list[str], asked: str, code: str | None
+) -> None:
+    slots = Slots(LIMITS)
+    with ExitStack() as stack:
+        for ip in held:
+            stack.enter_context(slots.hold_inbound(parse_ip(ip))).secured()
+        assert slots.refusal(parse_ip(asked)) == code
+
+    assert slots.refusal(parse_ip(asked)) is None
+
+
+def test_only_so_many_may_be_shaking_hands() -> None:
+    slots = Slots(LIMITS)
+    with ExitStack() as stack:
+        held = [
+            stack.enter_context(slots.hold_inbound(parse_ip(f"9.0.{n}.1")))
+            for n in range(3)
+        ]
+        assert slots.refusal(parse_ip("9.0.9.1")) == "too-many-handshakes"
+        held[0].secured()
+        held[0].secured()
+        assert slots.refusal(parse_ip("9.0.9.1")) is None
+
+
+class Counting(RuleBasedStateMachine):
+    """Whatever comes and goes, nothing is counted that is not held."""
+
+    held: Bundle[tuple[ExitStack, Slot]] = Bundle("held")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slots = Slots(LIMITS)
+        self.count = 0
+
+    @rule(target=held, ip=st.sampled_from(["9.0.0.1", "9.0.0.2", "2001:db9::1"]))
+    def come(self, ip: str) -> tuple[ExitStack, Slot]:
+        stack = ExitStack()
+        self.count += 1
+        return stack, stack.enter_context(self.slots.hold_inbound(parse_ip(ip)))
+
+    @rule(one=held)
+    def secure(self, one: tuple[ExitStack, Slot]) -> None:
+        one[1].secured()
+
+    @rule(one=consumes(held))
+    def go(self, one: tuple[ExitStack, Slot]) -> None:
+        one[0].close()
+        self.count -= 1
+
+    @invariant()
+    def counts_what_is_held(self) -> None:
+        assert self.slots.total == self.slots.inbound == self.count
+        assert 0 <= self.slots.handshakes <= self.count
+        assert sum(self.slots._addresses.values()) == 2 * self.count
+
+
+TestCounting = Counting.TestCase
