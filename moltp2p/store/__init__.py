@@ -1,0 +1,1 @@
+"""Signed records on this machine: on LevelDB, or in memory."""

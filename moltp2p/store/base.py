@@ -1,26 +1,33 @@
 """What the upper layers see of a store: LevelDB, or a dict in memory.
 
 Calls block; a node makes them from a worker thread. Any number of threads may
-read at once; one at a time may write.
+read at once, and while one writes; writers take turns.
+
+Damage is named and never hidden. What is damaged counts as not held (`has`), so
+that it is asked for again; adding it again puts it right.
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
 from moltp2p.core.author import Head
 from moltp2p.core.facts import Facts
 from moltp2p.core.ids import AgentId, RecordId
 from moltp2p.core.record import Record
 
-MAX_PAGE_RECORDS = 1_000
+MAX_PAGE_RECORDS: Final = 1_000
 
 
 class Order(enum.Enum):
-    """Which way a page reads, by the author's time and then by id."""
+    """Which way a page reads: by the author's time and then by id.
+
+    One agent's records are read by `seq` and then by id: that is the order in
+    which it wrote them, whatever its clock said.
+    """
 
     NEWEST_FIRST = "newest"
     OLDEST_FIRST = "oldest"
@@ -33,7 +40,8 @@ class Stored:
     Attributes:
         record: the record; its body is None once it was dropped.
         received_at_ms: our clock when it came, milliseconds since 1970 UTC.
-        deleted: whether its author deleted it.
+        deleted: whether its author deleted it. Deleting drops a body, so a record
+            that never had one is not deleted by it.
     """
 
     record: Record
@@ -55,7 +63,9 @@ class Query:
         deleted: whether records that their author deleted are shown.
         order: which way to read.
         limit: records a page, 1 to 1,000.
-        cursor: where the page before ended; opaque.
+        cursor: where the page before ended; opaque. It belongs to the `community`,
+            `agent` or `parent`, and to the `order`, that it was given for; `kinds`,
+            `deleted` and `limit` may change from page to page.
     """
 
     community: str | None = None
@@ -69,26 +79,11 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """One page of records.
-
-    Attributes:
-        records: in the order asked for.
-        cursor: what to pass to read on; None when the page is empty.
-        more: whether there was more when the page was read.
-    """
-
-    records: list[Stored]
-    cursor: str | None
-    more: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Damage:
     """A record, or an index entry, that is not what was written.
 
     Attributes:
-        code: a registry word.
+        code: `damaged-record`, `damaged-index` or `store-damaged`.
         record: which record, as far as that can be told.
         message: what is wrong.
     """
@@ -98,17 +93,50 @@ class Damage:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of records.
+
+    Reading stops where too many entries were passed over (by `kinds`, by `deleted`,
+    as damaged): the page then has fewer records than the limit, perhaps none, and
+    `more` says to read on, though nothing may come of it. Else `more` is exact.
+
+    Attributes:
+        records: in the order asked for.
+        cursor: what to pass to read on; None when there is neither a record nor
+            more to read.
+        more: whether there was more when the page was read.
+        damaged: what should have been on this page and cannot be read.
+    """
+
+    records: list[Stored]
+    cursor: str | None
+    more: bool
+    damaged: list[Damage] = field(default_factory=list)
+
+
 class Store(Facts, Protocol):
     """Signed records on this machine, and the indexes that find them."""
 
     def add(self, records: Sequence[Record], received_at_ms: int) -> list[bool]:
         """Keep records that were judged, in one synced transaction.
 
+        Members may depend on each other, in any order. A record held already
+        changes nothing, except that a body it lacked is filled in. A deletion
+        drops the body of its target, held or yet to come, when their author is
+        one. A rotation removes what the key before it signed at its `seq` or
+        later, and with a deletion so removed the bare header that it left, so that
+        the record can come again whole.
+
         Returns:
-            For each, whether it was new.
+            For each, whether it was new and is now held. False too for what the
+            key chain no longer lets pass: a rotation in the same batch, or since
+            the record was judged, can have overtaken it.
 
         Raises:
-            LocalError: `disk-full`, `store-failed`; nothing was written.
+            LocalError: `disk-full`, `store-failed`, `store-damaged`; nothing is
+                half-written, and the same records can be added again. (A batch
+                that the disk took and could not confirm may turn out to be held.)
         """
         ...
 
@@ -116,7 +144,7 @@ class Store(Facts, Protocol):
         """Return one record, or None.
 
         Raises:
-            LocalError: `damaged-record`.
+            LocalError: `damaged-record`, `store-failed`.
         """
         ...
 
@@ -124,13 +152,17 @@ class Store(Facts, Protocol):
         """Return one page of records.
 
         Raises:
-            UsageError: `bad-cursor`, `bad-query`.
-            LocalError: `damaged-record`.
+            UsageError: `bad-cursor`, `bad-query`, `bad-community`.
+            LocalError: `store-failed`.
         """
         ...
 
     def head(self, agent: AgentId) -> Head | None:
-        """Return the agent's newest record that is held."""
+        """Return the agent's newest record that is held.
+
+        Raises:
+            LocalError: `store-damaged`, `store-failed`.
+        """
         ...
 
     def count(self) -> int:
@@ -138,9 +170,15 @@ class Store(Facts, Protocol):
         ...
 
     def verify(self) -> Iterator[Damage]:
-        """Read everything, and report what is not as it was written."""
+        """Read everything, and report what is not as it was written.
+
+        Checks each record's checksum, id, body and signature, that every index
+        entry stands for a record, and that every record has its entries. Reads a
+        chunk at a time, so that memory is bounded and others can use the store
+        meanwhile; what is added behind the place it reads at is not checked.
+        """
         ...
 
     def close(self) -> None:
-        """Let go of the files; further calls fail."""
+        """Let go of the files; further calls fail with `store-closed`."""
         ...

@@ -1,0 +1,233 @@
+"""What one `add` changes on disk: computed here, applied by the engine at once.
+
+    every record    stands in R and its indexes, and counts
+    deletion        + its tombstone; the target loses its body, its marks change
+    inception       + the chain's first link
+    rotation        + the chain's next link; what the key before it signed at its
+                      seq or later goes, and takes its tombstones along
+
+Members of a batch come in any order. Inceptions and rotations are therefore done
+first, by seq; what follows is held to the chain they left. Between a deletion and
+its target the order does not matter: whichever comes second finds the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from moltp2p.core import keychain
+from moltp2p.core.errors import LocalError
+from moltp2p.core.ids import AgentId, RecordId
+from moltp2p.core.keychain import KeyChain
+from moltp2p.core.kinds import CHAIN_KINDS, Kind
+from moltp2p.core.record import Record
+from moltp2p.store import layout
+from moltp2p.store.engine import Change, Delete, Hole, Put, Reader
+from moltp2p.store.layout import Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an `add` comes to.
+
+    Attributes:
+        changes: for the engine; empty when nothing was new.
+        is_new: for each record, whether it was new and is now held.
+        chains: the key chains that changed.
+    """
+
+    changes: list[Change]
+    is_new: list[bool]
+    chains: dict[AgentId, KeyChain]
+
+
+def changes(records: Sequence[Record], received_at_ms: int, held: Reader) -> Outcome:
+    """Return what keeping `records` changes.
+
+    Args:
+        records: judged already.
+        received_at_ms: our clock.
+        held: what is on disk.
+
+    Raises:
+        LocalError: `store-damaged`, `store-failed`.
+    """
+    batch = _Batch(received_at_ms, held)
+    is_new = [False] * len(records)
+    for place in sorted(range(len(records)), key=lambda place: _turn(records[place])):
+        is_new[place] = batch.add(records[place])
+    return Outcome(batch.changes(), is_new, batch.chains)
+
+
+def _turn(record: Record) -> int:
+    """Return when a record's turn is; equal ones keep their order."""
+    header = record.header
+    return header.seq if header.kind in CHAIN_KINDS else 2**64
+
+
+class _Batch:
+    """The state on disk, and on top of it what this batch has changed so far."""
+
+    def __init__(self, received_at_ms: int, held: Reader) -> None:
+        self.chains: dict[AgentId, KeyChain] = {}
+        self._held = held
+        self._received_at_ms = received_at_ms
+        self._pending: dict[bytes, bytes | None] = {}
+        self._known_chains: dict[AgentId, KeyChain | None] = {}
+        self._count = 0
+
+    def add(self, record: Record) -> bool:
+        """Keep one record, and do what its kind asks; tell whether it is new."""
+        header = record.header
+        found = self._find(record.id)
+        if found is not None:
+            self._fill(found, record)
+            return False
+        chain = self._chain(header.agent)
+        if header.kind in CHAIN_KINDS:
+            if not self._link(chain, record):
+                return False
+        elif chain is not None and keychain.is_superseded(chain, header):
+            return False
+        self._keep(record)
+        if header.kind == Kind.DELETE:
+            self._bury(record)
+        return True
+
+    def changes(self) -> list[Change]:
+        """Return what was changed, the count of records with it."""
+        if self._count:
+            count = int.from_bytes(self._get(layout.COUNT_KEY) or b"", "big")
+            self._pending[layout.COUNT_KEY] = layout.number(count + self._count)
+        return [
+            Delete(key) if value is None else Put(key, value)
+            for key, value in self._pending.items()
+        ]
+
+    def _get(self, key: bytes) -> bytes | None:
+        return self._pending[key] if key in self._pending else self._held.get(key)
+
+    def _find(self, record: RecordId) -> tuple[Record, int] | None:
+        """Return a record that is held whole and when it came, or None.
+
+        A damaged one is not held: it is written again when it comes.
+        """
+        try:
+            value = self._get(layout.record_key(record))
+            return None if value is None else layout.unpack_record(record, value)
+        except LocalError as error:
+            if error.code in {"damaged-record", "store-damaged"}:
+                return None
+            raise
+
+    def _fill(self, found: tuple[Record, int], record: Record) -> None:
+        """Give a record the body it lacks, unless its author deleted it."""
+        bare, received_at_ms = found
+        lacks_body = bare.body is None and record.body is not None
+        if lacks_body and not self._is_deleted(bare):
+            value = layout.pack_record(record, received_at_ms)
+            self._pending[layout.record_key(record.id)] = value
+
+    def _keep(self, record: Record) -> None:
+        keys = layout.index_keys(record.id, record.header)
+        # A damaged record is counted already: its entries are there.
+        if self._get(keys[0]) is None:
+            self._count += 1
+        self._write(record, self._received_at_ms)
+
+    def _write(self, record: Record, received_at_ms: int) -> None:
+        """Write a record and its index entries as its tombstone wants them."""
+        deleted = self._is_deleted(record)
+        kept = record.without_body() if deleted else record
+        value = layout.pack_record(kept, received_at_ms)
+        self._pending[layout.record_key(record.id)] = value
+        mark = Mark(record.header.kind, deleted).pack()
+        for key in layout.index_keys(record.id, record.header):
+            self._pending[key] = mark
+
+    def _remove(self, record: Record) -> None:
+        """Remove a record, and what a deletion had done."""
+        self._count -= 1
+        self._pending[layout.record_key(record.id)] = None
+        for key in layout.index_keys(record.id, record.header):
+            self._pending[key] = None
+        if record.header.kind == Kind.DELETE:
+            self._unbury(record)
+
+    def _is_deleted(self, record: Record) -> bool:
+        """Tell whether its author deleted a record; what has no body stays."""
+        header = record.header
+        if header.body_hash is None:
+            return False
+        return self._get(layout.tombstone_key(record.id, header.agent)) is not None
+
+    def _bury(self, deletion: Record) -> None:
+        header = deletion.header
+        key = layout.tombstone_key(header.refs["target"], header.agent)
+        mine, other = layout.pack_tombstone(deletion), self._get(key)
+        if other is None or mine < other:
+            self._pending[key] = mine
+        target = self._find(header.refs["target"])
+        if other is None and target and target[0].header.agent == header.agent:
+            self._write(*target)
+
+    def _unbury(self, deletion: Record) -> None:
+        """Take a deletion back: by a thief, as the rotation now shows.
+
+        The target's body is gone. Removing the bare header lets it come again
+        whole; while it is held, no peer offers it. That the tombstone was this
+        deletion's means that no other stands: theirs came later in the sequence,
+        and are superseded as well.
+        """
+        header = deletion.header
+        key = layout.tombstone_key(header.refs["target"], header.agent)
+        if self._get(key) != layout.pack_tombstone(deletion):
+            return
+        self._pending[key] = None
+        found = self._find(header.refs["target"])
+        if found is None:
+            return
+        target, _ = found
+        if target.header.agent == header.agent and _lacks_body(target):
+            self._remove(target)
+
+    def _chain(self, agent: AgentId) -> KeyChain | None:
+        if agent not in self._known_chains:
+            value = self._held.get(layout.key_chain_key(agent))
+            chain = None if value is None else layout.unpack_key_chain(agent, value)
+            self._known_chains[agent] = chain
+        return self._known_chains[agent]
+
+    def _link(self, chain: KeyChain | None, record: Record) -> bool:
+        """Lengthen the agent's key chain by a record; tell whether it may be kept."""
+        if chain and any(link.record == record.id for link in chain.links):
+            return True  # it was damaged, and is written again
+        passes = keychain.objection(chain, record) is None
+        longer = keychain.advance(chain, record) if passes else None
+        if longer is None:
+            return False
+        agent = record.header.agent
+        self._known_chains[agent] = self.chains[agent] = longer
+        self._pending[layout.key_chain_key(agent)] = layout.pack_key_chain(longer)
+        if record.header.kind == Kind.ROTATE:
+            self._sweep(longer, record)
+        return True
+
+    def _sweep(self, chain: KeyChain, rotation: Record) -> None:
+        """Remove what is on disk and a rotation has overtaken.
+
+        The rest of this batch is held to the chain when its turn comes.
+        """
+        prefix = layout.agent_prefix(rotation.header.agent)
+        after = prefix + layout.number(rotation.header.seq)
+        for entry in self._held.scan(prefix, after):
+            if isinstance(entry, Hole):
+                raise layout.store_damaged(entry.message)
+            found = self._find(layout.indexed_record(entry[0]))
+            if found and keychain.is_superseded(chain, found[0].header):
+                self._remove(found[0])
+
+
+def _lacks_body(record: Record) -> bool:
+    return record.body is None and record.header.body_hash is not None

@@ -1,0 +1,217 @@
+"""The layout of a store on disk: ordered keys, each beginning with its table's letter.
+
+    key                                  value                        is
+    M "schema"                           version:8                    what wrote this
+    M "network"                          text                         whose records
+    M "count"                            records:8                    how many in R
+    R record:32                          checksum:4 received:8 wire   a record
+    T time:8 record:32                   mark                         in order of time
+    A agent:32 seq:8 record:32           mark                         by one agent
+    C community 00 time:8 record:32      mark                         in a community
+    P parent:32 time:8 record:32         mark                         replies to one
+    D target:32 agent:32                 seq:8 delete:32              a tombstone
+    K agent:32                           KeyChain.to_value(), CBOR    a key chain
+
+    mark = deleted:1 kind:8     what pages filter by, without reading the record
+
+Numbers are unsigned and big-endian, so that the order of bytes is their order;
+times are milliseconds since 1970 UTC. `wire` is what travels (spec 03), its body
+null once dropped. A fork's branches stand side by side in A. A tombstone names the
+deletion with the lowest seq, then id: of several, the last that a rotation could
+undo, and the same one whichever came first.
+
+LevelDB's checksums end where it hands bytes over, and a block that it rewrites while
+compacting gets a new one; ours goes with the record from `add` to `get`. CRC-32
+finds every burst of up to 32 bits and misses one in 2^32 others, at 0.2 us a record.
+It covers the id, the clock and the signature; header and body have SHA-256 besides.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Final
+
+from moltp2p.core import codec
+from moltp2p.core.errors import LocalError, PeerError
+from moltp2p.core.ids import AgentId, RecordId, agent_text, record_text
+from moltp2p.core.keychain import KeyChain
+from moltp2p.core.record import Header, Record, parse
+
+SCHEMA: Final = 1
+
+META: Final = b"M"
+RECORD: Final = b"R"
+BY_TIME: Final = b"T"
+BY_AGENT: Final = b"A"
+BY_COMMUNITY: Final = b"C"
+BY_PARENT: Final = b"P"
+TOMBSTONE: Final = b"D"
+KEY_CHAIN: Final = b"K"
+
+SCHEMA_KEY: Final = META + b"schema"
+NETWORK_KEY: Final = META + b"network"
+COUNT_KEY: Final = META + b"count"
+
+ID_BYTES: Final = 32
+PLACE_BYTES: Final = 8 + ID_BYTES
+"""How an index key ends, after its table's prefix: a time or a seq, and an id."""
+
+_CHECKSUM_BYTES: Final = 4
+_RECEIVED_END: Final = _CHECKSUM_BYTES + 8
+
+
+def number(value: int) -> bytes:
+    """Return a number as eight big-endian bytes."""
+    return value.to_bytes(8, "big")
+
+
+def record_key(record: RecordId) -> bytes:
+    """Return where a record stands."""
+    return RECORD + record
+
+
+def agent_prefix(agent: AgentId) -> bytes:
+    """Return how the keys of one agent's records begin."""
+    return BY_AGENT + agent
+
+
+def community_prefix(community: str) -> bytes:
+    """Return how the keys of one community's records begin.
+
+    No community's name has a zero byte, so none begins as another does.
+    """
+    return BY_COMMUNITY + community.encode() + b"\0"
+
+
+def parent_prefix(parent: RecordId) -> bytes:
+    """Return how the keys of the replies to one record begin."""
+    return BY_PARENT + parent
+
+
+def tombstone_key(target: RecordId, agent: AgentId) -> bytes:
+    """Return where it stands that `agent` deleted `target`."""
+    return TOMBSTONE + target + agent
+
+
+def key_chain_key(agent: AgentId) -> bytes:
+    """Return where an agent's key chain stands."""
+    return KEY_CHAIN + agent
+
+
+def index_keys(record: RecordId, header: Header) -> list[bytes]:
+    """Return the key of every index entry that a record has."""
+    timed = number(header.time_ms) + record
+    keys = [
+        BY_TIME + timed,
+        agent_prefix(header.agent) + number(header.seq) + record,
+    ]
+    if header.community is not None:
+        keys.append(community_prefix(header.community) + timed)
+    if "parent" in header.refs:
+        keys.append(parent_prefix(header.refs["parent"]) + timed)
+    return keys
+
+
+def indexed_record(key: bytes) -> RecordId:
+    """Return the record that an index entry stands for."""
+    return RecordId(key[-ID_BYTES:])
+
+
+def pack_record(record: Record, received_at_ms: int) -> bytes:
+    """Return the value that `unpack_record` reads."""
+    rest = number(received_at_ms) + record.wire()
+    return _checksum(record.id, rest) + rest
+
+
+def unpack_record(record: RecordId, value: bytes) -> tuple[Record, int]:
+    """Return a record and when it came, as they were written.
+
+    Raises:
+        LocalError: `damaged-record`.
+    """
+    if not is_sound(record, value):
+        raise damaged(record, "its checksum does not hold")
+    try:
+        parsed = parse(value[_RECEIVED_END:])
+    except PeerError as error:
+        raise damaged(record, error.message) from None
+    if parsed.id != record:
+        raise damaged(record, "it is another record")
+    received_at_ms = int.from_bytes(value[_CHECKSUM_BYTES:_RECEIVED_END], "big")
+    return parsed, received_at_ms
+
+
+def is_sound(record: RecordId, value: bytes) -> bool:
+    """Tell whether a record's checksum holds; much cheaper than unpacking it."""
+    return value[:_CHECKSUM_BYTES] == _checksum(record, value[_CHECKSUM_BYTES:])
+
+
+def _checksum(record: RecordId, rest: bytes) -> bytes:
+    return zlib.crc32(rest, zlib.crc32(record)).to_bytes(_CHECKSUM_BYTES, "big")
+
+
+def damaged(record: RecordId, why: str) -> LocalError:
+    """Return the error for a record that is not what was written."""
+    return LocalError(
+        "damaged-record",
+        f"{record_text(record)} is damaged: {why}",
+        "it is asked for again from peers, and can be imported from an export; if "
+        "there are more (moltp2p verify-store), suspect the disk",
+    )
+
+
+def store_damaged(what: str) -> LocalError:
+    """Return the error for what is damaged and is not a record."""
+    return LocalError(
+        "store-damaged",
+        f"the store is damaged: {what}",
+        "moltp2p verify-store says what else; nothing was removed. Export what can be "
+        "read, move the folder of records aside, and import: peers send the rest",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What an index entry says of its record.
+
+    Attributes:
+        kind: the record's kind.
+        deleted: whether its author deleted it.
+    """
+
+    kind: int
+    deleted: bool
+
+    def pack(self) -> bytes:
+        """Return the value that `unpack` reads."""
+        return bytes((self.deleted,)) + number(self.kind)
+
+    @classmethod
+    def unpack(cls, value: bytes) -> Mark | None:
+        """Return the mark, or None when the value is none."""
+        if len(value) != 9 or value[0] > 1:
+            return None
+        return cls(int.from_bytes(value[1:], "big"), bool(value[0]))
+
+
+def pack_tombstone(deletion: Record) -> bytes:
+    """Return a tombstone's value; the smaller of two is the one to keep."""
+    return number(deletion.header.seq) + deletion.id
+
+
+def pack_key_chain(chain: KeyChain) -> bytes:
+    """Return the value that `unpack_key_chain` reads."""
+    return codec.encode(chain.to_value())
+
+
+def unpack_key_chain(agent: AgentId, value: bytes) -> KeyChain:
+    """Return an agent's key chain as it was written.
+
+    Raises:
+        LocalError: `store-damaged`.
+    """
+    try:
+        return KeyChain.from_value(codec.decode(value))
+    except (PeerError, TypeError):
+        raise store_damaged(f"the key chain of {agent_text(agent)}") from None

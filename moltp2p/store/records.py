@@ -1,0 +1,187 @@
+"""The store itself, on whichever engine keeps the keys."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from moltp2p.core.author import Head
+from moltp2p.core.errors import LocalError
+from moltp2p.core.ids import AgentId, RecordId
+from moltp2p.core.keychain import KeyChain
+from moltp2p.core.record import Record
+from moltp2p.store import layout
+from moltp2p.store.base import Damage, Page, Query, Stored
+from moltp2p.store.changes import changes
+from moltp2p.store.engine import Engine, Hole, Put
+from moltp2p.store.pages import load, read_page
+from moltp2p.store.verifying import verify
+
+CACHED_CHAINS: Final = 4_096
+"""Agents whose key chain is kept in memory; about 1 KiB each."""
+
+
+class RecordStore:
+    """A `Store`. It owns its engine, and closes it when it cannot be opened.
+
+    Args:
+        engine: where the keys are; new, or left by a store before.
+        network: the id of the network whose records are kept.
+
+    Raises:
+        LocalError: `newer-schema`, `other-network`, `store-damaged`, `disk-full`,
+            `store-failed`; nothing was changed.
+    """
+
+    def __init__(self, engine: Engine, network: str) -> None:
+        self._engine = engine
+        self._chains = _ChainCache(engine)
+        self._writing = threading.Lock()
+        try:
+            _check_origin(engine, network)
+        except BaseException:
+            engine.close()
+            raise
+
+    def add(self, records: Sequence[Record], received_at_ms: int) -> list[bool]:
+        """Keep records that were judged; see `Store.add`."""
+        with self._writing:
+            if self._engine.mend():
+                self._chains.clear()
+            with self._engine.view() as view:
+                outcome = changes(records, received_at_ms, view)
+            if outcome.changes:
+                self._engine.apply(outcome.changes)
+            self._chains.update(outcome.chains)
+        return outcome.is_new
+
+    def has(self, record: RecordId) -> bool:
+        """Tell whether the record is held, and not damaged."""
+        try:
+            value = self._engine.get(layout.record_key(record))
+        except LocalError as error:
+            if error.code != "store-damaged":
+                raise
+            return False
+        return value is not None and layout.is_sound(record, value)
+
+    def key_chain(self, agent: AgentId) -> KeyChain | None:
+        """Return the agent's key chain, or None before its inception is held."""
+        return self._chains.get(agent)
+
+    def is_deleted(self, record: RecordId, agent: AgentId) -> bool:
+        """Tell whether `agent` deleted `record`."""
+        return self._engine.get(layout.tombstone_key(record, agent)) is not None
+
+    def get(self, record: RecordId) -> Stored | None:
+        """Return one record, or None; see `Store.get`."""
+        with self._engine.view() as view:
+            return load(record, view)
+
+    def page(self, query: Query) -> Page:
+        """Return one page of records; see `Store.page`."""
+        with self._engine.view() as view:
+            return read_page(query, view)
+
+    def head(self, agent: AgentId) -> Head | None:
+        """Return the agent's newest record that is held; see `Store.head`."""
+        prefix = layout.agent_prefix(agent)
+        with self._engine.view() as view:
+            newest = next(view.scan(prefix, reverse=True), None)
+        if newest is None:
+            return None
+        # A head that is not the newest would be written after twice: a fork.
+        if isinstance(newest, Hole):
+            raise layout.store_damaged(newest.message)
+        key = newest[0]
+        seq = int.from_bytes(key[len(prefix) : -layout.ID_BYTES], "big")
+        return Head(seq, layout.indexed_record(key))
+
+    def count(self) -> int:
+        """Return how many records are held."""
+        return int.from_bytes(self._engine.get(layout.COUNT_KEY) or b"", "big")
+
+    def verify(self) -> Iterator[Damage]:
+        """Read everything, and report damage; see `Store.verify`."""
+        return verify(self._engine)
+
+    def close(self) -> None:
+        """Let go of the files, once those who read are done."""
+        self._engine.close()
+
+
+class _ChainCache:
+    """The key chains of the agents seen last, and of those who have none.
+
+    A look-up fills the cache while it holds the lock, and a change takes the lock
+    after it is on disk; so what is in the cache is never older than the disk.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._chains: OrderedDict[AgentId, KeyChain | None] = OrderedDict()
+
+    def get(self, agent: AgentId) -> KeyChain | None:
+        with self._lock:
+            if agent not in self._chains:
+                self._put(agent, self._read(agent))
+            self._chains.move_to_end(agent)
+            return self._chains[agent]
+
+    def update(self, chains: Mapping[AgentId, KeyChain]) -> None:
+        with self._lock:
+            for agent, chain in chains.items():
+                self._put(agent, chain)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._chains.clear()
+
+    def _put(self, agent: AgentId, chain: KeyChain | None) -> None:
+        self._chains[agent] = chain
+        if len(self._chains) > CACHED_CHAINS:
+            self._chains.popitem(last=False)
+
+    def _read(self, agent: AgentId) -> KeyChain | None:
+        value = self._engine.get(layout.key_chain_key(agent))
+        return None if value is None else layout.unpack_key_chain(agent, value)
+
+
+def _check_origin(engine: Engine, network: str) -> None:
+    """Refuse what this version did not write for this network; begin a new store."""
+    with engine.view() as view:
+        is_new = next(view.scan(b""), None) is None
+        schema = view.get(layout.SCHEMA_KEY)
+        origin = view.get(layout.NETWORK_KEY)
+    if is_new:
+        _begin(engine, network)
+        return
+    if schema is None or origin is None:
+        raise layout.store_damaged("it does not say what wrote it")
+    version = int.from_bytes(schema, "big")
+    if version > layout.SCHEMA:
+        raise LocalError(
+            "newer-schema",
+            f"the store has schema {version}; this version reads {layout.SCHEMA}",
+            "upgrade moltp2p, or use another home",
+        )
+    if origin != network.encode():
+        theirs = origin.decode(errors="replace")
+        raise LocalError(
+            "other-network",
+            f"the store is of network {theirs!r}, not {network!r}",
+            "use another home for another network",
+        )
+
+
+def _begin(engine: Engine, network: str) -> None:
+    engine.apply(
+        [
+            Put(layout.SCHEMA_KEY, layout.number(layout.SCHEMA)),
+            Put(layout.NETWORK_KEY, network.encode()),
+            Put(layout.COUNT_KEY, layout.number(0)),
+        ]
+    )
