@@ -1,0 +1,278 @@
+"""A GossipSub router as a pure machine (spec 05; libp2p gossipsub v1.1 and v1.2).
+
+    RpcReceived ──► is it new? ──► Validate ──► (the judge) ──► Judged
+                        │                                          │
+                   a duplicate:                                 ACCEPT:
+                   Withdraw it from                             Push to the mesh,
+                   the sender's queue                           keep in the cache
+
+    Publish ──► Push to everybody in the topic
+    Heartbeat ──► GRAFT and PRUNE, IHAVE to peers outside the mesh, forget the old
+
+Each topic has a mesh of a few peers, to whom messages are pushed whole. All
+others in the topic are told now and then which messages there are (`IHAVE`) and
+ask for those they lack (`IWANT`). `links` keeps the meshes, `lazy_gossip` the
+announcements, `message_flow` what passes; here the three are joined.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import assert_never
+
+from moltp2p.core.errors import UsageError
+from moltp2p.core.ids import PeerId
+from moltp2p.proto.gossip_events import (
+    GossipAction,
+    GossipEvent,
+    Heartbeat,
+    Join,
+    Judged,
+    Leave,
+    Overflowed,
+    PeerJoined,
+    PeerLeft,
+    Publish,
+    RpcReceived,
+    Withdraw,
+)
+from moltp2p.proto.gossip_peer import GossipPeer, Roster
+from moltp2p.proto.gossip_settings import GossipSettings
+from moltp2p.proto.gossip_stats import GossipStats, PeerStats
+from moltp2p.proto.lazy_gossip import LazyGossip
+from moltp2p.proto.links import Links
+from moltp2p.proto.message_flow import MessageFlow
+from moltp2p.proto.outgoing import Outgoing
+from moltp2p.proto.rpc import MAX_MESSAGE_BYTES, Rpc
+
+
+class Gossip:
+    """The router of one node. Events in, actions out, in order.
+
+    Args:
+        settings: mesh degrees and flood publishing.
+        rng: all of the router's dice; the same seed and events give the same
+            actions.
+        is_topic: whether a topic exists in our network; nothing is kept of others.
+    """
+
+    def __init__(
+        self,
+        settings: GossipSettings,
+        rng: random.Random,
+        is_topic: Callable[[str], bool],
+    ) -> None:
+        self._settings = settings
+        self._roster = Roster(is_topic)
+        self._links = Links(self._roster, settings, rng)
+        self._lazy = LazyGossip(self._roster, self._links, settings.lazy, rng)
+        self._flow = MessageFlow(self._roster, self._links, self._lazy)
+
+    def handle(  # noqa: C901, PLR0911 - one arm for each event, and nothing else
+        self, event: GossipEvent, now: float
+    ) -> list[GossipAction]:
+        """Return what must now be done, in order.
+
+        Args:
+            event: what happened.
+            now: seconds on a clock that never goes back.
+
+        Raises:
+            UsageError: `unknown-topic` or `too-large`, for what our own node asks.
+        """
+        match event:  # the frequent ones first
+            case Judged(message_id, verdict):
+                return self._flow.judged(message_id, verdict, now)
+            case RpcReceived(peer, rpc):
+                return self._received(peer, rpc, now)
+            case Publish(topic, data):
+                return self._publish(topic, data, now)
+            case Overflowed(peer, topic):
+                return self._overflowed(peer, topic)
+            case Heartbeat():
+                return self._heartbeat(now)
+            case PeerJoined():
+                return self._peer_joined(event)
+            case PeerLeft(peer):
+                return self._peer_left(peer)
+            case Join(topic):
+                return self._join(topic, now)
+            case Leave(topic):
+                return self._leave(topic, now)
+            case _:
+                assert_never(event)
+
+    # What the driver asks of the router between events.
+
+    @property
+    def topics(self) -> list[str]:
+        """The topics we joined, in the order of joining."""
+        return list(self._links.meshes)
+
+    def mesh(self, topic: str) -> list[PeerId]:
+        """Return a topic's mesh; empty when we have not joined it."""
+        mesh = self._links.meshes.get(topic)
+        return list(mesh.peers) if mesh else []
+
+    def subscribers(self, topic: str) -> list[PeerId]:
+        """Return the peers in a topic, those longest in it first."""
+        return list(self._roster.subscribers(topic))
+
+    def topics_of(self, peer: PeerId) -> list[str]:
+        """Return what a peer subscribed to; empty when it is not here."""
+        known = self._roster.peers.get(peer)
+        return list(known.topics) if known else []
+
+    def stats(self) -> GossipStats:
+        """Return the counters, and what is held now."""
+        return GossipStats(
+            tally=self._flow.tally.copy(),
+            pending=self._flow.pending_count,
+            seen=len(self._flow.seen),
+            cached=len(self._lazy.cache),
+            cached_bytes=self._lazy.cache.size_bytes,
+            promises=len(self._lazy.promises),
+            backoffs=len(self._links.backoffs),
+            drops=dict(self._roster.drops),
+            peers=tuple(map(self._peer_stats, self._roster.peers.values())),
+        )
+
+    def _peer_stats(self, peer: GossipPeer) -> PeerStats:
+        meshes = self._links.meshes.values()
+        return PeerStats(
+            peer=peer.id,
+            protocol=peer.protocol,
+            outbound=peer.outbound,
+            topics=tuple(peer.topics),
+            meshes=sum(peer.id in mesh for mesh in meshes),
+            rejected=peer.rejected,
+            drops=dict(peer.drops),
+        )
+
+    # Peers and our own topics.
+
+    def _peer_joined(self, event: PeerJoined) -> list[GossipAction]:
+        self._peer_left(event.peer)
+        peer = GossipPeer(event.peer, event.protocol, event.outbound)
+        self._roster.peers[event.peer] = peer
+        out = Outgoing()
+        for topic in self._links.meshes:
+            out.subscribe(event.peer, topic, subscribed=True)
+        return [*out.sends()]
+
+    def _peer_left(self, peer: PeerId) -> list[GossipAction]:
+        self._links.remove(peer, self.topics_of(peer))
+        self._roster.remove(peer)
+        return []
+
+    def _join(self, topic: str, now: float) -> list[GossipAction]:
+        self._check_topic(topic)
+        if topic in self._links.meshes:
+            return []
+        out = Outgoing()
+        for peer in self._roster.peers:
+            out.subscribe(peer, topic, subscribed=True)
+        self._links.join(topic, now, out)
+        return [*out.sends()]
+
+    def _leave(self, topic: str, now: float) -> list[GossipAction]:
+        if topic not in self._links.meshes:
+            return []
+        out = Outgoing()
+        for peer in self._roster.peers:
+            out.subscribe(peer, topic, subscribed=False)
+        self._links.leave(topic, now, out)
+        return [*out.sends()]
+
+    def _overflowed(self, peer: PeerId, topic: str) -> list[GossipAction]:
+        if known := self._roster.peers.get(peer):
+            self._links.owe(known, topic)
+        return []
+
+    def _check_topic(self, topic: str) -> None:
+        if not self._roster.is_topic(topic):
+            raise UsageError(
+                "unknown-topic",
+                f"not a topic of this network: {topic[:128]!r}",
+                "use a topic from moltp2p.core.topics",
+            )
+
+    # An RPC.
+
+    def _received(self, sender: PeerId, rpc: Rpc, now: float) -> list[GossipAction]:
+        peer = self._roster.peers.get(sender)
+        if peer is None:
+            self._roster.drops["absent-peer"] += 1
+            return []
+        if not rpc.is_within_limits():
+            self._roster.drop(peer, "rpc-limits")
+            return []
+        out = Outgoing()
+        self._subscriptions(peer, rpc, now, out)
+        actions = self._flow.receive(peer, rpc.messages, now, out)
+        self._links_control(peer, rpc, now, out)
+        pulled = self._lazy_control(peer, rpc, now, out)
+        return [*out.sends(), *actions, *pulled]
+
+    def _subscriptions(
+        self, peer: GossipPeer, rpc: Rpc, now: float, out: Outgoing
+    ) -> None:
+        for subscription in rpc.subscriptions:
+            if not subscription.subscribed:
+                self._links.remove(peer.id, [subscription.topic])
+                self._roster.unsubscribe(peer, subscription.topic)
+            elif self._roster.subscribe(peer, subscription.topic):
+                self._links.on_subscribe(peer, subscription.topic, now, out)
+
+    def _links_control(
+        self, peer: GossipPeer, rpc: Rpc, now: float, out: Outgoing
+    ) -> None:
+        for topic in rpc.graft:
+            self._links.on_graft(peer, topic, now, out)
+        for prune in rpc.prune:
+            self._links.on_prune(peer, prune, now)
+
+    def _lazy_control(
+        self, peer: GossipPeer, rpc: Rpc, now: float, out: Outgoing
+    ) -> list[GossipAction]:
+        actions: list[GossipAction] = []
+        if rpc.idontwant:
+            self._roster.drop(peer, "idontwant-flood", peer.refuse(rpc.idontwant))
+            actions.append(Withdraw(peer.id, rpc.idontwant))
+        if rpc.ihave:
+            self._lazy.on_ihave(peer, rpc.ihave, self._flow.is_known, now, out)
+        if rpc.iwant:
+            actions += self._lazy.on_iwant(peer, rpc.iwant)
+        return actions
+
+    # Our own messages, and time.
+
+    def publish_targets(self, topic: str, now: float) -> list[PeerId]:
+        """Return whom a message of ours in this topic would be pushed to."""
+        if self._settings.flood_publish:
+            return list(self._roster.subscribers(topic))
+        if topic in self._links.meshes:
+            return list(self._links.eager_peers(topic))
+        return self._links.fan_out(topic, now)
+
+    def _publish(self, topic: str, data: bytes, now: float) -> list[GossipAction]:
+        self._check_topic(topic)
+        if len(data) > MAX_MESSAGE_BYTES:
+            raise UsageError(
+                "too-large",
+                f"{len(data)} bytes, where {MAX_MESSAGE_BYTES} are allowed",
+                "publish something smaller, or split it",
+            )
+        return self._flow.publish(self.publish_targets(topic, now), topic, data, now)
+
+    def _heartbeat(self, now: float) -> list[GossipAction]:
+        out = Outgoing()
+        self._flow.forget(now)
+        self._links.maintain(now, out)
+        self._lazy.emit(out)
+        self._lazy.cache.shift()
+        for peer in self._roster.peers.values():
+            peer.tick()
+        self._lazy.chase(now, out)
+        return [*out.sends()]

@@ -1,0 +1,189 @@
+"""What the router knows of its peers, every part of it bounded."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from moltp2p.core.ids import MessageId, PeerId
+from moltp2p.proto.gossip_settings import (
+    IDONTWANT_HEARTBEATS,
+    IWANT_ANSWER_BYTES,
+    IWANT_RPCS,
+    IWANT_WINDOW_S,
+    MAX_DONT_WANT,
+    MAX_IWANT_IDS_PER_RPC,
+    MAX_PEER_TOPICS,
+    MESHSUB_1_2,
+    MIN_IWANT_IDS,
+)
+from moltp2p.proto.rpc import MAX_MESSAGE_BYTES, MAX_TOPIC_BYTES
+
+SIZE_SHARE: Final = 1 / 8
+"""How fast the idea of a peer's message size falls, with each smaller message."""
+
+_Key = TypeVar("_Key")
+
+
+@dataclass(slots=True)
+class Allowance:
+    """What a peer has asked of us since the last heartbeat.
+
+    Attributes:
+        ihave_rpcs: RPCs in which it announced something.
+        ihave_ids: ids that it announced.
+        iwant_ids: ids that it asked for.
+        iwant_bytes: data that it was given for them.
+    """
+
+    ihave_rpcs: int = 0
+    ihave_ids: int = 0
+    iwant_ids: int = 0
+    iwant_bytes: int = 0
+
+
+@dataclass(slots=True)
+class GossipPeer:
+    """One peer that can be sent RPCs.
+
+    Attributes:
+        id: who it is.
+        protocol: the meshsub protocol it speaks.
+        outbound: whether we dialled it.
+        topics: what it subscribed to, in order (a dict is an ordered set).
+        dont_want: ids that IDONTWANT named, and for how many heartbeats more.
+        owed: topics announced to it although it is in the mesh, and for how
+            many heartbeats more.
+        used: what it has asked of us since the last heartbeat.
+        asked_at: when we asked it for something, the last `IWANT_RPCS` times.
+        message_bytes: how large its messages are: the largest, falling slowly
+            towards what came since.
+        rejected: messages that it sent and that were judged REJECT.
+        drops: what we passed over of what it sent, by cause.
+    """
+
+    id: PeerId
+    protocol: str
+    outbound: bool
+    topics: dict[str, None] = field(default_factory=dict)
+    dont_want: dict[MessageId, int] = field(default_factory=dict)
+    owed: dict[str, int] = field(default_factory=dict)
+    used: Allowance = field(default_factory=Allowance)
+    asked_at: deque[float] = field(default_factory=lambda: deque(maxlen=IWANT_RPCS))
+    message_bytes: float = MAX_MESSAGE_BYTES
+    rejected: int = 0
+    drops: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def knows_idontwant(self) -> bool:
+        """Whether IDONTWANT may be sent to it."""
+        return self.protocol == MESHSUB_1_2
+
+    def refuse(self, ids: tuple[MessageId, ...]) -> int:
+        """Note ids that the peer does not want; return how many were too many."""
+        room = max(0, MAX_DONT_WANT - len(self.dont_want))
+        self.dont_want.update(dict.fromkeys(ids[:room], IDONTWANT_HEARTBEATS))
+        return len(ids) - len(ids[:room])
+
+    def note_size(self, size_bytes: int) -> None:
+        """Learn from the size of a message that it sent."""
+        share = 1.0 if size_bytes > self.message_bytes else SIZE_SHARE
+        self.message_bytes += share * (size_bytes - self.message_bytes)
+
+    @property
+    def ask_ids(self) -> int:
+        """How many ids to ask for at once.
+
+        Others answer one IWANT with one RPC, however large it becomes, and a
+        frame that is too large costs the stream.
+        """
+        fitting = int(IWANT_ANSWER_BYTES / max(1.0, self.message_bytes))
+        return max(MIN_IWANT_IDS, min(MAX_IWANT_IDS_PER_RPC, fitting))
+
+    def ask_room(self, now: float) -> int:
+        """Return how many ids may be asked for now.
+
+        Others ignore more than `IWANT_RPCS` in one heartbeat of theirs, which
+        does not begin when ours does.
+        """
+        recent = sum(at > now - IWANT_WINDOW_S for at in self.asked_at)
+        return (IWANT_RPCS - recent) * self.ask_ids
+
+    def tick(self) -> None:
+        """Let one heartbeat pass."""
+        self.used = Allowance()
+        self.dont_want = _one_less(self.dont_want)
+        self.owed = _one_less(self.owed)
+
+
+def _one_less(left: dict[_Key, int]) -> dict[_Key, int]:
+    return {key: count - 1 for key, count in left.items() if count > 1}
+
+
+class Roster:
+    """The peers, and which of them subscribed to what.
+
+    Args:
+        is_allowed: whether a topic exists in our network; nothing is kept of
+            any other.
+    """
+
+    def __init__(self, is_allowed: Callable[[str], bool]) -> None:
+        self.peers: dict[PeerId, GossipPeer] = {}
+        self.drops: Counter[str] = Counter()
+        self._is_allowed = is_allowed
+        self._subscribers: dict[str, dict[PeerId, None]] = {}
+
+    def is_topic(self, topic: str) -> bool:
+        """Return whether a topic exists in our network."""
+        return len(topic.encode()) <= MAX_TOPIC_BYTES and self._is_allowed(topic)
+
+    def is_outbound(self, peer: PeerId) -> bool:
+        """Return whether the peer is here and was dialled by us."""
+        known = self.peers.get(peer)
+        return known is not None and known.outbound
+
+    def subscribers(self, topic: str) -> Mapping[PeerId, None]:
+        """Return the peers in a topic, those longest in it first."""
+        return self._subscribers.get(topic, {})
+
+    def remove(self, peer: PeerId) -> None:
+        """Forget a peer."""
+        known = self.peers.pop(peer, None)
+        for topic in known.topics if known else ():
+            self._forget_subscriber(topic, peer)
+
+    def subscribe(self, peer: GossipPeer, topic: str) -> bool:
+        """Note a subscription; return whether it is a new one."""
+        if topic in peer.topics:
+            return False
+        if not self.is_topic(topic):
+            self.drop(peer, "topic-not-allowed")
+            return False
+        if len(peer.topics) >= MAX_PEER_TOPICS:
+            self.drop(peer, "too-many-topics")
+            return False
+        peer.topics[topic] = None
+        self._subscribers.setdefault(topic, {})[peer.id] = None
+        return True
+
+    def unsubscribe(self, peer: GossipPeer, topic: str) -> None:
+        """Forget a subscription, if there is one."""
+        if topic in peer.topics:
+            del peer.topics[topic]
+            peer.owed.pop(topic, None)
+            self._forget_subscriber(topic, peer.id)
+
+    def drop(self, peer: GossipPeer, cause: str, count: int = 1) -> None:
+        """Count what was passed over of what the peer sent."""
+        if count:
+            self.drops[cause] += count
+            peer.drops[cause] += count
+
+    def _forget_subscriber(self, topic: str, peer: PeerId) -> None:
+        subscribers = self._subscribers[topic]
+        del subscribers[peer]
+        if not subscribers:
+            del self._subscribers[topic]

@@ -1,0 +1,109 @@
+"""The gossip router's numbers: what spec 05 fixes and what an operator may choose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+MESHSUB_1_1: Final = "/meshsub/1.1.0"  # SPEC 05: "`/meshsub/1.1.0`"
+MESHSUB_1_2: Final = "/meshsub/1.2.0"  # SPEC 05: "`/meshsub/1.2.0`"
+
+# Time.
+HEARTBEAT_S: Final = 1.0  # SPEC 05: "| heartbeat | 1 s |"
+SEEN_S: Final = 120.0  # SPEC 05: "| seen window | 120 s |"
+PENDING_S: Final = 120.0  # SPEC 05: "| wait for a verdict | 120 s |"
+FANOUT_S: Final = 60.0  # SPEC 05: "| fan-out life | 60 s |"
+PRUNE_BACKOFF_S: Final = 60  # SPEC 05: "| prune backoff | 60 s |"
+UNSUBSCRIBE_BACKOFF_S: Final = 10  # SPEC 05: "| unsubscribe backoff | 10 s |"
+MAX_BACKOFF_S: Final = 600  # SPEC 05: "| longest backoff honoured | 600 s |"
+BACKOFF_SLACK_S: Final = 2 * HEARTBEAT_S
+# SPEC 05: "| backoff slack of the one who waits | 2 heartbeats |"
+PROMISE_S: Final = 3.0  # SPEC 05: "| answer to IWANT expected within | 3 s |"
+
+# Lazy gossip.
+GOSSIP_FACTOR: Final = 0.25  # SPEC 05: "| gossip factor | 0.25 |"
+CACHE_WINDOWS: Final = 6  # SPEC 05: "| message cache | 6 heartbeats |"
+GOSSIP_WINDOWS: Final = 3  # SPEC 05: "| gossip windows | 3 heartbeats |"
+OWED_HEARTBEATS: Final = 3  # SPEC 05: "| owed gossip | 3 heartbeats |"
+MAX_HOLDERS: Final = 3  # SPEC 05: "| other holders remembered per wanted id | 3 |"
+IDONTWANT_BYTES: Final = 1024
+# SPEC 05: "| IDONTWANT from | 1,024 bytes of data |"
+IDONTWANT_HEARTBEATS: Final = 3  # SPEC 05: "| IDONTWANT kept | 3 heartbeats |"
+
+# What we put into one RPC.
+IHAVE_IDS_PER_RPC: Final = 400  # SPEC 05: "| IHAVE ids in one RPC sent | 400 |"
+MIN_IWANT_IDS: Final = 3  # SPEC 05: "| IWANT ids in one RPC sent | 3 to 64 |"
+MAX_IWANT_IDS_PER_RPC: Final = 64
+# SPEC 05: "| IWANT ids in one RPC sent | 3 to 64 |"
+IWANT_RPCS: Final = 10
+# SPEC 05: "| RPCs with IWANT sent to one peer within 1.1 s | 10 |"
+IWANT_WINDOW_S: Final = 1.1
+# SPEC 05: "| RPCs with IWANT sent to one peer within 1.1 s | 10 |"
+IWANT_ANSWER_BYTES: Final = 131_072
+# SPEC 05: "| answer to one IWANT aimed at | 131,072 bytes |"
+IDONTWANT_IDS_PER_RPC: Final = 10
+# SPEC 05: "| IDONTWANT ids in one RPC sent | 10 |"
+
+# What one peer may ask of us in one heartbeat.
+MAX_IHAVE_RPCS: Final = 10  # SPEC 05: "| RPCs with IHAVE | 10 |"
+MAX_IHAVE_IDS: Final = 5000  # SPEC 05: "| IHAVE ids | 5,000 |"
+MAX_IWANT_IDS: Final = 5000  # SPEC 05: "| IWANT ids | 5,000 |"
+MAX_IWANT_BYTES: Final = 2_097_152
+# SPEC 05: "| data served by IWANT | 2,097,152 bytes |"
+MAX_SERVED: Final = 3  # SPEC 05: "MUST serve one id at most three times to one peer"
+MAX_DONT_WANT: Final = 1000  # SPEC 05: "| IDONTWANT ids held | 1,000 |"
+MAX_PEER_TOPICS: Final = 256  # SPEC 05: "| topics held | 256 |"
+
+# What the router holds in all.
+MAX_SEEN: Final = 131_072  # SPEC 05: "| ids in the seen window | 131,072 |"
+MAX_PENDING: Final = 16_384  # SPEC 05: "| messages waiting for a verdict | 16,384 |"
+MAX_PROMISES: Final = 16_384  # SPEC 05: "| ids asked for | 16,384 |"
+MAX_BACKOFFS: Final = 16_384  # SPEC 05: "| backoffs | 16,384 |"
+MAX_CACHE_MESSAGES: Final = 32_768
+# SPEC 05: "| messages in the cache | 32,768 |"
+MAX_CACHE_BYTES: Final = 16_777_216
+# SPEC 05: "| bytes in the cache | 16,777,216 |"
+
+
+@dataclass(frozen=True, slots=True)
+class Degrees:
+    """How many mesh peers a topic wants.
+
+    Attributes:
+        wanted: D, what the mesh is brought back to.
+        low: D_lo, below which peers are added.
+        high: D_hi, above which peers are let go.
+        outbound: D_out, how many must be peers that we dialled.
+    """
+
+    wanted: int
+    low: int
+    high: int
+    outbound: int
+
+
+@dataclass(frozen=True, slots=True)
+class GossipSettings:
+    """What an operator, or a test, may choose. The defaults are those of spec 05.
+
+    Attributes:
+        degrees: of the mesh in a network of any size.
+        small_degrees: of the mesh while fewer than `small_below` peers are known.
+        small_below: where a network stops being small.
+        lazy: D_lazy, the least number of peers outside the mesh to gossip to.
+        flood_publish: whether our own messages go to every peer in the topic.
+    """
+
+    degrees: Degrees = Degrees(8, 6, 12, 3)
+    # SPEC 05: "| D, D_lo, D_hi, D_out | 8, 6, 12, 3 |"
+    small_degrees: Degrees = Degrees(6, 5, 12, 3)
+    # SPEC 05: "| the same with fewer than 20 peers known | 6, 5, 12, 3 |"
+    small_below: int = 20
+    # SPEC 05: "| the same with fewer than 20 peers known | 6, 5, 12, 3 |"
+    lazy: int = 6
+    # SPEC 05: "| D_lazy | 6 |"
+    flood_publish: bool = True
+
+    def degrees_for(self, known_peers: int) -> Degrees:
+        """Return the mesh degrees for a network in which we know so many peers."""
+        return self.small_degrees if known_peers < self.small_below else self.degrees

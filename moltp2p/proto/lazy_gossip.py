@@ -1,0 +1,174 @@
+"""Lazy gossip: announcing by IHAVE, asking by IWANT, and serving who asks."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from moltp2p.core.ids import MessageId, PeerId
+from moltp2p.proto.gossip_events import Push
+from moltp2p.proto.gossip_peer import GossipPeer, Roster
+from moltp2p.proto.gossip_settings import (
+    GOSSIP_FACTOR,
+    IHAVE_IDS_PER_RPC,
+    MAX_IHAVE_IDS,
+    MAX_IHAVE_RPCS,
+    MAX_IWANT_BYTES,
+    MAX_IWANT_IDS,
+    MAX_SERVED,
+)
+from moltp2p.proto.links import Links
+from moltp2p.proto.message_cache import CachedMessage, MessageCache
+from moltp2p.proto.outgoing import Outgoing
+from moltp2p.proto.promises import Promises
+from moltp2p.proto.rpc import MESSAGE_ID_BYTES, IHave
+
+ANNOUNCED_IDS: Final = MAX_IHAVE_RPCS * IHAVE_IDS_PER_RPC
+"""What we announce to one peer in one heartbeat: no more than it has to read."""
+
+
+class LazyGossip:
+    """The pull beside the push: what the mesh lost is found here.
+
+    Args:
+        roster: the peers.
+        links: the meshes; peers outside them are told what we have.
+        lazy: D_lazy.
+        rng: chooses whom to tell, and what when it is too much.
+    """
+
+    def __init__(
+        self, roster: Roster, links: Links, lazy: int, rng: random.Random
+    ) -> None:
+        self.cache = MessageCache()
+        self.promises = Promises()
+        self._roster = roster
+        self._links = links
+        self._lazy = lazy
+        self._rng = rng
+
+    def on_ihave(
+        self,
+        peer: GossipPeer,
+        announced: Iterable[IHave],
+        is_known: Callable[[MessageId], bool],
+        now: float,
+        out: Outgoing,
+    ) -> None:
+        """Ask for what is new to us, each id of one peer at a time."""
+        peer.used.ihave_rpcs += 1
+        new: list[MessageId] = []
+        for ihave in announced:
+            if ihave.topic not in self._links.meshes:
+                self._roster.drop(peer, "ihave-not-joined", len(ihave.ids))
+                continue
+            ids = self._within_ihave_limits(peer, ihave.ids)
+            new += [key for key in ids if not is_known(key) and self._want(peer, key)]
+        self._ask(peer, new, now, out)
+
+    def on_iwant(self, peer: GossipPeer, ids: tuple[MessageId, ...]) -> list[Push]:
+        """Serve what is cached, within the peer's limits."""
+        room = max(0, MAX_IWANT_IDS - peer.used.iwant_ids)
+        self._roster.drop(peer, "iwant-flood", len(ids) - len(ids[:room]))
+        peer.used.iwant_ids += len(ids[:room])
+        pushes = []
+        for message_id in dict.fromkeys(ids[:room]):
+            cached = self.cache.get(message_id)
+            if cached is None:
+                self._roster.drop(peer, "iwant-unknown")
+            elif message_id not in peer.dont_want and self._may_serve(peer, cached):
+                pushes.append(
+                    Push((peer.id,), cached.topic, message_id, cached.data, asked=True)
+                )
+        return pushes
+
+    def emit(self, out: Outgoing) -> None:
+        """Announce the recent messages of each topic to peers outside its mesh."""
+        room: dict[PeerId, int] = {}
+        for topic in self.cache.recent_topics():
+            ids = self.cache.recent_ids(topic)
+            for peer in self._listeners(topic):
+                left = room.get(peer, ANNOUNCED_IDS)
+                chosen = ids if len(ids) <= left else self._rng.sample(ids, left)
+                if chosen:
+                    out.ihave(peer, topic, chosen)
+                    room[peer] = left - len(chosen)
+
+    def chase(self, now: float, out: Outgoing) -> None:
+        """Ask for what is wanted still, each id of one who may be asked."""
+        peers = self._roster.peers
+        for breaker in self.promises.break_overdue(now):
+            if breaker in peers:
+                self._roster.drop(peers[breaker], "broken-promise")
+        asks: dict[PeerId, list[MessageId]] = {}
+        room = {name: peer.ask_room(now) for name, peer in peers.items()}
+        for message_id, holders in self.promises.waiting():
+            present = [holder for holder in holders if holder in peers]
+            if not present:
+                self.promises.keep(message_id)
+            for holder in present:
+                mine = asks.setdefault(holder, [])
+                if len(mine) < room[holder]:
+                    mine.append(message_id)
+                    break
+        for asked, ids in asks.items():
+            self._ask(peers[asked], ids, now, out)
+
+    def _within_ihave_limits(
+        self, peer: GossipPeer, ids: tuple[MessageId, ...]
+    ) -> tuple[MessageId, ...]:
+        room = MAX_IHAVE_IDS - peer.used.ihave_ids
+        taken = ids[:room] if peer.used.ihave_rpcs <= MAX_IHAVE_RPCS else ()
+        peer.used.ihave_ids += len(taken)
+        self._roster.drop(peer, "ihave-flood", len(ids) - len(taken))
+        return taken
+
+    def _want(self, peer: GossipPeer, message_id: MessageId) -> bool:
+        """Note who has a message; return whether it is newly wanted."""
+        if len(message_id) != MESSAGE_ID_BYTES:
+            self._roster.drop(peer, "bad-message-id")
+        elif message_id in self.promises:
+            self.promises.add_holder(message_id, peer.id)
+        elif self.promises.is_full():
+            self._roster.drop(peer, "promises-full")
+        else:
+            self.promises.want(message_id, peer.id)
+            return True
+        return False
+
+    def _ask(
+        self, peer: GossipPeer, ids: list[MessageId], now: float, out: Outgoing
+    ) -> None:
+        """Ask for as much as the peer may be asked; the rest waits for a heartbeat."""
+        size = peer.ask_ids
+        allowed = ids[: peer.ask_room(now)]
+        for start in range(0, len(allowed), size):
+            chunk = allowed[start : start + size]
+            peer.asked_at.append(now)
+            out.iwant(peer.id, chunk)
+            for message_id in chunk:
+                self.promises.ask(message_id, peer.id, now)
+
+    def _may_serve(self, peer: GossipPeer, cached: CachedMessage) -> bool:
+        served = cached.served.get(peer.id, 0)
+        if served >= MAX_SERVED:
+            self._roster.drop(peer, "iwant-repeated")
+            return False
+        if peer.used.iwant_bytes + len(cached.data) > MAX_IWANT_BYTES:
+            self._roster.drop(peer, "iwant-flood")
+            return False
+        cached.served[peer.id] = served + 1
+        peer.used.iwant_bytes += len(cached.data)
+        return True
+
+    def _listeners(self, topic: str) -> list[PeerId]:
+        """Return whom to tell: a share of those not pushed to, and who is owed it."""
+        eager = set(self._links.eager_peers(topic))
+        subscribers = self._roster.subscribers(topic)
+        others = [peer for peer in subscribers if peer not in eager]
+        count = max(self._lazy, int(GOSSIP_FACTOR * len(others)))
+        chosen = self._rng.sample(others, min(count, len(others)))
+        peers = self._roster.peers
+        owed = [p for p in subscribers if topic in peers[p].owed and p not in chosen]
+        return chosen + owed

@@ -1,0 +1,146 @@
+"""The mesh of each topic we joined: who is in it, and who must stay out for now."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from moltp2p.core.ids import PeerId
+from moltp2p.proto.gossip_settings import (
+    BACKOFF_SLACK_S,
+    MAX_BACKOFFS,
+    Degrees,
+)
+
+
+class Backoffs:
+    """Until when a peer must not be in a topic's mesh.
+
+    Kept when the peer leaves: coming back is no way around it. When there are
+    too many, the oldest entry goes.
+    """
+
+    def __init__(self) -> None:
+        self._until: dict[tuple[str, PeerId], float] = {}
+
+    def __len__(self) -> int:
+        return len(self._until)
+
+    def extend(self, topic: str, peer: PeerId, until: float) -> None:
+        """Keep the peer out until `until`, or longer where that stood already."""
+        until = max(until, self._until.pop((topic, peer), until))
+        if len(self._until) >= MAX_BACKOFFS:
+            del self._until[next(iter(self._until))]
+        self._until[topic, peer] = until
+
+    def forbids(self, topic: str, peer: PeerId, now: float) -> bool:
+        """Return whether a GRAFT from the peer comes too early."""
+        return now < self._until.get((topic, peer), now)
+
+    def forbids_us(self, topic: str, peer: PeerId, now: float) -> bool:
+        """Return whether a GRAFT of ours might come too early for the peer.
+
+        We wait `BACKOFF_SLACK_S` longer than agreed: the peer's clock started
+        later than ours, by the time that the PRUNE was under way.
+        """
+        return self.forbids(topic, peer, now - BACKOFF_SLACK_S)
+
+    def forget(self, now: float) -> None:
+        """Drop what binds nobody any more."""
+        limit = now - BACKOFF_SLACK_S
+        if any(until <= limit for until in self._until.values()):
+            self._until = {
+                key: until for key, until in self._until.items() if until > limit
+            }
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Whom a heartbeat adds to a mesh, and whom it lets go."""
+
+    graft: list[PeerId]
+    prune: list[PeerId]
+
+
+class Mesh:
+    """The mesh of one topic.
+
+    Args:
+        rng: chooses among peers that are as good as each other.
+        is_outbound: whether we dialled a peer.
+    """
+
+    def __init__(
+        self, rng: random.Random, is_outbound: Callable[[PeerId], bool]
+    ) -> None:
+        self.peers: dict[PeerId, None] = {}
+        self._rng = rng
+        self._is_outbound = is_outbound
+
+    def __contains__(self, peer: PeerId) -> bool:
+        return peer in self.peers
+
+    def __len__(self) -> int:
+        return len(self.peers)
+
+    def add(self, peers: Iterable[PeerId]) -> None:
+        """Put peers in."""
+        self.peers.update(dict.fromkeys(peers))
+
+    def remove(self, peer: PeerId) -> bool:
+        """Take a peer out; return whether it was in."""
+        was_in = peer in self.peers
+        self.peers.pop(peer, None)
+        return was_in
+
+    def has_room_for(self, peer: PeerId, degrees: Degrees) -> bool:
+        """Return whether a peer that grafts itself is let in.
+
+        A full mesh takes only peers that we dialled, so that inbound strangers
+        cannot take it over.
+        """
+        return len(self.peers) < degrees.high or self._is_outbound(peer)
+
+    def pick(self, candidates: list[PeerId], count: int) -> list[PeerId]:
+        """Return up to `count` of the candidates, by chance."""
+        return self._rng.sample(candidates, max(0, min(count, len(candidates))))
+
+    def maintain(self, candidates: list[PeerId], degrees: Degrees) -> Change:
+        """Bring the size back into bounds, and the share of outbound peers.
+
+        Args:
+            candidates: peers outside the mesh that may be grafted now.
+            degrees: the sizes aimed at.
+        """
+        graft: list[PeerId] = []
+        prune: list[PeerId] = []
+        if len(self.peers) < degrees.low:
+            graft = self.pick(candidates, degrees.wanted - len(self.peers))
+        elif len(self.peers) > degrees.high:
+            prune = self._surplus(degrees)
+        for peer in prune:
+            self.remove(peer)
+        self.add(graft)
+        if len(self.peers) >= degrees.low:
+            more = self._outbound_wanted(candidates, degrees)
+            self.add(more)
+            graft += more
+        return Change(graft, prune)
+
+    def _surplus(self, degrees: Degrees) -> list[PeerId]:
+        """Return whom to let go: all but D, of whom D_out outbound if there are."""
+        shuffled = self.pick(list(self.peers), len(self.peers))
+        outbound = [peer for peer in shuffled if self._is_outbound(peer)]
+        first = outbound[: degrees.outbound]
+        ranked = first + [peer for peer in shuffled if peer not in first]
+        return ranked[degrees.wanted :]
+
+    def _outbound_wanted(
+        self, candidates: list[PeerId], degrees: Degrees
+    ) -> list[PeerId]:
+        have = sum(map(self._is_outbound, self.peers))
+        if have >= degrees.outbound:
+            return []
+        fit = [p for p in candidates if self._is_outbound(p) and p not in self.peers]
+        return self.pick(fit, degrees.outbound - have)
