@@ -1,0 +1,83 @@
+"""What the gossip driver tells about itself, for `status`, `peers` and metrics."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from moltp2p.core.ids import PeerId
+from moltp2p.proto.gossip_stats import GossipStats
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What went over all streams, counted."""
+
+    sent_messages: int = 0
+    sent_bytes: int = 0
+    writes: int = 0
+    received_bytes: int = 0
+    received_rpcs: int = 0
+    drops: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class PubSubPeer:
+    """One peer that we can gossip with.
+
+    Attributes:
+        peer: who it is.
+        protocol: the meshsub protocol it speaks.
+        outbound: whether we dialled it.
+        topics: what it subscribed to, of our network's topics.
+        meshes: in how many meshes of ours it is.
+        rejected: messages that it sent and that were judged REJECT.
+        queued: RPCs and messages that wait to be sent to it.
+        queued_bytes: the same in bytes.
+        is_slow: whether it is too far behind for anybody to wait for it.
+        sent_messages: messages sent to it on its present stream.
+        drops: what was dropped of what it sent, and of what was to go to it, by
+            cause; since it came.
+    """
+
+    peer: PeerId
+    protocol: str
+    outbound: bool
+    topics: tuple[str, ...]
+    meshes: int
+    rejected: int
+    queued: int
+    queued_bytes: int
+    is_slow: bool
+    sent_messages: int
+    drops: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PubSubStats:
+    """Counters since the driver was opened, and what is held now.
+
+    Attributes:
+        gossip: the router's; `gossip.tally` counts messages.
+        drops: everything dropped, by cause: the router's causes and the queues'.
+        sent_messages: to all peers together.
+        sent_bytes: in all frames.
+        writes: how many sends they took.
+        received_bytes: from all peers together.
+        received_rpcs: how many RPCs they were.
+        inbox: messages that wait for the judge.
+        waited_s: time spent waiting for peers that were behind.
+        peers: each peer.
+    """
+
+    gossip: GossipStats
+    drops: Mapping[str, int]
+    sent_messages: int
+    sent_bytes: int
+    writes: int
+    received_bytes: int
+    received_rpcs: int
+    inbox: int
+    waited_s: float
+    peers: tuple[PubSubPeer, ...]
