@@ -22,6 +22,7 @@ import trio
 
 from moltp2p.core.errors import PeerError, UsageError
 from moltp2p.net.admission import Slots
+from moltp2p.net.background import open_background
 from moltp2p.net.base import (
     ConnectionLimits,
     NetworkStats,
@@ -340,20 +341,10 @@ class Switch:
 async def open_switch(
     peer_id: PeerId, limits: ConnectionLimits, on_fault: FaultHandler | None
 ) -> AsyncIterator[tuple[Switch, trio.Nursery]]:
-    """Run a switch for the length of the block; say goodbye to everybody at its end.
-
-    An error of the block leaves it as it is, not in a group: nothing that runs
-    beside it raises.
-    """
-    failure: Exception | None = None
-    async with trio.open_nursery() as nursery:
+    """Run a switch for the length of the block; say goodbye to everybody at its end."""
+    async with open_background() as nursery:
         switch = Switch(peer_id, limits, nursery, on_fault)
         try:
             yield switch, nursery
-        except Exception as error:  # noqa: BLE001 — raised again, outside the nursery
-            failure = error
         finally:
             await switch.close()
-            nursery.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
