@@ -15,6 +15,7 @@ from moltp2p.core.topics import agents_topic, all_topics, topic_of
 from moltp2p.core.validate import Road
 from moltp2p.core.verdict import Verdict
 from moltp2p.net.base import Network
+from moltp2p.net.discovery import Discovery, DiscoverySettings, open_discovery
 from moltp2p.net.inbox import Incoming as Message
 from moltp2p.net.pubsub import PubSub, open_pubsub
 from moltp2p.node.config import Config, Role
@@ -34,11 +35,13 @@ class Online:
 
     Attributes:
         network: the peers.
+        discovery: how they are found.
         pubsub: gossip with them.
         relay: own records on their way to gossip.
     """
 
     network: Network
+    discovery: Discovery
     pubsub: PubSub
     relay: Relay
 
@@ -93,7 +96,7 @@ class Online:
                 "writes": stats.writes,
             },
             dropped=dict(drops),
-            dials=[],
+            dials=self.discovery.status(),
         )
 
 
@@ -111,15 +114,17 @@ async def open_online(
     topics = all_topics(config.network)
     router = Gossip(GossipSettings(), world.dice, frozenset(topics).__contains__)
     judge = partial(_judge, journal)
+    wanted = DiscoverySettings(target_peers=config.target_peers)
     async with (
         world.open_network(config, seed) as network,
         open_pubsub(network, router, judge, world.dice) as pubsub,
+        open_discovery(network, config.bootstrap, world.dice, wanted) as discovery,
         trio.open_nursery() as nursery,
     ):
         for topic in followed_topics(config):
             await pubsub.join(topic)
         nursery.start_soon(relay.run, pubsub.publish, lambda t: bool(pubsub.targets(t)))
-        yield Online(network, pubsub, relay)
+        yield Online(network, discovery, pubsub, relay)
         nursery.cancel_scope.cancel()
 
 

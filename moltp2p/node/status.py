@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from moltp2p.core.ids import AgentId, PeerId
 from moltp2p.core.verdict import Verdict
+from moltp2p.proto.address_book import AddressStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +55,6 @@ class PeerStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class DialStatus:
-    """One address that the node wants to be connected to.
-
-    Attributes:
-        address: the multiaddr.
-        state: `connected`, `dialling` or `waiting`.
-        failures: attempts in a row that failed.
-        next_attempt_s: seconds until the next attempt, while waiting.
-        code: why the last attempt failed.
-    """
-
-    address: str
-    state: str
-    failures: int
-    next_attempt_s: float | None
-    code: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class GossipStatus:
     """The network side of a node.
 
@@ -84,7 +66,7 @@ class GossipStatus:
         unheard: own records that no peer has been there to hear.
         counters: messages received, duplicate, accepted, sent, …
         dropped: everything that was dropped, by cause.
-        dials: the addresses that the node keeps dialling.
+        dials: the addresses it knows, bootstrap first, and what goes on with each.
     """
 
     peer: PeerId
@@ -94,7 +76,7 @@ class GossipStatus:
     unheard: int
     counters: Mapping[str, int]
     dropped: Mapping[str, int]
-    dials: list[DialStatus]
+    dials: list[AddressStatus]
 
 
 @dataclass(frozen=True, slots=True)
