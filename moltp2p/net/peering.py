@@ -253,6 +253,12 @@ class Peering:
             line.reading = reading
             try:
                 await self._read(line, stream)
+            except PeerError as error:
+                if error.code != "stream-reset":
+                    # js-libp2p opens a stream that we ended again only after we
+                    # have opened a new one; until then it would be mute.
+                    line.writing.cancel()
+                raise
             finally:
                 if line.reading is reading:
                     line.reading = None

@@ -196,6 +196,24 @@ async def test_large_messages_that_js_did_not_push_arrive_too(
         assert ours.network.stats().faults == {}
 
 
+async def test_js_is_heard_again_after_a_frame_that_was_too_large(
+    open_js: OpenJs, ours: Ours
+) -> None:
+    # js never opens again a stream that we ended, unless we open ours again.
+    async with open_js(JsOptions()) as js:
+        await js.subscribe(TOPIC)
+        await js.dial(ours.address)
+        await meshed(js, ours)
+
+        await js.publish(TOPIC, bytes(2_000_000))
+        await eventually(lambda: bool(ours.network.stats().faults))
+        await eventually(lambda: not ours.subscribers())
+        await eventually(lambda: ours.subscribers() == {js.peer})
+
+        await exchange(js, ours, b"again")
+        assert ours.network.stats().faults == {"frame-too-large": 1}
+
+
 async def test_a_js_peer_that_restarts_is_heard_and_hears_again(
     open_js: OpenJs, ours: Ours
 ) -> None:
