@@ -1,0 +1,82 @@
+"""One router, and peers that say whatever a test lets them say."""
+
+from __future__ import annotations
+
+import random
+
+from moltp2p.core.ids import PeerId
+from moltp2p.proto.gossip import Gossip
+from moltp2p.proto.gossip_events import (
+    GossipAction,
+    GossipEvent,
+    Heartbeat,
+    Join,
+    PeerJoined,
+    RpcReceived,
+    Send,
+)
+from moltp2p.proto.gossip_settings import HEARTBEAT_S, MESHSUB_1_2, GossipSettings
+from moltp2p.proto.rpc import Rpc, Subscription
+from tests.swarm import TOPIC, TOPICS
+
+SUBSCRIBE = Rpc(subscriptions=(Subscription(TOPIC, subscribed=True),))
+UNSUBSCRIBE = Rpc(subscriptions=(Subscription(TOPIC, subscribed=False),))
+
+BOB = PeerId("bob")
+CAROL = PeerId("carol")
+
+
+class LoneRouter:
+    """A router that has joined `TOPIC`, and a clock.
+
+    Args:
+        peers: who is connected and subscribed from the start, as inbound peers.
+        settings: the router's.
+        seed: of its dice.
+    """
+
+    def __init__(
+        self,
+        *peers: PeerId,
+        settings: GossipSettings | None = None,
+        seed: int = 1,
+    ) -> None:
+        self.now = 1000.0
+        self.router = Gossip(
+            settings or GossipSettings(), random.Random(seed), TOPICS.__contains__
+        )
+        self.tell(Join(TOPIC))
+        for peer in peers:
+            self.connect(peer)
+
+    def connect(
+        self, peer: PeerId, protocol: str = MESHSUB_1_2, *, outbound: bool = False
+    ) -> None:
+        """Let a peer connect and subscribe."""
+        self.tell(PeerJoined(peer, protocol, outbound))
+        self.hear(peer, SUBSCRIBE)
+
+    def tell(self, event: GossipEvent) -> list[GossipAction]:
+        """Give the router an event; return its actions."""
+        return self.router.handle(event, self.now)
+
+    def hear(self, peer: PeerId, rpc: Rpc) -> list[GossipAction]:
+        """Let the router hear an RPC; return its actions."""
+        return self.tell(RpcReceived(peer, rpc))
+
+    def beat(self, times: int = 1) -> list[GossipAction]:
+        """Let heartbeats pass; return the actions of all of them."""
+        actions = []
+        for _ in range(times):
+            self.now += HEARTBEAT_S
+            actions += self.tell(Heartbeat())
+        return actions
+
+    def drops(self) -> dict[str, int]:
+        """Return what was dropped, by cause."""
+        return dict(self.router.stats().drops)
+
+
+def rpcs_to(peer: PeerId, actions: list[GossipAction]) -> list[Rpc]:
+    """Return the control sent to a peer, in order."""
+    return [a.rpc for a in actions if isinstance(a, Send) and a.peer == peer]
