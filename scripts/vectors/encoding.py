@@ -85,7 +85,6 @@ MALFORMED: Final = {
     "huge-map": ("bb7fffffffffffffff", ""),
     "huge-bytes": ("5b7fffffffffffffff", ""),
     "huge-text": ("7b7fffffffffffffff", ""),
-    "float-in-long-array": ("9801f93c00", "and another spelling: this comes first"),
 }
 
 NOT_CANONICAL: Final = {
