@@ -1,18 +1,15 @@
 """Deterministic CBOR: one value, one spelling (spec 02, RFC 8949 section 4.2.1).
 
-The only file that imports cbor2. Three of its habits are contained here. It turns
-tags into objects (dates, regular expressions, huge numbers): every tag it knows is
-refused while decoding. It takes any value for a map's key, and a map whose keys
-were chosen to collide costs 0.1 s: only strings may be keys, whose hashes nobody
-can choose. It accepts spellings that we would not write: a decoded value is
-encoded again and compared, which for 64 KiB of empty maps would cost 0.1 s too,
-but for the limit on the number of items.
+The only file that imports cbor2, and only to write. What strangers send is read by
+`_Reader`, which knows nothing but the one spelling: cbor2 would also build dates,
+patterns and huge numbers from tags, and maps whose keys were chosen to collide, and
+64 KiB of empty arrays before anybody could count them (decision 0012).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Final, Never, TypeAlias
+from typing import Final, TypeAlias
 
 import cbor2
 
@@ -52,12 +49,7 @@ def decode(data: bytes) -> Value:
         PeerError: `malformed` when it is not CBOR, or not of our profile;
             `not-canonical` when we would have spelt the same value otherwise.
     """
-    value = _read(data)
-    if not _in_profile(value):
-        raise PeerError("malformed", "a value outside the CBOR profile of spec 02")
-    if cbor2.dumps(value, canonical=True) != data:
-        raise PeerError("not-canonical", "another spelling of the same value")
-    return value
+    return _Reader(data).whole()
 
 
 def encode_sign1(payload: bytes, signature: bytes) -> bytes:
@@ -72,14 +64,17 @@ def decode_sign1(data: bytes) -> tuple[bytes, bytes]:
         PeerError: `bad-envelope` when it is not, byte for byte, what `encode_sign1`
             gives.
     """
+    tag, array = data[: len(SIGN1_TAG)], data[len(SIGN1_TAG) :]
     try:
-        parts = _read(data[len(SIGN1_TAG) :])
+        parts = decode(array)
     except PeerError:
         parts = None
     match parts:
-        case [_, _, bytes(payload), bytes(signature)] if (
-            len(signature) == SIGNATURE_BYTES
-            and encode_sign1(payload, signature) == data
+        case [protected, dict(unprotected), bytes(payload), bytes(signature)] if (
+            tag == SIGN1_TAG
+            and protected == SIGN1_PROTECTED
+            and not unprotected
+            and len(signature) == SIGNATURE_BYTES
         ):
             return payload, signature
         case _:
@@ -91,30 +86,110 @@ def signature_input(payload: bytes, external_aad: bytes) -> bytes:
     return encode(["Signature1", SIGN1_PROTECTED, external_aad, payload])
 
 
-def _read(data: bytes) -> Value:
-    """Return the first value in `data`, in whatever spelling."""
-    try:
-        value: Value = cbor2.loads(
-            data,
-            max_depth=MAX_DEPTH + 1,
-            strict_hashable_types=True,
-            semantic_decoders=_REFUSE_TAGS,
-        )
-    except (cbor2.CBORDecodeError, UnicodeDecodeError) as error:
-        raise PeerError("malformed", f"not CBOR of our profile: {error}") from None
-    return value
+# Major types, the first three bits of a value (RFC 8949 section 3.1).
+_UNSIGNED, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
+
+_SIMPLE_VALUES: Final = {20: False, 21: True, 22: None}
+_SMALLEST: Final = (24, 2**8, 2**16, 2**32)
+"""The least number for which 1, 2, 4 or 8 bytes after the first are needed."""
+_INDEFINITE: Final = 31
+_CUT: Final = "ends in the middle of a value"
 
 
-def _refuse(*_: object) -> Never:
-    raise cbor2.CBORDecodeError("tags are outside the profile")
+class _Reader:
+    """Reads one value from its first byte to its last, and never looks back."""
 
+    __slots__ = ("_at", "_data", "_room")
 
-# The tags that cbor2 decodes by itself; others come back as CBORTag, which the
-# profile refuses by type.
-_TAGS: Final = """
-    0 1 2 3 4 5 25 28 29 30 35 36 37 52 54 100 256 258 260 261 1004 43000 55799
-"""
-_REFUSE_TAGS: Final = dict.fromkeys(map(int, _TAGS.split()), _refuse)
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+        self._room = MAX_ITEMS
+
+    def whole(self) -> Value:
+        """Return the value that all the bytes are."""
+        value = self._value(MAX_DEPTH)
+        if self._at != len(self._data):
+            raise PeerError("not-canonical", "bytes after the value")
+        return value
+
+    def _value(self, depth: int) -> Value:
+        major, number = self._head()
+        if major == _TEXT:
+            return self._text(number)
+        if major == _BYTES:
+            return self._bytes(number)
+        if major == _UNSIGNED:
+            return number
+        if major == _NEGATIVE:
+            return -1 - number
+        if major == _SIMPLE:
+            return _SIMPLE_VALUES[number]
+        return self._container(major, number, depth)
+
+    def _head(self) -> tuple[int, int]:
+        """Return a major type, and the number that comes with it."""
+        if self._at == len(self._data):
+            raise PeerError("malformed", _CUT)
+        first = self._data[self._at]
+        self._at += 1
+        major, number = first >> 5, first & 31
+        if major == _TAG or (major == _SIMPLE and number not in _SIMPLE_VALUES):
+            raise PeerError("malformed", "a tag, float or simple value")
+        if number < _SMALLEST[0]:
+            return major, number
+        return major, self._long(major, number)
+
+    def _long(self, major: int, short: int) -> int:
+        """Return a number that did not fit into the first byte."""
+        if short == _INDEFINITE and major in (_BYTES, _TEXT, _ARRAY, _MAP):
+            raise PeerError("not-canonical", "a length that is not told beforehand")
+        width = short - 24
+        if width >= len(_SMALLEST):
+            raise PeerError("malformed", "a length that CBOR does not have")
+        number = int.from_bytes(self._bytes(1 << width))
+        if number > MAX_INT:
+            raise PeerError("malformed", "an integer beyond 63 bits")
+        if number < _SMALLEST[width]:
+            raise PeerError("not-canonical", "a number longer than it need be")
+        return number
+
+    def _bytes(self, size: int) -> bytes:
+        start, end = self._at, self._at + size
+        if end > len(self._data):
+            raise PeerError("malformed", _CUT)
+        self._at = end
+        return self._data[start:end]
+
+    def _text(self, size: int) -> str:
+        try:
+            return self._bytes(size).decode()
+        except UnicodeDecodeError:
+            raise PeerError("malformed", "text that is not UTF-8") from None
+
+    def _container(self, major: int, count: int, depth: int) -> Value:
+        self._room -= count
+        if depth == 0 or self._room < 0:
+            raise PeerError("malformed", "a value too deep, or of too many items")
+        if major == _ARRAY:
+            return [self._value(depth - 1) for _ in range(count)]
+        return self._map(count, depth - 1)
+
+    def _map(self, count: int, depth: int) -> dict[str, Value]:
+        fields: dict[str, Value] = {}
+        before = b""
+        for _ in range(count):
+            start = self._at
+            major, size = self._head()
+            if major != _TEXT:
+                raise PeerError("malformed", "a map's key that is not text")
+            name = self._text(size)
+            key = self._data[start : self._at]
+            if key <= before:
+                raise PeerError("not-canonical", "keys out of order, or the same twice")
+            fields[name] = self._value(depth)
+            before = key
+        return fields
 
 
 def _in_profile(value: object) -> bool:
