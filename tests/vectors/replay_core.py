@@ -16,7 +16,6 @@ from moltp2p.core.ids import (
     parse_record_id,
     record_text,
 )
-from moltp2p.core.keychain import KeyChain
 from moltp2p.core.keys import Signer, verify
 from moltp2p.core.limits import RECORD_AAD
 from moltp2p.core.topics import NetworkParams
@@ -24,22 +23,10 @@ from moltp2p.core.validate import Bench, Road, Ruling, judge
 from moltp2p.core.verdict import Verdict
 from moltp2p.testing.factories import signer
 from scripts.vectors.form import from_json, read, to_json
+from tests.facts import NoFacts
 
 Outcome = dict[str, object]
 """The keys of a case that tell the result: `output`, or `error`, or `steps`, …"""
-
-
-class NoFacts:
-    """A node that has seen nothing."""
-
-    def has(self, record: RecordId) -> bool:
-        return False
-
-    def key_chain(self, agent: AgentId) -> KeyChain | None:
-        return None
-
-    def is_deleted(self, record: RecordId, agent: AgentId) -> bool:
-        return False
 
 
 def public_key(given: str) -> Outcome:

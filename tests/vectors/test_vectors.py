@@ -11,7 +11,7 @@ import pytest
 
 from scripts import gen_vectors
 from scripts.check_spec_quotes import registered_codes
-from tests.vectors import replay_core
+from tests.vectors import replay_core, replay_transport
 
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "spec"
@@ -23,6 +23,7 @@ REPLAYS = {
     "01-identity": replay_core.outcome,
     "02-encoding": replay_core.outcome,
     "03-records": replay_core.outcome,
+    "04-transport": replay_transport.outcome,
 }
 
 

@@ -1,0 +1,29 @@
+"""What a node holds, for tests of `judge` that need no store."""
+
+from __future__ import annotations
+
+from moltp2p.core.facts import Overlay
+from moltp2p.core.ids import AgentId, RecordId
+from moltp2p.core.keychain import KeyChain
+from moltp2p.core.record import Record
+
+
+class NoFacts:
+    """A node that has seen nothing."""
+
+    def has(self, record: RecordId) -> bool:
+        return False
+
+    def key_chain(self, agent: AgentId) -> KeyChain | None:
+        return None
+
+    def is_deleted(self, record: RecordId, agent: AgentId) -> bool:
+        return False
+
+
+def facts(*held: Record) -> Overlay:
+    """Return a node that accepted these records, in this order."""
+    overlay = Overlay(NoFacts())
+    for record in held:
+        overlay.note(record)
+    return overlay
