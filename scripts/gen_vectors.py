@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from scripts.vectors import encoding, identity, records
+from scripts.vectors import encoding, identity, records, transport
 from scripts.vectors.form import Case
 
 FOLDER: Final = Path(__file__).parents[1] / "spec" / "vectors"
@@ -40,6 +40,7 @@ DOCUMENTS: Final = (
     Document("01-identity", 1, identity.cases),
     Document("02-encoding", 1, encoding.cases),
     Document("03-records", 1, records.cases),
+    Document("04-transport", 1, transport.cases),
 )
 
 

@@ -50,7 +50,7 @@ EXCHANGE_S: Final = 5.0
 # SPEC 04: "again within 0.5 seconds"
 ASK_GAP_S: Final = 0.5
 
-ASK_AGAIN_S: Final = (2.0, 60.0)
+ASK_AGAIN_S: Final = (1.0, 60.0)
 """A node short of peers asks again after this, doubling up to the second."""
 
 
