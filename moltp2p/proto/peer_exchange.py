@@ -36,7 +36,7 @@ def decode_ask(data: bytes) -> Ask:
     """Return the ask that `data` spells; unknown fields are passed over.
 
     Raises:
-        PeerError: `malformed`, `wrong-type`, `not-canonical` or `bad-exchange`.
+        PeerError: `malformed`, `not-canonical` or `bad-exchange`.
     """
     fields = _fields(data)
     return Ask(_ports(fields.get("ip4")), _ports(fields.get("ip6")))
@@ -51,7 +51,7 @@ def decode_answer(data: bytes) -> list[str]:
     """Return the addresses of the answer that `data` spells, not yet looked at.
 
     Raises:
-        PeerError: `malformed`, `wrong-type`, `not-canonical` or `bad-exchange`.
+        PeerError: `malformed`, `not-canonical` or `bad-exchange`.
     """
     peers = _fields(data).get("peers")
     if not isinstance(peers, list) or len(peers) > MAX_OFFERED:
