@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 
 from moltp2p.core import codec
+from moltp2p.core.codec import MAX_ITEMS
 from moltp2p.core.limits import MAX_RECORD_BYTES
 from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Bench, Road, judge
@@ -92,6 +93,16 @@ def test_no_record_takes_long_to_judge(name: str, place: str) -> None:
         wire = forge.post(b"\xa2\x61x" + wire + b"\x64text\x61a")
 
     assert len(wire) <= MAX_RECORD_BYTES
+    assert min(judging_s(wire) for _ in range(3)) < LONGEST_S
+
+
+@pytest.mark.parametrize("item", ["00", "80", "a0", "1b7fffffffffffffff", "6161"])
+def test_no_record_that_is_accepted_takes_long(item: str) -> None:
+    count = MAX_ITEMS - 3
+    crowd = b"\x99" + count.to_bytes(2) + bytes.fromhex(item) * count
+    wire = forge.post(b"\xa2\x61x" + crowd + b"\x64text\x61a")
+
+    assert judge(wire, BENCH, facts()).code == "ok"
     assert min(judging_s(wire) for _ in range(3)) < LONGEST_S
 
 
