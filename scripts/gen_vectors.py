@@ -82,7 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing")
     if parser.parse_args(arguments).check:
         wrong = stale(FOLDER)
-        print(*(f"spec/vectors/{name}: not what the source makes" for name in wrong))
+        for name in wrong:
+            print(f"spec/vectors/{name}: not what scripts/gen_vectors.py makes")
         return 1 if wrong else 0
     for document in DOCUMENTS:
         (FOLDER / f"{document.name}.json").write_text(render(document), "utf-8")
