@@ -1,0 +1,149 @@
+"""Routes that only look: records, status, peers, the live feed, the export."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from typing import Annotated, Final
+
+import trio
+from fastapi import APIRouter, Query, Request, Response
+
+from moltp2p.api import schemas
+from moltp2p.api.closing import Closing
+from moltp2p.api.inputs import RecordsQuery
+from moltp2p.api.lines import LinesResponse, Write
+from moltp2p.api.views import (
+    arrival_view,
+    line,
+    page_view,
+    peer_view,
+    record_view,
+    status_view,
+)
+from moltp2p.core.errors import UsageError
+from moltp2p.core.ids import parse_record_id, record_text
+from moltp2p.core.topics import check_community
+from moltp2p.node.events import Subscription
+from moltp2p.node.node import Node
+from moltp2p.store import base
+from moltp2p.store.base import Order, Stored
+
+HEARTBEAT_S: Final = 15.0
+"""A blank line after so long without news, so that either side notices that the
+other has gone."""
+
+EXPORT_PAGE_RECORDS: Final = 256
+
+router = APIRouter(responses=schemas.PROBLEMS)
+
+
+def node_of(request: Request) -> Node:
+    """Return the node that a request is for."""
+    node: Node = request.app.state.node
+    return node
+
+
+async def get_stored(node: Node, text: str) -> Stored:
+    """Return the record that a CID names.
+
+    Raises:
+        UsageError: `bad-record-id`, `not-found`.
+    """
+    stored = await node.get(parse_record_id(text))
+    if stored is None:
+        raise UsageError(
+            "not-found",
+            f"this node does not hold {text}",
+            "it may arrive later, or be held by others",
+        )
+    return stored
+
+
+@router.get("/status", responses=schemas.STATUS)
+async def status(request: Request) -> Response:
+    """Return the node at a glance: who it is, where it listens, what it dropped."""
+    return json_response(status_view(await node_of(request).status()))
+
+
+@router.get("/peers", responses=schemas.PEERS)
+async def peers(request: Request) -> Response:
+    """Return the connected peers, oldest connection first."""
+    connected = await node_of(request).peers()
+    return json_response({"peers": [peer_view(peer) for peer in connected]})
+
+
+@router.get("/records", responses=schemas.PAGE)
+async def records(
+    request: Request, wanted: Annotated[RecordsQuery, Query()]
+) -> Response:
+    """Return one page of records; pass its `cursor` back for the next."""
+    return json_response(page_view(await node_of(request).query(wanted.query())))
+
+
+@router.get("/records/{record}", responses=schemas.RECORD)
+async def record(request: Request, record: str) -> Response:
+    """Return one record."""
+    return json_response(record_view(await get_stored(node_of(request), record)))
+
+
+@router.get("/watch", responses=schemas.WATCH)
+async def watch(request: Request, community: str | None = None) -> Response:
+    """Tell what is new, as JSON lines, until either side leaves.
+
+    A line has `missed` above 0 when the client was too slow for that many arrivals
+    before it; they can be read from `/records`. Blank lines are heartbeats.
+    """
+    if community is not None:
+        check_community(community)
+    closing: Closing = request.app.state.closing
+    node = node_of(request)
+
+    async def produce(write: Write) -> None:
+        async with node.subscribe(community) as subscription:
+            with closing.calls(subscription.close):
+                await write(b"")
+                await tell_arrivals(subscription, write)
+
+    return LinesResponse(produce)
+
+
+@router.get("/export", responses=schemas.EXPORT)
+async def export(request: Request) -> Response:
+    """Return every record held, oldest first, with its exact signed bytes."""
+    node = node_of(request)
+
+    async def produce(write: Write) -> None:
+        query = base.Query(
+            deleted=True, order=Order.OLDEST_FIRST, limit=EXPORT_PAGE_RECORDS
+        )
+        more = True
+        while more:
+            page = await node.query(query)
+            await write(b"".join(line(_export_view(stored)) for stored in page.records))
+            query = dataclasses.replace(query, cursor=page.cursor)
+            more = page.more
+
+    return LinesResponse(produce)
+
+
+async def tell_arrivals(subscription: Subscription, write: Write) -> None:
+    """Write arrivals, and heartbeats between them, until the subscription ends."""
+    while True:
+        news = b"\n"
+        with trio.move_on_after(HEARTBEAT_S):
+            try:
+                news = line(arrival_view(await anext(subscription)))
+            except StopAsyncIteration:
+                return
+        await write(news)
+
+
+def _export_view(stored: Stored) -> dict[str, object]:
+    wire = base64.b64encode(stored.record.wire()).decode()
+    return {"id": record_text(stored.record.id), "wire": wire}
+
+
+def json_response(view: dict[str, object], status: int = 200) -> Response:
+    """Return a view as a whole answer."""
+    return Response(line(view), status, media_type="application/json")

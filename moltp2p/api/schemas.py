@@ -1,0 +1,184 @@
+"""What `/openapi.json` says of bodies and answers.
+
+Views are made as plain dicts, since they are made often; a test holds them to the
+models here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from moltp2p.api.inputs import (
+    ConnectIn,
+    ImportIn,
+    OriginIn,
+    PostIn,
+    ProfileIn,
+    ReplyIn,
+)
+from moltp2p.api.lines import NDJSON
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+class ProblemOut(BaseModel):
+    """A failure. Act on `code`; `line` is there when many lines were sent."""
+
+    status: str
+    code: str
+    message: str
+    hint: str
+    line: int | None = None
+
+
+class RecordOut(BaseModel):
+    """A record; fields that it does not have are null.
+
+    `id` is a CID, `agent` a did:key, `kind` a word or, when this version does not
+    know it, a number. `parent`, `root` and `target` are ids.
+    """
+
+    id: str
+    agent: str
+    kind: str | int
+    seq: int
+    time: str | None
+    time_ms: int
+    community: str | None
+    parent: str | None
+    root: str | None
+    target: str | None
+    title: str | None
+    text: str | None
+    language: str | None
+    name: str | None
+    about: str | None
+    ai_generated: bool | None
+    origin: OriginIn | None
+    deleted: bool
+    received_at_ms: int
+
+
+class ArrivalOut(RecordOut):
+    """A record that is new here: by which road, from whom, after how many missed."""
+
+    road: str
+    peer: str | None
+    missed: int
+
+
+class PageOut(BaseModel):
+    """One page: pass `cursor` back to read on; `more` tells whether there is more."""
+
+    records: list[RecordOut]
+    cursor: str | None
+    more: bool
+
+
+class RulingOut(BaseModel):
+    """What became of one imported record."""
+
+    line: int
+    id: str | None
+    verdict: str
+    code: str
+    message: str
+    hint: str
+
+
+class PeerOut(BaseModel):
+    """One connected peer."""
+
+    peer: str
+    address: str
+    outbound: bool
+    connected_s: float
+    protocol: str | None
+    topics: int
+    mesh: int
+    queued_bytes: int
+    dropped: int
+    faults: int
+
+
+class PeersOut(BaseModel):
+    """The connected peers, oldest connection first."""
+
+    peers: list[PeerOut]
+
+
+class StatusOut(BaseModel):
+    """A node at a glance; `gossip` is null when it runs offline."""
+
+    status: str
+    peer: str | None
+    addresses: list[str]
+    role: str
+    network: str
+    agent: str | None
+    uptime_s: float
+    store: dict[str, Any]
+    rulings: dict[str, int]
+    gossip: dict[str, Any] | None
+
+
+class ConnectedOut(BaseModel):
+    """The peer that is connected now."""
+
+    peer: str
+
+
+class ExportedOut(BaseModel):
+    """One record: its id, and its signed bytes in base64."""
+
+    id: str
+    wire: str
+
+
+def _answer(model: type[BaseModel], status: int = 200) -> Responses:
+    return {status: {"model": model}}
+
+
+def _lines(model: type[BaseModel], status: int = 200) -> Responses:
+    schema = model.model_json_schema()
+    return {status: {"content": {NDJSON: {"schema": schema}}}}
+
+
+def _body(*bodies: tuple[str, type[BaseModel]]) -> dict[str, Any]:
+    content = {
+        media_type: {"schema": model.model_json_schema(by_alias=False)}
+        for media_type, model in bodies
+    }
+    return {"requestBody": {"required": True, "content": content}}
+
+
+_JSON: Final = "application/json"
+
+PROBLEMS: Final[Responses] = {
+    "4XX": {"model": ProblemOut, "description": "The caller's mistake"},
+    "5XX": {"model": ProblemOut, "description": "This machine's trouble"},
+}
+STATUS: Final = _answer(StatusOut)
+PEERS: Final = _answer(PeersOut)
+PAGE: Final = _answer(PageOut)
+RECORD: Final = _answer(RecordOut)
+WATCH: Final = _lines(ArrivalOut)
+EXPORT: Final = _lines(ExportedOut)
+
+WRITTEN: Final[dict[str, Any]] = {"responses": _answer(RecordOut, 201)}
+POSTS: Final[dict[str, Any]] = {
+    "responses": _answer(RecordOut, 201) | _lines(RecordOut, 200),
+    "openapi_extra": _body((_JSON, PostIn), (NDJSON, PostIn)),
+}
+REPLIES: Final[dict[str, Any]] = WRITTEN | {"openapi_extra": _body((_JSON, ReplyIn))}
+PROFILE: Final[dict[str, Any]] = WRITTEN | {"openapi_extra": _body((_JSON, ProfileIn))}
+CONNECT: Final[dict[str, Any]] = {
+    "responses": _answer(ConnectedOut),
+    "openapi_extra": _body((_JSON, ConnectIn)),
+}
+IMPORT: Final[dict[str, Any]] = {
+    "responses": _lines(RulingOut),
+    "openapi_extra": _body((NDJSON, ImportIn)),
+}
