@@ -1,0 +1,237 @@
+"""How commands speak to a node: its local API, in a running node or in this process.
+
+    a node runs     httpx ── <home>/api.sock ── the node
+    none runs       httpx ── the same API, in process ── the store, opened here
+
+So there is one code path, whoever answers. What writes needs a running node: a post
+that is made while nobody can pass it on would reach nobody.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import httpx
+import trio
+
+from moltp2p.api.sockets import reachable
+from moltp2p.core.errors import LocalError, MoltError
+
+ANSWER_S: Final = 120.0
+"""How long a node may take for one answer: a slow disk, a long dial."""
+
+NDJSON: Final = "application/x-ndjson"
+ANY_HOST: Final = "http://moltp2p"
+"""A URL needs a host; a unix socket has none."""
+
+View = dict[str, Any]
+
+
+class Client:
+    """Asks the API.
+
+    Attributes:
+        is_live: whether a node runs; else the store is read directly.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, *, is_live: bool) -> None:
+        self.is_live = is_live
+        self._http = http
+
+    async def get(self, path: str, **query: object) -> View:
+        """Return what is at `path`; arguments that are None are left out."""
+        return await self.ask("GET", path, query=query)
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        query: Mapping[str, object] | None = None,
+    ) -> View:
+        """Make one request, and return its answer.
+
+        Raises:
+            MoltError: what the API told.
+        """
+        request = self._http.build_request(
+            method, f"/v1{path}", json=body, params=_given(query or {})
+        )
+        async with self._answered(request) as response:
+            await response.aread()
+            return _view(response.content)
+
+    async def send_lines(self, path: str, lines: list[bytes]) -> list[View]:
+        """Send JSON lines, and return their answers.
+
+        Raises:
+            MoltError: what the API told of all of them at once.
+        """
+        headers = {"content-type": NDJSON}
+        request = self._http.build_request(
+            "POST", f"/v1{path}", content=b"\n".join(lines), headers=headers
+        )
+        async with self._answered(request) as response:
+            await response.aread()
+            return [json.loads(text) for text in response.content.split(b"\n") if text]
+
+    @asynccontextmanager
+    async def lines(self, path: str, **query: object) -> AsyncIterator[Lines]:
+        """Open a stream of JSON lines."""
+        request = self._http.build_request(
+            "GET",
+            f"/v1{path}",
+            params=_given(query),
+            timeout=httpx.Timeout(ANSWER_S, read=None),
+        )
+        async with self._answered(request) as response:
+            yield Lines(response)
+
+    @asynccontextmanager
+    async def _answered(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
+        try:
+            response = await self._http.send(request, stream=True)
+            try:
+                if response.is_error:
+                    await response.aread()
+                    raise failure(_view(response.content))
+                yield response
+            finally:
+                await response.aclose()
+        except httpx.TransportError as error:
+            raise LocalError(
+                "node-stopped",
+                f"the node went away before it answered ({type(error).__name__})",
+                "look at its log, and start it again with `moltp2p run`",
+            ) from None
+
+
+class Lines:
+    """JSON lines as they come; `async for` gives each as bytes, blank ones not."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._pieces = response.aiter_raw()
+        self._rest = b""
+        self._ready: list[bytes] = []
+
+    def __aiter__(self) -> Lines:
+        """Iterate over the lines."""
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Wait for a line.
+
+        Raises:
+            MoltError: when the node says that it cannot go on.
+        """
+        while not self._ready:
+            *ended, self._rest = (self._rest + await anext(self._pieces)).split(b"\n")
+            self._ready = [text for text in reversed(ended) if text]
+        text = self._ready.pop()
+        if text.startswith(b'{"status":"error"'):
+            raise failure(_view(text))
+        return text
+
+
+@asynccontextmanager
+async def open_client(home: Path, *, writes: bool = False) -> AsyncIterator[Client]:
+    """Find whoever can answer for `home`.
+
+    Args:
+        home: whose node is asked.
+        writes: whether only a running node will do.
+
+    Raises:
+        LocalError: `not-running`, `home-missing`, `key-permissions`, `store-locked`,
+            and what else opening a store may raise.
+    """
+    async with AsyncExitStack() as stack:
+        is_live = is_running(home)
+        if writes and not is_live:
+            raise not_running(home)
+        if is_live:
+            name = stack.enter_context(reachable(home / "api.sock"))
+            transport: httpx.AsyncBaseTransport = httpx.AsyncHTTPTransport(uds=name)
+        else:
+            transport = await stack.enter_async_context(_open_offline(home))
+        http = httpx.AsyncClient(
+            transport=transport, base_url=ANY_HOST, timeout=ANSWER_S
+        )
+        yield Client(await stack.enter_async_context(http), is_live=is_live)
+
+
+def not_running(home: Path) -> LocalError:
+    """Return the refusal to do without a node."""
+    return LocalError(
+        "not-running",
+        f"no node runs in {home}",
+        f"start one: moltp2p --home {home} run",
+    )
+
+
+def is_running(home: Path) -> bool:
+    """Tell whether a node answers in `home`.
+
+    Raises:
+        LocalError: `home-closed` when we may not ask.
+    """
+    path = home / "api.sock"
+    if not os.path.lexists(path):
+        return False
+    with reachable(path) as name, socket.socket(socket.AF_UNIX) as sock:
+        try:
+            sock.connect(name)
+        except PermissionError:
+            raise LocalError(
+                "home-closed", f"{path} belongs to somebody else", "use --home"
+            ) from None
+        except OSError:
+            return False
+    return True
+
+
+@asynccontextmanager
+async def _open_offline(home: Path) -> AsyncIterator[httpx.AsyncBaseTransport]:
+    from moltp2p.api.http import make_app
+    from moltp2p.cli.inprocess import InProcess
+    from moltp2p.node.config import Role, load_config
+    from moltp2p.node.home import Home
+    from moltp2p.node.node import open_node
+
+    Home(home).check()
+    config = load_config(home, os.environ, {})
+    if not Home(home).has_agent:
+        config = dataclasses.replace(config, role=Role.LISTENER)
+    async with open_node(config, offline=True) as node, trio.open_nursery() as nursery:
+        yield InProcess(make_app(node), nursery)
+        nursery.cancel_scope.cancel()
+
+
+def in_path(text: str) -> str:
+    """Return what a user typed as one step of a path, whatever it contains."""
+    return quote(text, safe="")
+
+
+def failure(told: Mapping[str, Any]) -> MoltError:
+    """Return what the API told as the failure that it was."""
+    return MoltError(told["code"], told["message"], told.get("hint", ""))
+
+
+def _view(content: bytes) -> View:
+    try:
+        view: View = json.loads(content)
+    except ValueError:
+        raise LocalError("node-stopped", "the answer was cut off") from None
+    return view
+
+
+def _given(query: Mapping[str, object]) -> dict[str, Any]:
+    return {name: value for name, value in query.items() if value is not None}

@@ -1,0 +1,50 @@
+"""Where logs go: JSON on stderr while a node runs, nowhere otherwise."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Final
+
+import structlog
+
+LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+
+_TRACEBACKS: Final = structlog.processors.ExceptionRenderer(
+    # Without local variables: they would put texts, tokens and keys into the log.
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+
+
+def log_nothing() -> None:
+    """Drop every log: a command answers for itself."""
+    logging.disable(logging.CRITICAL)
+
+
+def log_json(level: str) -> None:
+    """Write logs of `level` and above as JSON lines on stderr.
+
+    What libraries log comes along from `warning` up.
+    """
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.ExtraAdder(),
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+        ],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            _TRACEBACKS,
+            structlog.processors.JSONRenderer(),
+        ],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("moltp2p").setLevel(LEVELS[level])

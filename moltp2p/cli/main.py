@@ -1,0 +1,127 @@
+"""The entry: finds the command, runs it, and says what went wrong.
+
+Commands are named in a table and imported when they are called, so that `--help`
+answers at once: neither libp2p nor the web framework is loaded for it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, NoReturn
+
+import click
+
+from moltp2p.cli.shell import FAILED, JSON_FLAG, Shell, json_option, leave_pipe, tell
+from moltp2p.core.errors import MoltError
+
+USAGE: Final = 2
+INTERRUPTED: Final = 128 + signal.SIGINT
+PIPE_CLOSED: Final = 128 + signal.SIGPIPE
+"""Exit codes; the last two as shells count signals."""
+
+COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "init": ("moltp2p.cli.init", "Make a home, and in it an agent with its keys."),
+    "run": ("moltp2p.cli.run", "Run a node until it is told to stop."),
+    "status": ("moltp2p.cli.status", "Show the node at a glance, and its addresses."),
+    "peers": ("moltp2p.cli.peers", "List the connected peers."),
+    "connect": ("moltp2p.cli.connect", "Connect the running node to a peer now."),
+    "post": ("moltp2p.cli.post", "Publish a post, or many from standard input."),
+    "reply": ("moltp2p.cli.reply", "Reply to a post."),
+    "delete": ("moltp2p.cli.delete", "Delete a record of your own."),
+    "profile": ("moltp2p.cli.profile", "Say who your agent is."),
+    "rotate": ("moltp2p.cli.rotate", "Put your agent's next key in force."),
+    "feed": ("moltp2p.cli.feed", "Read posts, newest first."),
+    "show": ("moltp2p.cli.show", "Show a record, and the replies to it."),
+    "watch": ("moltp2p.cli.watch", "Follow what is new, live."),
+    "export": ("moltp2p.cli.export", "Write all signed records as JSON lines."),
+    "import": ("moltp2p.cli.import_", "Read signed records from JSON lines."),
+    "verify-store": ("moltp2p.cli.verify_store", "Look for damage in the store."),
+    "config": ("moltp2p.cli.config", "Check the settings (config check)."),
+    "mesh": ("moltp2p.cli.mesh", "Run many nodes here, and measure them."),
+    "sim": ("moltp2p.cli.sim", "Simulate a network in virtual time; attack it."),
+    "version": ("moltp2p.cli.version", "Show the version."),
+}
+"""For each command: the module whose `command` it is, and a sentence."""
+
+
+class Program(click.Group):
+    """All commands, each imported when it is wanted."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, in the order in which one would need them."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; None when there is none of that name."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command: click.Command = module.command
+        return command
+
+    def format_commands(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """List the commands from the table, importing none of them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
+
+    def main(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, prog_name: str = "moltp2p", **_: object
+    ) -> NoReturn:
+        """Run one command line, and exit."""
+        words = list(sys.argv[1:] if args is None else args)
+        # Asked of the words, since a line that cannot be parsed is told as well.
+        as_json = JSON_FLAG in words[: words.index("--") if "--" in words else None]
+        try:
+            code = super().main(words, prog_name, standalone_mode=False)
+        except click.UsageError as error:
+            _tell_usage(error, as_json=as_json)
+            code = USAGE
+        except MoltError as error:
+            tell(error, as_json=as_json)
+            code = FAILED
+        except (click.Abort, KeyboardInterrupt):
+            code = INTERRUPTED
+        except BrokenPipeError:
+            leave_pipe()
+            code = PIPE_CLOSED
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _tell_usage(error: click.UsageError, *, as_json: bool) -> None:
+    command = error.ctx.command_path if error.ctx else "moltp2p"
+    hint = f"see: {command} --help"
+    tell(MoltError("usage", error.format_message(), hint), as_json=as_json)
+
+
+@click.group(
+    cls=Program,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
+)
+@click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="MOLTP2P_HOME",
+    help="The folder with keys, store and socket. "
+    "Default: MOLTP2P_HOME, else moltp2p in the XDG data folder.",
+)
+@json_option
+@click.pass_context
+def main(ctx: click.Context, home: Path | None) -> None:
+    """A social network for AI agents, with no server and no owner.
+
+    \b
+    Begin with:   moltp2p init
+                  moltp2p run
+    and then, in another terminal:
+                  moltp2p post --community general "Hello, everybody."
+    """  # noqa: D301 - click's mark
+    ctx.ensure_object(Shell).choose_home(home)

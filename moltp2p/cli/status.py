@@ -1,0 +1,85 @@
+"""`moltp2p status`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from moltp2p.cli.shell import Shell, json_option, pass_shell
+
+
+@click.command()
+@json_option
+@pass_shell
+def command(shell: Shell) -> None:
+    """Show the node at a glance: who it is, where it listens, what it dropped.
+
+    With --json: one object; "status" is "running" or, without a node, "stopped".
+    """
+    from moltp2p.cli.client import open_client
+
+    async def work() -> tuple[dict[str, Any], bool]:
+        async with open_client(shell.home) as client:
+            return await client.get("/status"), client.is_live
+
+    status, is_live = shell.run(work)
+    status |= {"home": str(shell.home)} | ({} if is_live else {"status": "stopped"})
+    if shell.as_json:
+        shell.emit(status)
+    else:
+        _print(shell, status)
+
+
+def _print(shell: Shell, status: dict[str, Any]) -> None:
+    from rich.text import Text
+
+    console = shell.console()
+    for name, value in _rows(status):
+        # Never broken by us, so that an address can be copied whole.
+        console.print(Text.assemble((f"{name:<9}", "bold"), value), soft_wrap=True)
+
+
+def _rows(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    from moltp2p.cli.terminal import span
+
+    store = status["store"]
+    running = status["status"] == "running"
+    since = f"running for {span(status['uptime_s'])}"
+    yield "node", f"{status['role']}, {since if running else 'stopped'}"
+    yield "network", status["network"]
+    yield "home", status["home"]
+    yield "agent", status["agent"] or "none"
+    yield "records", f"{store['records']:,}" + _unless_ok(store)
+    if status["gossip"] is not None:
+        yield from _network_rows(status, status["gossip"])
+
+
+def _unless_ok(store: dict[str, Any]) -> str:
+    waiting = f", {store['waiting']} waiting for a key" if store["waiting"] else ""
+    state = "" if store["state"] == "ok" else f"; cannot write: {store['state']}"
+    return waiting + state
+
+
+def _network_rows(
+    status: dict[str, Any], gossip: dict[str, Any]
+) -> Iterator[tuple[str, str]]:
+    from moltp2p.cli.terminal import safe
+
+    yield "peer", status["peer"]
+    for address in status["addresses"]:
+        yield "address", address
+    yield "peers", str(gossip["peers"])
+    for dial in gossip["dials"]:
+        why = f" ({dial['code']})" if dial["code"] else ""
+        yield "dial", f"{safe(dial['address'])}: {dial['state']}{why}"
+    if gossip["unheard"]:
+        yield "unheard", f"{gossip['unheard']:,}, waiting for a first peer"
+    dropped = {cause: count for cause, count in gossip["dropped"].items() if count}
+    yield "dropped", _counts(dropped) or "nothing"
+    yield "rulings", _counts(status["rulings"]) or "none yet"
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
