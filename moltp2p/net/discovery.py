@@ -11,12 +11,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, assert_never
 
-import structlog
 import trio
 
 from moltp2p.core.errors import MoltError, PeerError
 from moltp2p.net.background import open_background
 from moltp2p.net.base import PeerDown, PeerUp
+from moltp2p.net.log import get_logger
 from moltp2p.net.streams import FrameReader, FrameWriter
 from moltp2p.proto.address import Address, Scope, parse_address, scope_of
 from moltp2p.proto.address_book import (
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from moltp2p.net.base import Network, PeerInfo, Stream
     from moltp2p.proto.address import IpAddress
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 EXCHANGE_S: Final = 5.0
 """How long one ask and its answer may take, on either side."""
