@@ -1,0 +1,1 @@
+"""What moltp2p costs, beside what others cost, in one run."""

@@ -1,0 +1,60 @@
+"""`scripts/bench NAME [--json] [--input FILE] [--rounds N]`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from scripts.benches.corpus import bodies
+from scripts.benches.outcome import Outcome
+from scripts.benches.peers import CORPUS
+
+BENCHES: Final = {
+    "gossip": "records a second with none lost, beside py-libp2p and js-libp2p",
+}
+
+
+def main() -> None:
+    """Run one benchmark, and print what it found."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        epilog="; ".join(f"{name}: {about}" for name, about in BENCHES.items()),
+    )
+    parser.add_argument("name", choices=BENCHES)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--input", type=Path, help="JSON lines with a body; else seeded")
+    parser.add_argument("--rounds", type=int, default=2, help="turns of each side")
+    options = parser.parse_args()
+    bench = importlib.import_module(f"scripts.benches.{options.name}")
+    with corpus(options.input) as name:
+        outcome: Outcome = trio.run(bench.run, options.rounds)
+    outcome.conditions["corpus"] = name
+    print(json.dumps(outcome.to_json()) if options.json else outcome.to_text())
+
+
+@contextmanager
+def corpus(path: Path | None) -> Iterator[str]:
+    """Tell the peers what to publish; yields what that is called."""
+    if path is not None:
+        os.environ[CORPUS] = str(path.absolute())
+        yield path.name
+        return
+    with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+        for body in bodies():
+            file.write(json.dumps({"body": body}) + "\n")
+        file.flush()
+        os.environ[CORPUS] = file.name
+        yield "seeded texts of 10 to 90 words"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""`gossip`: records a second with none lost, and a burst, between two nodes and six.
+
+Each side publishes as fast as its own `publish` returns. Where something is lost
+that way, its sustained rate is the highest of a ladder of paced rates at which
+nothing is.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+
+from scripts.benches.outcome import Outcome
+from scripts.benches.peers import Peer, Side, bare, js, open_peers, ours
+
+BURST: Final = 10_000
+LADDER: Final = (800, 400, 200, 100, 50, 25)
+LADDER_S: Final = 4
+QUIET_S: Final = 4.0
+"""With nothing new for so long, what is missing is called lost."""
+POLL_S: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One load on one side.
+
+    Attributes:
+        published: messages.
+        received: over all receivers.
+        expected: the same, had all arrived.
+        rate: messages a second, from the first published to the last received.
+    """
+
+    published: int
+    received: int
+    expected: int
+    rate: float
+
+
+async def load(peers: Sequence[Peer], count: int, rate: float | None) -> Run:
+    """Let the first node publish, and wait for the others to receive."""
+    sender, *receivers = peers
+    before = [(await peer.ask("state"))["received"] for peer in receivers]
+    times = await sender.ask("publish", count=count, first=sum(before), rate=rate)
+    states = await drained(receivers, [start + count for start in before])
+    received = sum(state["received"] for state in states) - sum(before)
+    ended = max([state["last"] for state in states] + [times["ended"]])
+    whole = count * len(receivers)
+    return Run(count, received, whole, count / (ended - times["began"]))
+
+
+async def drained(receivers: Sequence[Peer], wanted: Sequence[int]) -> list[dict[str, float]]:
+    """Return the receivers' states once they have all, or nothing new comes."""
+    total, since = -1, trio.current_time()
+    while True:
+        states = [await peer.ask("state") for peer in receivers]
+        if all(s["received"] >= want for s, want in zip(states, wanted, strict=True)):
+            return states
+        if (now := sum(state["received"] for state in states)) > total:
+            total, since = now, trio.current_time()
+        if trio.current_time() - since > QUIET_S:
+            return states
+        await trio.sleep(POLL_S)
+
+
+async def sustained(side: Side, nodes: int, count: int) -> tuple[float, Run]:
+    """Return the highest whole rate, and the run at full speed."""
+    async with open_peers(side, nodes) as peers:
+        burst = await load(peers, count, None)
+    if burst.received >= burst.expected:
+        return burst.rate, burst
+    for rate in LADDER:
+        if rate >= burst.rate * 2:
+            continue
+        async with open_peers(side, nodes) as peers:
+            run = await load(peers, rate * LADDER_S, rate)
+        if run.received >= run.expected:
+            return run.rate, burst
+    return 0.0, burst
+
+
+async def run(rounds: int) -> Outcome:
+    """Measure all sides in turns, in the reverse order in every second round."""
+    outcome = Outcome("gossip")
+    sides = [ours(), bare(), js()]
+    for nodes in (2, 6):
+        rates: dict[str, list[float]] = {side.name: [] for side in sides}
+        shares: dict[str, list[float]] = {side.name: [] for side in sides}
+        for turn in range(rounds):
+            for side in sides if turn % 2 == 0 else sides[::-1]:
+                rate, burst = await sustained(side, nodes, BURST if nodes == 2 else BURST // 2)
+                rates[side.name].append(rate)
+                shares[side.name].append(burst.received / burst.expected)
+        for side in sides:
+            name = f"{side.name}, {nodes} nodes"
+            outcome.add(f"{name}: sustained", statistics.median(rates[side.name]), "1/s")
+            outcome.add(f"{name}: burst arrived", min(shares[side.name]) * 100, "%")
+        mine = statistics.median(rates["ours"])
+        for other in ("py-libp2p", "js-libp2p"):
+            outcome.compare(
+                f"ours / {other}, {nodes} nodes", mine, statistics.median(rates[other])
+            )
+    outcome.conditions["load"] = (
+        f"{BURST} messages from one of two nodes, {BURST // 2} from one of six;"
+        f" {rounds} rounds, medians"
+    )
+    outcome.conditions["sides"] = (
+        "ours is signed, verified and in a synced LevelDB at each end;"
+        " the others neither sign, verify nor store"
+    )
+    return outcome
