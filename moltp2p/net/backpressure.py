@@ -11,8 +11,9 @@ ends, for one peer, when
 
 Such a peer is slow: its queue may overflow, which is counted and announced by
 IHAVE, and nobody waits for it until it has caught up. Our own messages are only
-ours to delay, so they also wait, for `PUBLISH_S`, where most peers are behind:
-then it is we who are too fast. See spec/decisions/0005-gossip-backpressure.md.
+ours to delay: where most peers are behind, it is we who are too fast, and wait
+for as long as something leaves their queues at least every `PUBLISH_S`.
+See spec/decisions/0005-gossip-backpressure.md.
 """
 
 from __future__ import annotations
@@ -55,15 +56,13 @@ class Backpressure:
 
     async def before_publishing(self, targets: Targets) -> None:
         """Return once a message of ours can be queued without loss."""
-        deadline = trio.current_time() + PUBLISH_S
         while full := _behind(boxes := list(targets()), PUBLISH_MARK):
             waited_s = await self._wait()
-            if trio.current_time() >= deadline:
-                for box in full:
-                    box.is_slow = True
-            elif 2 * len(full) <= len(boxes):
-                for box in full:
+            for box in full:
+                if 2 * len(full) <= len(boxes):
                     box.lose_patience(waited_s)
+                elif trio.current_time() - box.moved_at >= PUBLISH_S:
+                    box.is_slow = True
 
     async def _wait(self) -> float:
         """Wait for a queue to move; return for how long."""
@@ -76,4 +75,4 @@ class Backpressure:
 
 
 def _behind(boxes: Iterable[Outbox], mark: int) -> list[Outbox]:
-    return [box for box in boxes if box.size_bytes > mark and not box.is_slow]
+    return [box for box in boxes if box.message_bytes > mark and not box.is_slow]

@@ -1,6 +1,9 @@
-"""What waits to be sent to one peer: control first, then messages, all bounded.
+"""What waits to be sent to one peer, all of it bounded.
 
-The bounds, of one peer, in bytes of encoded RPC::
+Control goes first, then messages, then announcements (IHAVE): those come after
+the messages that were queued before them, or the peer would ask for these again.
+
+The bounds on messages, in bytes of encoded RPC::
 
     0 ······· 128 Ki ····· 256 Ki ············ 384 Ki ················ 704 Ki
     │         │            │                   │                       │
@@ -9,16 +12,15 @@ The bounds, of one peer, in bytes of encoded RPC::
     │         has caught   wait for room       answers to IWANT        message is
     │         up           from here on        are dropped             dropped
 
-Control has 256 Ki beside them; with what a write has in flight, that is 1 Mi.
-
-Why three marks: spec/decisions/0005-gossip-backpressure.md.
+Why three marks: spec/decisions/0005-gossip-backpressure.md. With control,
+announcements and what a write has in flight, a peer costs 1 Mi at most.
 """
 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import trio
@@ -32,10 +34,15 @@ LOW_MARK: Final = 128 * 1024
 PUBLISH_MARK: Final = 256 * 1024
 FORWARD_MARK: Final = 384 * 1024
 CAPACITY: Final = 704 * 1024
-LAZY_CAPACITY: Final = 192 * 1024
-CONTROL_CAPACITY: Final = 256 * 1024
-"""Of control, the part that may be announcements and requests; and all of it.
-Announcements beyond are dropped; no room for a GRAFT ends the stream."""
+
+CONTROL_CAPACITY: Final = 96 * 1024
+REQUEST_CAPACITY: Final = 64 * 1024
+"""Of control; and the part of it that may be IWANT and IDONTWANT. A request that
+finds no room is dropped; no room for a GRAFT ends the stream."""
+
+ANNOUNCEMENT_CAPACITY: Final = 160 * 1024
+"""Of announcements, which is one heartbeat's; the oldest is dropped."""
+
 WRITE_BYTES: Final = PIECE_BYTES - 16
 """Sent at once: one yamux frame, less the lengths of a few frames of ours."""
 
@@ -54,13 +61,38 @@ class Parcel:
     encoding: bytes
 
 
+@dataclass(slots=True)
+class _Lane:
+    """RPCs in order, and their bytes."""
+
+    encodings: deque[bytes] = field(default_factory=deque)
+    size_bytes: int = 0
+
+    def put(self, encoding: bytes) -> None:
+        self.encodings.append(encoding)
+        self.size_bytes += len(encoding)
+
+    def pop(self) -> bytes:
+        encoding = self.encodings.popleft()
+        self.size_bytes -= len(encoding)
+        return encoding
+
+    def take(self, parts: list[bytes], room: int) -> int:
+        """Move frames into `parts` while they fit; return the room that is left."""
+        while self.encodings and len(self.encodings[0]) <= room:
+            parts.append(frame([self.pop()]))
+            room -= len(parts[-1])
+        return room
+
+
 class Outbox:
     """The queue to one peer.
 
     Attributes:
-        drops: messages and control dropped, by cause.
+        drops: messages, requests and announcements dropped, by cause.
         moved_at: when something last left, or entered an empty queue.
         is_slow: whether nobody waits for this peer until it has caught up.
+        sent_messages: messages whose write has ended well.
     """
 
     def __init__(self) -> None:
@@ -70,8 +102,8 @@ class Outbox:
         self.sent_messages = 0
         self._in_flight = 0
         self._is_writing = False
-        self._control: deque[bytes] = deque()
-        self._control_bytes = 0
+        self._control = _Lane()
+        self._announcements = _Lane()
         self._messages: OrderedDict[MessageId, Parcel] = OrderedDict()
         self._message_bytes = 0
         self._filled = trio.Event()
@@ -80,7 +112,8 @@ class Outbox:
 
     def __len__(self) -> int:
         """Return how many RPCs and messages wait."""
-        return len(self._control) + len(self._messages)
+        control = len(self._control.encodings) + len(self._announcements.encodings)
+        return control + len(self._messages)
 
     @property
     def is_idle(self) -> bool:
@@ -89,24 +122,40 @@ class Outbox:
 
     @property
     def size_bytes(self) -> int:
-        """The bytes that wait."""
-        return self._control_bytes + self._message_bytes
+        """All bytes that wait."""
+        return (
+            self._control.size_bytes
+            + self._message_bytes
+            + self._announcements.size_bytes
+        )
 
-    def put_control(self, encoding: bytes, *, lazy: bool) -> bool:
-        """Queue control, ahead of messages; return whether there was room.
+    @property
+    def message_bytes(self) -> int:
+        """The bytes of messages that wait: what the marks are about."""
+        return self._message_bytes
+
+    def put_control(self, encoding: bytes, *, request: bool) -> bool:
+        """Queue control; return whether there was room.
 
         Args:
-            encoding: an RPC without messages.
-            lazy: whether it is only IHAVE, IWANT and IDONTWANT, which can be missed.
+            encoding: an RPC without messages and announcements.
+            request: whether it is only IWANT or IDONTWANT, which can be missed.
         """
-        capacity = LAZY_CAPACITY if lazy else CONTROL_CAPACITY
-        if self._control_bytes + len(encoding) > capacity:
-            self.drops["lazy-queue-full" if lazy else "control-queue-full"] += 1
+        capacity = REQUEST_CAPACITY if request else CONTROL_CAPACITY
+        if self._control.size_bytes + len(encoding) > capacity:
+            self.drops["request-queue-full" if request else "control-queue-full"] += 1
             return False
         self._wake()
-        self._control.append(encoding)
-        self._control_bytes += len(encoding)
+        self._control.put(encoding)
         return True
+
+    def put_announcement(self, encoding: bytes) -> None:
+        """Queue an RPC of IHAVE, to be sent once no message waits."""
+        self._wake()
+        self._announcements.put(encoding)
+        while self._announcements.size_bytes > ANNOUNCEMENT_CAPACITY:
+            self._announcements.pop()
+            self.drops["announcement-queue-full"] += 1
 
     def put_message(self, message_id: MessageId, parcel: Parcel) -> list[str]:
         """Queue a message; return the topics of those dropped to make room.
@@ -128,7 +177,7 @@ class Outbox:
 
     def put_answer(self, message_id: MessageId, parcel: Parcel) -> list[str]:
         """Queue a message that the peer asked for; it never displaces another."""
-        if self._message_bytes > FORWARD_MARK:
+        if message_id not in self._messages and self._message_bytes > FORWARD_MARK:
             self.drops["answer-queue-full"] += 1
             return [parcel.topic]
         return self.put_message(message_id, parcel)
@@ -156,19 +205,16 @@ class Outbox:
 
     def take(self) -> bytes:
         """Take out what one write can carry: several frames, or one large message."""
-        self._is_writing = True
         parts: list[bytes] = []
-        room = WRITE_BYTES
-        while self._control and (len(self._control[0]) <= room or not parts):
-            encoding = self._control.popleft()
-            self._control_bytes -= len(encoding)
-            parts.append(frame([encoding]))
-            room -= len(parts[-1])
+        room = self._control.take(parts, WRITE_BYTES)
         while encodings := self._take_messages(room, anyhow=not parts):
             parts.append(frame(encodings))
             room -= len(parts[-1])
+        if not self._messages:
+            self._announcements.take(parts, room)
+        self._is_writing = True
         self.moved_at = trio.current_time()
-        self.is_slow = self.is_slow and self.size_bytes > LOW_MARK
+        self.is_slow = self.is_slow and self._message_bytes > LOW_MARK
         return b"".join(parts)
 
     def sent(self) -> None:

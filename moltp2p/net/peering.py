@@ -189,7 +189,7 @@ class Peering:
                 nursery.cancel_scope.cancel()
         finally:
             self._leave(line, box)
-            await stream.reset()
+            await stream.close()
 
     def _join(self, line: _Line, box: Outbox, joined: PeerJoined) -> None:
         self.outboxes[line.peer] = box

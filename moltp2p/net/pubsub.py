@@ -221,9 +221,13 @@ class PubSub:
                 self._handle(Overflowed(peer, topic))
 
     def _send(self, peer: PeerId, rpc: Rpc) -> None:
-        lazy = not (rpc.subscriptions or rpc.graft or rpc.prune)
-        fits = self._peering.outboxes[peer].put_control(encode_rpc(rpc), lazy=lazy)
-        if not fits and not lazy:
+        box = self._peering.outboxes[peer]
+        encoding = encode_rpc(rpc)
+        if rpc.ihave:
+            box.put_announcement(encoding)
+            return
+        request = bool(rpc.iwant or rpc.idontwant)
+        if not box.put_control(encoding, request=request) and not request:
             # It has not read for long; on a new stream it hears everything anew.
             self._peering.hang_up(peer)
 

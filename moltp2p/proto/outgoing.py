@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
 
 from moltp2p.core.ids import MessageId, PeerId
 from moltp2p.proto.gossip_events import Send
@@ -68,21 +67,24 @@ class Outgoing:
 
 
 def _split(control: _Control) -> Iterator[Rpc]:
-    """Yield RPCs within what a writer may put into one; links go in the first."""
-    subscriptions = tuple(control.subscriptions)
-    graft, prune = tuple(control.graft), tuple(control.prune)
-    for ihave, iwant, idontwant in zip_longest(
-        _split_ihave(control.ihave) or [()],
-        control.iwant,
-        _chunks(control.idontwant, IDONTWANT_IDS_PER_RPC),
-        fillvalue=(),
-    ):
-        yield Rpc(subscriptions, (), ihave, iwant, graft, prune, idontwant)
-        subscriptions, graft, prune = (), (), ()
+    """Yield RPCs within what a writer may put into one.
 
-
-def _chunks(ids: list[MessageId], size: int) -> list[tuple[MessageId, ...]]:
-    return [tuple(ids[start : start + size]) for start in range(0, len(ids), size)]
+    Announcements come last and alone: a driver may send them after messages.
+    """
+    links = Rpc(
+        subscriptions=tuple(control.subscriptions),
+        graft=tuple(control.graft),
+        prune=tuple(control.prune),
+    )
+    if links != Rpc():
+        yield links
+    for wanted in control.iwant:
+        yield Rpc(iwant=wanted)
+    for start in range(0, len(control.idontwant), IDONTWANT_IDS_PER_RPC):
+        ids = control.idontwant[start : start + IDONTWANT_IDS_PER_RPC]
+        yield Rpc(idontwant=tuple(ids))
+    for announced in _split_ihave(control.ihave):
+        yield Rpc(ihave=announced)
 
 
 def _split_ihave(entries: list[IHave]) -> list[tuple[IHave, ...]]:

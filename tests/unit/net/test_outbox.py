@@ -7,12 +7,13 @@ import trio.testing
 
 from moltp2p.core.ids import MessageId
 from moltp2p.net.outbox import (
+    ANNOUNCEMENT_CAPACITY,
     CAPACITY,
     CONTROL_CAPACITY,
     FORWARD_MARK,
-    LAZY_CAPACITY,
     LOW_MARK,
     PATIENCE_S,
+    REQUEST_CAPACITY,
     STALL_S,
     WRITE_BYTES,
     Outbox,
@@ -20,7 +21,7 @@ from moltp2p.net.outbox import (
 )
 from moltp2p.net.rpc_codec import decode_rpc, encode_message, encode_rpc
 from moltp2p.proto.framing import FrameDecoder
-from moltp2p.proto.rpc import MAX_MESSAGE_BYTES, Rpc
+from moltp2p.proto.rpc import MAX_MESSAGE_BYTES, IHave, Rpc
 from tests.swarm import TOPIC, id_of
 
 
@@ -74,8 +75,8 @@ async def test_what_is_queued_goes_in_few_writes_and_in_order() -> None:
 async def test_control_goes_before_messages_each_rpc_in_its_own_frame() -> None:
     box = Outbox()
     put(box, b"message")
-    box.put_control(encode_rpc(Rpc(graft=("a",))), lazy=False)
-    box.put_control(encode_rpc(Rpc(graft=("b",))), lazy=False)
+    box.put_control(encode_rpc(Rpc(graft=("a",))), request=False)
+    box.put_control(encode_rpc(Rpc(graft=("b",))), request=False)
 
     rpcs = sent(box.take())
 
@@ -117,9 +118,11 @@ async def test_a_queue_never_holds_more_than_its_capacity() -> None:
         put(box, data)
         assert box.size_bytes <= CAPACITY
     for _ in range(1000):
-        box.put_control(b"." * 1000, lazy=False)
+        box.put_control(b"." * 1000, request=False)
+        box.put_announcement(b"." * 1000)
 
-    assert box.size_bytes <= CAPACITY + CONTROL_CAPACITY < 1 << 20
+    most = CAPACITY + CONTROL_CAPACITY + ANNOUNCEMENT_CAPACITY
+    assert box.size_bytes <= most <= (1 << 20) - WRITE_BYTES
 
 
 async def test_an_answer_never_displaces_a_message() -> None:
@@ -135,14 +138,33 @@ async def test_an_answer_never_displaces_a_message() -> None:
     assert box.drops == {"answer-queue-full": 1}
 
 
-async def test_announcements_leave_room_for_what_must_be_said() -> None:
+async def test_announcements_come_after_the_messages_that_wait() -> None:
     box = Outbox()
-    while box.put_control(b"." * 1000, lazy=True):
+    box.put_announcement(encode_rpc(Rpc(ihave=(IHave(TOPIC, ()),))))
+    put(box, *numbered(300))
+
+    rpcs = all_sent(box)
+
+    assert [bool(rpc.ihave) for rpc in rpcs] == [False] * (len(rpcs) - 1) + [True]
+
+
+async def test_the_oldest_announcement_makes_room() -> None:
+    box = Outbox()
+    for _ in range(200):
+        box.put_announcement(b"." * 1000)
+
+    assert ANNOUNCEMENT_CAPACITY - 1000 < box.size_bytes <= ANNOUNCEMENT_CAPACITY
+    assert box.drops == {"announcement-queue-full": 200 - len(box)}
+
+
+async def test_requests_leave_room_for_what_must_be_said() -> None:
+    box = Outbox()
+    while box.put_control(b"." * 1000, request=True):
         pass
 
-    assert LAZY_CAPACITY - 1000 < box.size_bytes <= LAZY_CAPACITY
-    assert box.put_control(b"." * 1000, lazy=False)
-    assert box.drops == {"lazy-queue-full": 1}
+    assert REQUEST_CAPACITY - 1000 < box.size_bytes <= REQUEST_CAPACITY
+    assert box.put_control(b"." * 1000, request=False)
+    assert box.drops == {"request-queue-full": 1}
 
 
 async def test_a_message_is_queued_once_and_can_be_taken_back() -> None:
