@@ -63,6 +63,7 @@ class LibP2PConnection:
         self._yamux = BoundedYamux(secured, peer, outbound=outbound)
         self._nursery: trio.Nursery | None = None
         self._closing = False
+        self._lingering = 0
 
     async def run(self, offered: Callable[[Offer], Awaitable[None]]) -> None:
         """Carry streams until the connection ends."""
@@ -108,11 +109,21 @@ class LibP2PConnection:
         raise AssertionError("a shield swallows nothing")
 
     def _muxed(self, stream: YamuxStream) -> MuxedStream:
-        return MuxedStream(stream, self._yamux, self._spawn)
+        return MuxedStream(stream, self._yamux, self._linger)
 
-    def _spawn(self, task: Callable[[], Awaitable[None]]) -> None:
-        if self._nursery is not None:
-            self._nursery.start_soon(task)
+    def _linger(self, task: Callable[[], Awaitable[None]]) -> bool:
+        """Run a closed stream's task, unless a peer leaves too many unclosed."""
+        if self._nursery is None or self._lingering >= self._limits.streams_per_peer:
+            return False
+        self._lingering += 1
+        self._nursery.start_soon(self._let_linger, task)
+        return True
+
+    async def _let_linger(self, task: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await task()
+        finally:
+            self._lingering -= 1
 
     async def close(self) -> None:
         """Say goodbye, within `close_s`, and end the connection."""

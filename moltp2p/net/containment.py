@@ -12,17 +12,17 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
-import structlog
 import trio
 
 from moltp2p.core.errors import PeerError
+from moltp2p.net.log import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from moltp2p.net.base import Stream, StreamHandler
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 BLAMELESS: Final = frozenset(
     {"not-connected", "protocol-unsupported", "stream-reset", "too-many-streams"}
@@ -37,6 +37,16 @@ class Counts:
     refused: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     handler_bugs: Counter[str] = field(default_factory=Counter)
+
+    def bug(self, where: str, error: BaseException) -> None:
+        """Count a bug of ours, and log it the first, second, fourth … time.
+
+        Whoever found the bug may repeat it at will, and must not fill the disk.
+        """
+        self.handler_bugs[where] += 1
+        count = self.handler_bugs[where]
+        if count.bit_count() == 1:
+            log.error("bug", where=where, count=count, exc_info=error)
 
 
 class Offer(Protocol):
@@ -80,10 +90,9 @@ async def serve(
     except* PeerError as group:
         report(_first(group).code)
         await stream.reset()
-    except* Exception as group:
-        # Every kind, on purpose: a bug in one handler must not end the node.
-        counts.handler_bugs[stream.protocol] += 1
-        log.exception("handler-bug", protocol=stream.protocol, exc_info=group)
+    except* Exception as group:  # noqa: BLE001 — every kind (C1): a bug in one
+        # handler must not end the node.
+        counts.bug(stream.protocol, group)
         await stream.reset()
 
 

@@ -16,7 +16,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import psutil
-import structlog
 import trio
 from libp2p.crypto import ed25519, x25519
 from libp2p.custom_types import TProtocol
@@ -53,8 +52,6 @@ if TYPE_CHECKING:
     from moltp2p.core.ids import PeerId
     from moltp2p.net.base import FaultHandler, Network, Stream
     from moltp2p.net.switch import Switch
-
-log = structlog.get_logger(__name__)
 
 BACKLOG: Final = 128
 """Connections that the kernel holds until we look at them."""
@@ -122,15 +119,14 @@ class TcpTransport:
 
     async def _take(self, stream: trio.SocketStream) -> None:
         wire = BoundedSocket(stream, self._limits.write_s)
-        counts = self._switch.counts.refused
+        counts = self._switch.counts
         try:
             await self._admit(wire)
         except* PeerError as group:
-            counts[_code(group)] += 1
-        except* Exception as group:
-            # Every kind, on purpose (C1): one stranger must not end the node.
-            counts["handshake-failed"] += 1
-            log.exception("accept-bug", exc_info=group)
+            counts.refused[_code(group)] += 1
+        except* Exception as group:  # noqa: BLE001 — every kind (C1): one stranger
+            # must not end the node.
+            counts.bug("accept", group)
         finally:
             wire.abort()
 

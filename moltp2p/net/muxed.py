@@ -18,7 +18,7 @@ from moltp2p.net.hardening import keep_window
 from moltp2p.net.streams import READ_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 LINGER_S: Final = 60
 """How long a stream that we closed waits for the peer to close it too; then it
@@ -31,15 +31,18 @@ class MuxedStream:
     Args:
         stream: the yamux stream.
         muxer: the connection it is on.
-        spawn: runs a task for as long as the connection lives.
+        linger: runs a task while the connection lives; False when it runs too many.
     """
 
     def __init__(
-        self, stream: YamuxStream, muxer: Yamux, spawn: Callable[..., None]
+        self,
+        stream: YamuxStream,
+        muxer: Yamux,
+        linger: Callable[[Callable[[], Awaitable[None]]], bool],
     ) -> None:
         self._stream = stream
         self._muxer = muxer
-        self._spawn = spawn
+        self._start_lingering = linger
         self._pending = b""  # read while agreeing on the protocol
         keep_window(stream)
 
@@ -89,8 +92,10 @@ class MuxedStream:
             await self._stream.close()
         except BaseLibp2pError:
             return
-        if not self._stream.closed or self._muxer.stream_buffers.get(self._id):
-            self._spawn(self._linger)
+        unfinished = not self._stream.closed
+        unread = self._muxer.stream_buffers.get(self._id)
+        if (unfinished or unread) and not self._start_lingering(self._linger):
+            await self.abort()
 
     async def _linger(self) -> None:
         """Read to the peer's own end, throwing it away.

@@ -15,9 +15,8 @@ from __future__ import annotations
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-import structlog
 import trio
 
 from moltp2p.core.errors import PeerError, UsageError
@@ -31,56 +30,21 @@ from moltp2p.net.base import (
     PeerInfo,
     PeerUp,
 )
-from moltp2p.net.containment import BLAMELESS, Counts, Offer, serve
+from moltp2p.net.containment import BLAMELESS, Counts, serve
+from moltp2p.net.log import get_logger
 from moltp2p.net.watchers import Watchers
-from moltp2p.proto.address import Address, parse_address
+from moltp2p.proto.address import parse_address
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from moltp2p.core.ids import PeerId
     from moltp2p.net.base import FaultHandler, Stream, StreamHandler
+    from moltp2p.net.containment import Offer
+    from moltp2p.net.transport import Connection, Transport
+    from moltp2p.proto.address import Address
 
-log = structlog.get_logger(__name__)
-
-
-class Connection(Protocol):
-    """A secured connection to one peer."""
-
-    @property
-    def address(self) -> Address:
-        """The other end, and who it proved to be."""
-
-    @property
-    def outbound(self) -> bool:
-        """Whether we dialled."""
-
-    async def run(self, offered: Callable[[Offer], Awaitable[None]]) -> None:
-        """Carry streams until the connection ends.
-
-        Raises:
-            PeerError: the peer broke the transport's rules.
-        """
-
-    async def open_stream(self, protocols: Sequence[str]) -> Stream:
-        """Open a stream (`net.base.Network.open_stream`)."""
-
-    async def close(self) -> None:
-        """End it, and `run` with it. Never raises, never hangs; may be repeated."""
-
-
-class Transport(Protocol):
-    """A way to make connections."""
-
-    def addresses(self) -> list[Address]:
-        """Return where we listen."""
-
-    async def dial(self, address: Address) -> Connection:
-        """Return a secured connection.
-
-        Raises:
-            PeerError: `dial-failed` or `wrong-peer`.
-        """
+log = get_logger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -212,12 +176,9 @@ class Switch:
             async with trio.open_nursery() as streams:
                 await member.connection.run(partial(self._offered, member, streams))
                 streams.cancel_scope.cancel()
-        except* PeerError as group:
-            log.info("connection-ended", peer=member.peer, cause=str(group.exceptions))
-        except* Exception as group:
-            # Every kind, on purpose (C1): one connection must not end the node.
-            self.counts.handler_bugs["connection"] += 1
-            log.exception("connection-bug", peer=member.peer, exc_info=group)
+        except* Exception as group:  # noqa: BLE001 — every kind (C1): a connection
+            # must not end the node.
+            self.counts.bug("connection", group)
         finally:
             self._leave(member)
 

@@ -169,6 +169,29 @@ async def test_many_dials_to_one_peer_make_one_connection(
         assert len(alice.peers()) == 1
 
 
+@pytest.mark.parametrize("names", [("alice", "bob"), ("bob", "alice")])
+async def test_a_peer_that_dials_anew_has_lost_its_old_connection(
+    open_network: OpenNetwork, names: tuple[str, str]
+) -> None:
+    host, guest = names
+    async with (
+        open_network(host) as here,
+        open_network(guest) as before,
+        open_network(guest) as after,
+    ):
+        await before.dial(here.addresses()[0])
+        await seen(here, before.peer_id)
+        here.handle(ECHO, echo)
+
+        await after.dial(here.addresses()[0])
+
+        await gone(before, here.peer_id)
+        stream = await after.open_stream(here.peer_id, [ECHO])
+        await stream.send_all(b"me again")
+        assert await receive_exactly(stream, 8) == b"me again"
+        assert len(here.peers()) == 1
+
+
 async def test_nobody_dials_itself(open_network: OpenNetwork) -> None:
     async with open_network("alice") as alice:
         with pytest.raises(UsageError) as raised:

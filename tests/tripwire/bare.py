@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
+import trio
 from libp2p import new_host
 from libp2p.abc import IHost, ISecureConn
 from libp2p.crypto import ed25519, x25519
@@ -21,7 +22,6 @@ from libp2p.security.noise import transport as noise
 from libp2p.stream_muxer.yamux import yamux
 from libp2p.transport.upgrader import TransportUpgrader
 from multiaddr import Multiaddr
-from trio import open_tcp_stream
 
 TEST = TProtocol("/test/1.0.0")
 
@@ -47,6 +47,25 @@ def header(kind: int, flags: int, stream: int, length: int) -> bytes:
 def mended(what: str, delete: str) -> None:
     """Fail, because upstream mended a defect that we still work around."""
     pytest.fail(f"libp2p mended {what}: delete {delete}, and this test")
+
+
+class Fake:
+    """A secured connection in memory: says what it is told, swallows the rest."""
+
+    is_initiator = False
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    async def read(self, n: int | None = None) -> bytes:
+        if not self._data:
+            await trio.sleep_forever()
+        taken, self._data = self._data[:n], self._data[n:]
+        return taken
+
+    async def write(self, data: bytes) -> None: ...
+
+    async def close(self) -> None: ...
 
 
 @dataclass
@@ -97,7 +116,7 @@ async def dial_raw(address: str) -> ISecureConn:
     )
     maddr = Multiaddr(address)
     peer = ID.from_string(str(maddr.value_for_protocol("p2p")))
-    stream = await open_tcp_stream(
+    stream = await trio.open_tcp_stream(
         "127.0.0.1", int(str(maddr.value_for_protocol("tcp")))
     )
     raw = RawConnection(TrioTCPStream(stream), True)

@@ -20,28 +20,9 @@ from libp2p.stream_muxer.yamux.yamux import (
     Yamux,
 )
 
-from tests.tripwire.bare import TEST, ask_for, dial_raw, header, mended, open_bare
+from tests.tripwire.bare import TEST, Fake, ask_for, dial_raw, header, mended, open_bare
 
 pytestmark = pytest.mark.slow
-
-
-class Fake:
-    """A secured connection in memory: says what it is told, swallows the rest."""
-
-    is_initiator = False
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    async def read(self, n: int | None = None) -> bytes:
-        if not self._data:
-            await trio.sleep_forever()
-        taken, self._data = self._data[:n], self._data[n:]
-        return taken
-
-    async def write(self, data: bytes) -> None: ...
-
-    async def close(self) -> None: ...
 
 
 async def test_h14_a_peer_that_does_not_read_holds_the_host_for_ever() -> None:
