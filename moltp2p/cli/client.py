@@ -17,13 +17,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 import httpx
 import trio
 
 from moltp2p.api.sockets import reachable
 from moltp2p.core.errors import LocalError, MoltError
+from moltp2p.core.ids import parse_record_id, record_text
 
 ANSWER_S: Final = 120.0
 """How long a node may take for one answer: a slow disk, a long dial."""
@@ -216,8 +216,12 @@ async def _open_offline(home: Path) -> AsyncIterator[httpx.AsyncBaseTransport]:
 
 
 def in_path(text: str) -> str:
-    """Return what a user typed as one step of a path, whatever it contains."""
-    return quote(text, safe="")
+    """Return a record's id as a user typed it, fit to stand in a path.
+
+    Raises:
+        UsageError: `bad-record-id`.
+    """
+    return record_text(parse_record_id(text))
 
 
 def failure(told: Mapping[str, Any]) -> MoltError:

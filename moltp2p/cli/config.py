@@ -47,6 +47,7 @@ def check(shell: Shell) -> None:
         shown = ", ".join(value) if isinstance(value, tuple) else str(value)
         table.add_row(setting.name, shown, setting.meaning)
     shell.console().print(table)
+    click.echo(f"\nThe settings of {config.home} are in order.")
 
 
 def _values(config: Config) -> dict[str, Any]:

@@ -105,6 +105,8 @@ async def _print_thread(
     names = await names_of(client, [record for record, _ in thread])
     for record, depth in thread:
         shown = card(record, names, now, whole=True)
-        console.print(Padding(shown, (0, 0, 1, 2 * min(depth, MAX_DEPTH))))
+        indent = (0, 0, 0, 2 * min(depth, MAX_DEPTH))
+        console.print(Padding(shown, indent, expand=False))
+        console.print()
     if is_cut:
         console.print(f"More than {MAX_REPLIES} replies; not all shown.", style="dim")

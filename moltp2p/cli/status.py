@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from moltp2p.cli.shell import Shell, json_option, pass_shell
+
+MAX_DIALS: Final = 5
+"""Addresses shown that are not connected; bootstrap peers come first."""
 
 
 @click.command()
@@ -71,9 +74,12 @@ def _network_rows(
     for address in status["addresses"]:
         yield "address", address
     yield "peers", str(gossip["peers"])
-    for dial in gossip["dials"]:
-        why = f" ({dial['code']})" if dial["code"] else ""
-        yield "dial", f"{safe(dial['address'])}: {dial['state']}{why}"
+    missing = [dial for dial in gossip["dials"] if dial["state"] != "connected"]
+    for dial in missing[:MAX_DIALS]:
+        why = f" ({dial['last_error']})" if dial["last_error"] else ""
+        yield "dial", f"{safe(dial['address'])} {dial['state']}{safe(why)}"
+    if missing[MAX_DIALS:]:
+        yield "dial", f"and {len(missing) - MAX_DIALS} more addresses"
     if gossip["unheard"]:
         yield "unheard", f"{gossip['unheard']:,}, waiting for a first peer"
     dropped = {cause: count for cause, count in gossip["dropped"].items() if count}

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+import trio
+from click.testing import CliRunner
+
+from moltp2p.cli.main import main
+from moltp2p.core.author import Draft
+from moltp2p.core.ids import record_text
+from moltp2p.node.config import Config
+from moltp2p.node.home import Home
+from moltp2p.node.node import open_node
+
+
+@dataclass
+class Outcome:
+    """What a command line came to."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.stdout.splitlines()]
+
+
+Molt = Callable[..., Outcome]
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """Undo what commands do to logging; they own their process, and not ours."""
+    yield
+    structlog.reset_defaults()
+    logging.disable(logging.NOTSET)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with an agent in it."""
+    path = tmp_path / "home"
+    Home(path).init_agent(secrets.token_bytes)
+    return path
+
+
+@pytest.fixture
+def molt(home: Path) -> Molt:
+    """Run a command line on the home."""
+
+    def run(*words: str, stdin: str | bytes | None = None) -> Outcome:
+        words = ("--home", str(home), *words)
+        result = CliRunner().invoke(main, words, input=stdin)
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Outcome(result.exit_code, result.stdout, result.stderr)
+
+    return run
+
+
+@pytest.fixture
+def publish(home: Path) -> Callable[..., list[str]]:
+    """Write records into the home's store, and return their ids."""
+
+    def write(*drafts: Draft) -> list[str]:
+        async def work() -> list[str]:
+            async with open_node(Config(home), offline=True) as node:
+                return [record_text(r.id) for r in await node.publish(*drafts)]
+
+        return trio.run(work)
+
+    return write
