@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
+from typing import Protocol
 
 import pytest
 import trio
@@ -18,9 +19,16 @@ from tests.interop.js_install import (
     install,
 )
 from tests.interop.js_peer import JsOptions, JsPeer, open_js_peer
+from tests.interop.js_process import JsProcess, JsProcesses
 
-OpenJs = Callable[[JsOptions], AbstractAsyncContextManager[JsPeer]]
-"""Runs a js-libp2p peer for the length of a block."""
+
+class OpenJs(Protocol):
+    """Runs a js-libp2p peer for the length of a block."""
+
+    def __call__(
+        self, options: JsOptions, process: JsProcess | None = None
+    ) -> AbstractAsyncContextManager[JsPeer]:
+        """Run it in `process`; in one shared with other peers by default."""
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +50,23 @@ def js_install() -> JsInstall:
     return JsInstall(node, folder / "peer.mjs")
 
 
+@pytest.fixture(scope="session")
+def js_processes(
+    js_install: JsInstall, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[JsProcesses]:
+    """Return where js peers run."""
+    processes = JsProcesses(js_install, tmp_path_factory.mktemp("js"))
+    yield processes
+    processes.end()
+
+
 @pytest.fixture
-def open_js(js_install: JsInstall, nursery: trio.Nursery) -> OpenJs:
+def open_js(js_processes: JsProcesses, nursery: trio.Nursery) -> OpenJs:
     """Return a function that runs a js peer for the length of a block."""
-    return lambda options: open_js_peer(js_install, nursery, options)
+
+    def open_js(
+        options: JsOptions, process: JsProcess | None = None
+    ) -> AbstractAsyncContextManager[JsPeer]:
+        return open_js_peer(process or js_processes.shared(), nursery, options)
+
+    return open_js

@@ -1,32 +1,26 @@
-"""One js-libp2p peer in a process of its own, as tests see it (js/peer.mjs)."""
+"""A js-libp2p peer, as tests see it (js/peer.mjs)."""
 
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
 import json
-import subprocess
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import trio
 
 from moltp2p.core.ids import MessageId, PeerId
-from tests.interop.js_install import JsInstall
+from tests.interop.js_process import JsError, JsProcess
 
-WAIT_S: Final = 10.0
+WAIT_S: Final = 20.0
 """How long anything may take that a test waits for."""
 GOODBYE_S: Final = 3.0
-"""How long a peer may take to end by itself; then it is killed."""
+"""How long a peer may take to close; then we hang up on it."""
 MESHSUB_1_1: Final = "/meshsub/1.1.0"
 MESHSUB_1_2: Final = "/meshsub/1.2.0"
-
-
-class JsError(Exception):
-    """The js side refused a command, or has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +103,7 @@ class JsPeer:
         subscribers: by topic, the peers that it knows to be in the topic.
     """
 
-    def __init__(self, process: trio.Process) -> None:
+    def __init__(self, stream: trio.SocketStream) -> None:
         self.peer = PeerId("")
         self.addresses: Sequence[str] = ()
         self.connected: set[PeerId] = set()
@@ -117,7 +111,7 @@ class JsPeer:
         self.messages: list[JsMessage] = []
         self.mesh: dict[str, set[PeerId]] = {}
         self.subscribers: dict[str, set[PeerId]] = {}
-        self.process = process
+        self._stream = stream
         self._answers: dict[int, Mapping[str, Any]] = {}
         self._commands = 0
         self._writing = trio.Lock()
@@ -134,7 +128,7 @@ class JsPeer:
         with trio.move_on_after(within_s):
             while not claim():
                 if self._ended:
-                    raise JsError(f"the peer ended with {self.process.returncode}")
+                    raise JsError("the peer has ended")
                 await self._news.park()
             return
         raise AssertionError(f"did not come about within {within_s} s; {self!r}")
@@ -204,22 +198,18 @@ class JsPeer:
         self.addresses = tuple(answer["addresses"])
 
     async def _close(self) -> None:
-        """End the process, by force if need be."""
-        with trio.CancelScope(shield=True):
-            with trio.move_on_after(GOODBYE_S):
-                assert self.process.stdin is not None
-                await self.process.stdin.aclose()
-                await self.process.wait()
-            self.process.kill()
-            await self.process.wait()
+        """Have the peer say goodbye to its own, and end."""
+        with trio.move_on_after(GOODBYE_S, shield=True):
+            with suppress(JsError, trio.BrokenResourceError):  # ended before
+                await self._ask("close")
+        await trio.aclose_forcefully(self._stream)
 
     async def _ask(self, op: str, **arguments: object) -> Mapping[str, Any]:
-        assert self.process.stdin is not None
         self._commands += 1
         number = self._commands
         line = json.dumps({"id": number, "op": op, **arguments}) + "\n"
         async with self._writing:
-            await self.process.stdin.send_all(line.encode())
+            await self._stream.send_all(line.encode())
         await self.until(lambda: number in self._answers)
         answer = self._answers.pop(number)
         if "error" in answer:
@@ -228,14 +218,13 @@ class JsPeer:
 
     async def _listen(self) -> None:
         """Take in what the js side says, to its end."""
-        assert self.process.stdout is not None
         rest = b""
-        async for chunk in self.process.stdout:
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                self._note(json.loads(line))
-            self._news.unpark_all()
-        await self.process.wait()
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            async for chunk in self._stream:
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    self._note(json.loads(line))
+                self._news.unpark_all()
         self._ended = True
         self._news.unpark_all()
 
@@ -279,25 +268,19 @@ def _message(line: Mapping[str, Any]) -> JsMessage:
 
 @asynccontextmanager
 async def open_js_peer(
-    install: JsInstall, nursery: trio.Nursery, options: JsOptions
+    process: JsProcess, nursery: trio.Nursery, options: JsOptions
 ) -> AsyncIterator[JsPeer]:
     """Run a js-libp2p peer for the length of the block.
 
     Args:
-        install: Node and the program.
+        process: where it is to run.
         nursery: the test's; what runs there ends with the block.
         options: how the peer is to be.
     """
-    process: trio.Process = await nursery.start(
-        functools.partial(
-            trio.run_process,
-            [install.node, install.program],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            check=False,
-        )
-    )
-    peer = JsPeer(process)
+    with trio.fail_after(WAIT_S):
+        await process.ready()
+        stream = await trio.open_unix_socket(process.address)
+    peer = JsPeer(stream)
     nursery.start_soon(peer._listen)
     try:
         await peer._open(options)

@@ -12,7 +12,8 @@ from moltp2p.core.ids import PeerId
 from moltp2p.net.base import Network
 from moltp2p.net.host import open_host
 from tests.interop.conftest import OpenJs
-from tests.interop.js_peer import MESHSUB_1_1, MESHSUB_1_2, WAIT_S, JsError, JsOptions
+from tests.interop.js_peer import MESHSUB_1_1, MESHSUB_1_2, WAIT_S, JsOptions
+from tests.interop.js_process import JsError, JsProcesses
 
 pytestmark = pytest.mark.slow
 
@@ -99,17 +100,18 @@ async def test_a_protocol_that_one_side_lacks_ends_nothing_but_the_stream(
         assert answer.data == b"p" * 32
 
 
-async def test_js_is_told_when_we_hang_up_and_we_when_js_does(
-    open_js: OpenJs, host: Network
+async def test_js_is_told_when_we_hang_up_and_we_when_it_is_killed(
+    open_js: OpenJs, js_processes: JsProcesses, host: Network
 ) -> None:
-    async with open_js(JsOptions()) as js:
+    process = js_processes.start()
+    async with open_js(JsOptions(), process) as js:
         await js.dial(host.addresses()[0])
         await host.disconnect(js.peer)
         await js.until(lambda: host.peer_id not in js.connected)
 
         await js.dial(host.addresses()[0])
         await until_peers(host, lambda peers: peers == [js.peer])
-        js.process.kill()
+        process.kill()
         await until_peers(host, lambda peers: peers == [])
 
     assert host.stats().handler_bugs == {}

@@ -159,6 +159,30 @@ async def test_a_node_of_ours_refuses_what_is_no_valid_record_and_listens_on(
         }
 
 
+async def test_a_node_of_ours_survives_garbage_from_js(
+    open_js: OpenJs, tmp_path: Path
+) -> None:
+    alice = TestAgent("alice", NETWORK.id)
+    async with (
+        open_test_node(tmp_path) as node,
+        open_js(JsOptions("mallory")) as mallory,
+        open_js(JsOptions()) as js,
+    ):
+        await joined(mallory, node)
+        await joined(js, node)
+
+        assert node.peer_id is not None
+        answer = await mallory.send_raw(node.peer_id, MESHSUB_1_1, b"\x02\xff\xff")
+        async with node.subscribe() as arrivals:
+            await js.publish(AGENTS, alice.incept().wire())
+            arrival = await next_arrival(arrivals)
+
+        assert answer.end == "reset"
+        assert arrival.stored.record == alice.records[0]
+        faults = {each.peer: each.faults for each in await node.peers()}
+        assert faults == {mallory.peer: 1, js.peer: 0}
+
+
 async def test_a_node_of_ours_counts_what_js_signed_by_itself(
     open_js: OpenJs, tmp_path: Path
 ) -> None:

@@ -7,7 +7,8 @@ import hashlib
 import pytest
 
 from tests.interop.conftest import OpenJs
-from tests.interop.js_peer import MESHSUB_1_1, MESHSUB_1_2, JsError, JsOptions
+from tests.interop.js_peer import MESHSUB_1_1, MESHSUB_1_2, JsOptions
+from tests.interop.js_process import JsError
 
 pytestmark = pytest.mark.slow
 
