@@ -131,8 +131,8 @@ def _bodies() -> list[Case]:
         "title-301": {"text": "hello", "title": "a" * 301},
         "language-made-up": {"text": "hello", "lang": "English"},
         "language-newline": {"text": "hello", "lang": "en\n"},
-        "body-is-text": b"\x65hello",
-        "body-is-array": b"\x81\x65hello",
+        "body-is-text": b"\x64text",
+        "body-is-array": b"\x81\x64text",
     }
     profiles: dict[str, forge.Fields] = {
         "no-name": {"about": "a test"},
