@@ -24,6 +24,7 @@ from typing import assert_never
 from moltp2p.core.errors import UsageError
 from moltp2p.core.ids import PeerId
 from moltp2p.proto.gossip_events import (
+    Faulted,
     GossipAction,
     GossipEvent,
     Heartbeat,
@@ -35,16 +36,18 @@ from moltp2p.proto.gossip_events import (
     PeerLeft,
     Publish,
     RpcReceived,
-    Withdraw,
 )
 from moltp2p.proto.gossip_peer import GossipPeer, Roster
-from moltp2p.proto.gossip_settings import GossipSettings
+from moltp2p.proto.gossip_settings import HEARTBEAT_S, LATE_S, GossipSettings
 from moltp2p.proto.gossip_stats import GossipStats, PeerStats
+from moltp2p.proto.intake import Intake
 from moltp2p.proto.lazy_gossip import LazyGossip
 from moltp2p.proto.links import Links
 from moltp2p.proto.message_flow import MessageFlow
 from moltp2p.proto.outgoing import Outgoing
-from moltp2p.proto.rpc import MAX_MESSAGE_BYTES, Rpc
+from moltp2p.proto.rpc import MAX_MESSAGE_BYTES
+from moltp2p.proto.score import Scores
+from moltp2p.proto.standing import ScoreParts
 
 
 class Gossip:
@@ -65,11 +68,16 @@ class Gossip:
     ) -> None:
         self._settings = settings
         self._roster = Roster(is_topic)
+        self._scores = Scores(settings.shared)
+        self._beat_at: float | None = None
         self._links = Links(self._roster, settings, rng)
         self._lazy = LazyGossip(self._roster, self._links, settings.lazy, rng)
-        self._flow = MessageFlow(self._roster, self._links, self._lazy)
+        self._flow = MessageFlow(
+            self._roster, self._scores, self._links, self._lazy, settings.peer_rate
+        )
+        self._intake = Intake(self._roster, self._links, self._lazy, self._flow)
 
-    def handle(  # noqa: C901, PLR0911 - one arm for each event, and nothing else
+    def handle(  # noqa: C901, PLR0911, PLR0912 - one arm for each event, and nothing else
         self, event: GossipEvent, now: float
     ) -> list[GossipAction]:
         """Return what must now be done, in order.
@@ -82,10 +90,10 @@ class Gossip:
             UsageError: `unknown-topic` or `too-large`, for what our own node asks.
         """
         match event:  # the frequent ones first
-            case Judged(message_id, verdict):
-                return self._flow.judged(message_id, verdict, now)
+            case Judged():
+                return self._flow.judged(event, now)
             case RpcReceived(peer, rpc):
-                return self._received(peer, rpc, now)
+                return self._intake.receive(peer, rpc, now)
             case Publish(topic, data):
                 return self._publish(topic, data, now)
             case Overflowed(peer, topic):
@@ -93,9 +101,11 @@ class Gossip:
             case Heartbeat():
                 return self._heartbeat(now)
             case PeerJoined():
-                return self._peer_joined(event)
+                return self._peer_joined(event, now)
             case PeerLeft(peer):
-                return self._peer_left(peer)
+                return self._peer_left(peer, now)
+            case Faulted(peer, count):
+                return self._faulted(peer, count)
             case Join(topic):
                 return self._join(topic, now)
             case Leave(topic):
@@ -124,6 +134,16 @@ class Gossip:
         known = self._roster.peers.get(peer)
         return list(known.topics) if known else []
 
+    def explain(self, peer: PeerId) -> ScoreParts | None:
+        """Return a peer's score and what it is made of; None when it is not here."""
+        known = self._roster.peers.get(peer)
+        return known.standing.explain() if known else None
+
+    def is_graylisted(self, peer: PeerId) -> bool:
+        """Return whether what a peer says is not even read."""
+        known = self._roster.peers.get(peer)
+        return known is not None and known.standing.is_graylisted
+
     def stats(self) -> GossipStats:
         """Return the counters, and what is held now."""
         return GossipStats(
@@ -134,6 +154,7 @@ class Gossip:
             cached_bytes=self._lazy.cache.size_bytes,
             promises=len(self._lazy.promises),
             backoffs=len(self._links.backoffs),
+            blamed=self._scores.retained,
             drops=dict(self._roster.drops),
             peers=tuple(map(self._peer_stats, self._roster.peers.values())),
         )
@@ -147,23 +168,31 @@ class Gossip:
             topics=tuple(peer.topics),
             meshes=sum(peer.id in mesh for mesh in meshes),
             rejected=peer.rejected,
+            score=peer.standing.explain(),
             drops=dict(peer.drops),
         )
 
     # Peers and our own topics.
 
-    def _peer_joined(self, event: PeerJoined) -> list[GossipAction]:
-        self._peer_left(event.peer)
-        peer = GossipPeer(event.peer, event.protocol, event.outbound)
+    def _peer_joined(self, event: PeerJoined, now: float) -> list[GossipAction]:
+        self._peer_left(event.peer, now)
+        standing = self._scores.arrive(event.peer, event.ip, now)
+        peer = GossipPeer(event.peer, event.protocol, event.outbound, standing)
         self._roster.peers[event.peer] = peer
         out = Outgoing()
         for topic in self._links.meshes:
             out.subscribe(event.peer, topic, subscribed=True)
         return [*out.sends()]
 
-    def _peer_left(self, peer: PeerId) -> list[GossipAction]:
+    def _peer_left(self, peer: PeerId, now: float) -> list[GossipAction]:
         self._links.remove(peer, self.topics_of(peer))
         self._roster.remove(peer)
+        self._scores.leave(peer, now)
+        return []
+
+    def _faulted(self, peer: PeerId, count: int) -> list[GossipAction]:
+        if known := self._roster.peers.get(peer):
+            known.standing.fault(count)
         return []
 
     def _join(self, topic: str, now: float) -> list[GossipAction]:
@@ -198,60 +227,12 @@ class Gossip:
                 "use a topic from moltp2p.core.topics",
             )
 
-    # An RPC.
-
-    def _received(self, sender: PeerId, rpc: Rpc, now: float) -> list[GossipAction]:
-        peer = self._roster.peers.get(sender)
-        if peer is None:
-            self._roster.drops["absent-peer"] += 1
-            return []
-        if not rpc.is_within_limits():
-            self._roster.drop(peer, "rpc-limits")
-            return []
-        out = Outgoing()
-        self._subscriptions(peer, rpc, now, out)
-        actions = self._flow.receive(peer, rpc.messages, now, out)
-        self._links_control(peer, rpc, now, out)
-        pulled = self._lazy_control(peer, rpc, now, out)
-        return [*out.sends(), *actions, *pulled]
-
-    def _subscriptions(
-        self, peer: GossipPeer, rpc: Rpc, now: float, out: Outgoing
-    ) -> None:
-        for subscription in rpc.subscriptions:
-            if not subscription.subscribed:
-                self._links.remove(peer.id, [subscription.topic])
-                self._roster.unsubscribe(peer, subscription.topic)
-            elif self._roster.subscribe(peer, subscription.topic):
-                self._links.on_subscribe(peer, subscription.topic, now, out)
-
-    def _links_control(
-        self, peer: GossipPeer, rpc: Rpc, now: float, out: Outgoing
-    ) -> None:
-        for topic in rpc.graft:
-            self._links.on_graft(peer, topic, now, out)
-        for prune in rpc.prune:
-            self._links.on_prune(peer, prune, now)
-
-    def _lazy_control(
-        self, peer: GossipPeer, rpc: Rpc, now: float, out: Outgoing
-    ) -> list[GossipAction]:
-        actions: list[GossipAction] = []
-        if rpc.idontwant:
-            self._roster.drop(peer, "idontwant-flood", peer.refuse(rpc.idontwant))
-            actions.append(Withdraw(peer.id, rpc.idontwant))
-        if rpc.ihave:
-            self._lazy.on_ihave(peer, rpc.ihave, self._flow.is_known, now, out)
-        if rpc.iwant:
-            actions += self._lazy.on_iwant(peer, rpc.iwant)
-        return actions
-
     # Our own messages, and time.
 
     def publish_targets(self, topic: str, now: float) -> list[PeerId]:
         """Return whom a message of ours in this topic would be pushed to."""
         if self._settings.flood_publish:
-            return list(self._roster.subscribers(topic))
+            return self._roster.publishable(topic)
         if topic in self._links.meshes:
             return list(self._links.eager_peers(topic))
         return self._links.fan_out(topic, now)
@@ -269,6 +250,13 @@ class Gossip:
     def _heartbeat(self, now: float) -> list[GossipAction]:
         out = Outgoing()
         self._flow.forget(now)
+        self._lazy.break_promises(now, blame=not self._is_late(now))
+        for peer in self._roster.peers.values():
+            if peer.used.is_flood():
+                self._roster.drop(peer, "flood")
+                peer.standing.misbehave(1)
+        meshes = {topic: mesh.peers for topic, mesh in self._links.meshes.items()}
+        self._scores.heartbeat(meshes, now)
         self._links.maintain(now, out)
         self._lazy.emit(out)
         self._lazy.cache.shift()
@@ -276,3 +264,9 @@ class Gossip:
             peer.tick()
         self._lazy.chase(now, out)
         return [*out.sends()]
+
+    def _is_late(self, now: float) -> bool:
+        """Return whether we ourselves lag, so that others' answers seem to."""
+        last, self._beat_at = self._beat_at, now
+        is_late = last is not None and now - last >= HEARTBEAT_S + LATE_S
+        return is_late or self._flow.is_behind(now)

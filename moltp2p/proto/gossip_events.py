@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from moltp2p.core.ids import MessageId, PeerId
 from moltp2p.core.verdict import Verdict
+from moltp2p.proto.address import IpAddress
 from moltp2p.proto.rpc import Rpc
 
 
@@ -22,11 +23,13 @@ class PeerJoined:
         peer: who it is.
         protocol: the meshsub protocol that it speaks.
         outbound: whether we dialled it; part of the mesh must be such peers.
+        ip: its address; None where that is not known.
     """
 
     peer: PeerId
     protocol: str
     outbound: bool
+    ip: IpAddress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +71,34 @@ class Publish:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The verdict on a message that a `Validate` action handed out."""
+    """The verdict on a message that a `Validate` action handed out.
+
+    Attributes:
+        message_id: which message.
+        verdict: the verdict.
+        forward: whether an ACCEPTed message is passed on by us. It is kept and
+            valid all the same; its author said too much, and we pass on no more.
+        needless: whether an IGNOREd message is one that an honest peer, with its
+            clock right, does not send.
+    """
 
     message_id: MessageId
     verdict: Verdict
+    forward: bool = True
+    needless: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Faulted:
+    """Something outside the router holds a fault against a peer.
+
+    Attributes:
+        peer: who it is.
+        count: how many.
+    """
+
+    peer: PeerId
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +125,7 @@ GossipEvent = (
     | Leave
     | Publish
     | Judged
+    | Faulted
     | Overflowed
     | Heartbeat
 )
@@ -105,7 +133,11 @@ GossipEvent = (
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send the peer an RPC of subscriptions and control; it bears no messages."""
+    """Send the peer an RPC without messages.
+
+    It is of one sort: subscriptions and links; or IWANT; or IDONTWANT; or IHAVE,
+    which is to be sent after the messages that are on their way to the peer.
+    """
 
     peer: PeerId
     rpc: Rpc

@@ -9,17 +9,23 @@ from typing import Final, TypeVar
 
 from moltp2p.core.ids import MessageId, PeerId
 from moltp2p.proto.gossip_settings import (
+    FLOOD_FACTOR,
     IDONTWANT_HEARTBEATS,
     IWANT_ANSWER_BYTES,
     IWANT_RPCS,
     IWANT_WINDOW_S,
+    MAX_CONTROL_ENTRIES,
     MAX_DONT_WANT,
+    MAX_IHAVE_IDS,
+    MAX_IHAVE_RPCS,
+    MAX_IWANT_IDS,
     MAX_IWANT_IDS_PER_RPC,
     MAX_PEER_TOPICS,
     MESHSUB_1_2,
     MIN_IWANT_IDS,
 )
 from moltp2p.proto.rpc import MAX_MESSAGE_BYTES, MAX_TOPIC_BYTES
+from moltp2p.proto.standing import Standing
 
 SIZE_SHARE: Final = 1 / 8
 """How fast the idea of a peer's message size falls, with each smaller message."""
@@ -29,19 +35,37 @@ _Key = TypeVar("_Key")
 
 @dataclass(slots=True)
 class Allowance:
-    """What a peer has asked of us since the last heartbeat.
+    """What a peer has done since the last heartbeat.
+
+    All of it is counted, also what is over a limit and passed over.
 
     Attributes:
+        entries: its subscriptions, GRAFTs and PRUNEs.
         ihave_rpcs: RPCs in which it announced something.
         ihave_ids: ids that it announced.
         iwant_ids: ids that it asked for.
         iwant_bytes: data that it was given for them.
+        idontwant_ids: ids that it refused.
+        new_messages: messages that it was the first to bring.
     """
 
+    entries: int = 0
     ihave_rpcs: int = 0
     ihave_ids: int = 0
     iwant_ids: int = 0
     iwant_bytes: int = 0
+    idontwant_ids: int = 0
+    new_messages: int = 0
+
+    def is_flood(self) -> bool:
+        """Return whether even two heartbeats of the peer's could not explain it."""
+        return (
+            self.entries > FLOOD_FACTOR * MAX_CONTROL_ENTRIES
+            or self.ihave_rpcs > FLOOD_FACTOR * MAX_IHAVE_RPCS
+            or self.ihave_ids > FLOOD_FACTOR * MAX_IHAVE_IDS
+            or self.iwant_ids > FLOOD_FACTOR * MAX_IWANT_IDS
+            or self.idontwant_ids > FLOOD_FACTOR * MAX_DONT_WANT
+        )
 
 
 @dataclass(slots=True)
@@ -52,11 +76,12 @@ class GossipPeer:
         id: who it is.
         protocol: the meshsub protocol it speaks.
         outbound: whether we dialled it.
+        standing: its score, and the counts that make it.
         topics: what it subscribed to, in order (a dict is an ordered set).
         dont_want: ids that IDONTWANT named, and for how many heartbeats more.
         owed: topics announced to it although it is in the mesh, and for how
             many heartbeats more.
-        used: what it has asked of us since the last heartbeat.
+        used: what it has done since the last heartbeat.
         asked_at: when we asked it for something, the last `IWANT_RPCS` times.
         message_bytes: how large its messages are: the largest, falling slowly
             towards what came since.
@@ -67,6 +92,7 @@ class GossipPeer:
     id: PeerId
     protocol: str
     outbound: bool
+    standing: Standing = field(default_factory=Standing)
     topics: dict[str, None] = field(default_factory=dict)
     dont_want: dict[MessageId, int] = field(default_factory=dict)
     owed: dict[str, int] = field(default_factory=dict)
@@ -81,11 +107,17 @@ class GossipPeer:
         """Whether IDONTWANT may be sent to it."""
         return self.protocol == MESHSUB_1_2
 
-    def refuse(self, ids: tuple[MessageId, ...]) -> int:
-        """Note ids that the peer does not want; return how many were too many."""
-        room = max(0, MAX_DONT_WANT - len(self.dont_want))
-        self.dont_want.update(dict.fromkeys(ids[:room], IDONTWANT_HEARTBEATS))
-        return len(ids) - len(ids[:room])
+    def refuse(self, ids: tuple[MessageId, ...]) -> tuple[MessageId, ...]:
+        """Note ids that the peer does not want; return those there was room for."""
+        self.used.idontwant_ids += len(ids)
+        noted = ids[: max(0, MAX_DONT_WANT - len(self.dont_want))]
+        self.dont_want.update(dict.fromkeys(noted, IDONTWANT_HEARTBEATS))
+        return noted
+
+    def admit_entries(self, count: int) -> bool:
+        """Count subscriptions, GRAFTs and PRUNEs; return whether to read them."""
+        self.used.entries += count
+        return self.used.entries <= MAX_CONTROL_ENTRIES
 
     def note_size(self, size_bytes: int) -> None:
         """Learn from the size of a message that it sent."""
@@ -114,8 +146,10 @@ class GossipPeer:
     def tick(self) -> None:
         """Let one heartbeat pass."""
         self.used = Allowance()
-        self.dont_want = _one_less(self.dont_want)
-        self.owed = _one_less(self.owed)
+        if self.dont_want:
+            self.dont_want = _one_less(self.dont_want)
+        if self.owed:
+            self.owed = _one_less(self.owed)
 
 
 def _one_less(left: dict[_Key, int]) -> dict[_Key, int]:
@@ -140,6 +174,11 @@ class Roster:
         """Return whether a topic exists in our network."""
         return len(topic.encode()) <= MAX_TOPIC_BYTES and self._is_allowed(topic)
 
+    def score(self, peer: PeerId) -> float:
+        """Return a peer's score; 0 when it is not here."""
+        known = self.peers.get(peer)
+        return known.standing.score if known else 0.0
+
     def is_outbound(self, peer: PeerId) -> bool:
         """Return whether the peer is here and was dialled by us."""
         known = self.peers.get(peer)
@@ -148,6 +187,11 @@ class Roster:
     def subscribers(self, topic: str) -> Mapping[PeerId, None]:
         """Return the peers in a topic, those longest in it first."""
         return self._subscribers.get(topic, {})
+
+    def publishable(self, topic: str) -> list[PeerId]:
+        """Return the peers in a topic to whom messages of our own are sent."""
+        peers = self.peers
+        return [p for p in self.subscribers(topic) if peers[p].standing.may_publish]
 
     def remove(self, peer: PeerId) -> None:
         """Forget a peer."""

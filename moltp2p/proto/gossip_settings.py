@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from moltp2p.proto.address import IpNetwork
+from moltp2p.proto.ratelimit import Rate
+from moltp2p.proto.score_settings import LOOPBACK
+
 MESHSUB_1_1: Final = "/meshsub/1.1.0"  # SPEC 05: "`/meshsub/1.1.0`"
 MESHSUB_1_2: Final = "/meshsub/1.2.0"  # SPEC 05: "`/meshsub/1.2.0`"
 
@@ -51,11 +55,15 @@ MAX_IWANT_IDS: Final = 5000  # SPEC 05: "| IWANT ids | 5,000 |"
 MAX_IWANT_BYTES: Final = 2_097_152
 # SPEC 05: "| data served by IWANT | 2,097,152 bytes |"
 MAX_SERVED: Final = 3  # SPEC 05: "MUST serve one id at most three times to one peer"
+MAX_CONTROL_ENTRIES: Final = 2048
+# SPEC 05: "| subscriptions, GRAFTs and PRUNEs | 2,048 |"
 MAX_DONT_WANT: Final = 1000  # SPEC 05: "| IDONTWANT ids held | 1,000 |"
 MAX_PEER_TOPICS: Final = 256  # SPEC 05: "| topics held | 256 |"
 
 # What the router holds in all.
 MAX_SEEN: Final = 131_072  # SPEC 05: "| ids in the seen window | 131,072 |"
+MAX_REFUSED: Final = 16_384
+# SPEC 05: "| rejected messages remembered | 16,384 |"
 MAX_PENDING: Final = 16_384  # SPEC 05: "| messages waiting for a verdict | 16,384 |"
 MAX_PROMISES: Final = 16_384  # SPEC 05: "| ids asked for | 16,384 |"
 MAX_BACKOFFS: Final = 16_384  # SPEC 05: "| backoffs | 16,384 |"
@@ -63,6 +71,22 @@ MAX_CACHE_MESSAGES: Final = 32_768
 # SPEC 05: "| messages in the cache | 32,768 |"
 MAX_CACHE_BYTES: Final = 16_777_216
 # SPEC 05: "| bytes in the cache | 16,777,216 |"
+
+
+PEER_RATE: Final = Rate(per_s=4096, burst=16_384)
+# SPEC 05: "| of one peer, pushed on | 4,096 | 16,384 |"
+
+# What goes beyond bounds and is held against a peer.
+FLOOD_FACTOR: Final = 2
+# SPEC 05: "more than twice what section 7 allows in one heartbeat"
+LATE_S: Final = 2 * HEARTBEAT_S
+# SPEC 05: "when it is itself more than 2 heartbeats late"
+OPPORTUNISTIC_HEARTBEATS: Final = 60
+# SPEC 05: "| opportunistic graft every | 60 heartbeats |"
+OPPORTUNISTIC_PEERS: Final = 2
+# SPEC 05: "| peers grafted then | 2 |"
+MAX_RATED_PEERS: Final = 1024
+# SPEC 05: "| peers and agents whose rate is kept | 1,024 and 16,384 |"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +98,14 @@ class Degrees:
         low: D_lo, below which peers are added.
         high: D_hi, above which peers are let go.
         outbound: D_out, how many must be peers that we dialled.
+        best: D_score, how many with the best scores stay when others are let go.
     """
 
     wanted: int
     low: int
     high: int
     outbound: int
+    best: int = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +118,23 @@ class GossipSettings:
         small_below: where a network stops being small.
         lazy: D_lazy, the least number of peers outside the mesh to gossip to.
         flood_publish: whether our own messages go to every peer in the topic.
+        shared: networks whose addresses many honest peers share: how many come
+            from there is held against nobody.
+        peer_rate: how much of what one peer brings is pushed on, in units of
+            1,024 bytes; what exceeds it is only announced.
     """
 
-    degrees: Degrees = Degrees(8, 6, 12, 3)
-    # SPEC 05: "| D, D_lo, D_hi, D_out | 8, 6, 12, 3 |"
-    small_degrees: Degrees = Degrees(6, 5, 12, 3)
-    # SPEC 05: "| the same with fewer than 20 peers known | 6, 5, 12, 3 |"
+    degrees: Degrees = Degrees(8, 6, 12, 3, 6)
+    # SPEC 05: "| D, D_lo, D_hi, D_out, D_score | 8, 6, 12, 3, 6 |"
+    small_degrees: Degrees = Degrees(6, 5, 12, 3, 4)
+    # SPEC 05: "| the same with fewer than 20 peers known | 6, 5, 12, 3, 4 |"
     small_below: int = 20
-    # SPEC 05: "| the same with fewer than 20 peers known | 6, 5, 12, 3 |"
+    # SPEC 05: "| the same with fewer than 20 peers known | 6, 5, 12, 3, 4 |"
     lazy: int = 6
     # SPEC 05: "| D_lazy | 6 |"
     flood_publish: bool = True
+    shared: tuple[IpNetwork, ...] = LOOPBACK
+    peer_rate: Rate = PEER_RATE
 
     def degrees_for(self, known_peers: int) -> Degrees:
         """Return the mesh degrees for a network in which we know so many peers."""

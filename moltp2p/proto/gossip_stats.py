@@ -8,6 +8,7 @@ from typing import assert_never
 
 from moltp2p.core.ids import PeerId
 from moltp2p.core.verdict import Verdict
+from moltp2p.proto.standing import ScoreParts
 
 
 @dataclass(slots=True)
@@ -22,6 +23,8 @@ class Tally:
         rejected: judged REJECT.
         published: our own.
         pushed: sendings without being asked, one for each peer.
+        announced_only: accepted from a peer over its rate, and not pushed on.
+        held_back: accepted from an author over its rate, and not passed on.
     """
 
     received: int = 0
@@ -31,6 +34,8 @@ class Tally:
     rejected: int = 0
     published: int = 0
     pushed: int = 0
+    announced_only: int = 0
+    held_back: int = 0
 
     def count(self, verdict: Verdict) -> None:
         """Count one verdict."""
@@ -60,6 +65,7 @@ class PeerStats:
         topics: what it subscribed to, of our network's topics.
         meshes: in how many meshes of ours it is.
         rejected: messages that it sent and that were judged REJECT.
+        score: its score, and what it is made of.
         drops: what was passed over of what it sent, by cause.
     """
 
@@ -69,6 +75,7 @@ class PeerStats:
     topics: tuple[str, ...]
     meshes: int
     rejected: int
+    score: ScoreParts
     drops: Mapping[str, int]
 
 
@@ -84,6 +91,7 @@ class GossipStats:
         cached_bytes: their data.
         promises: ids asked for.
         backoffs: peers kept out of meshes, counted once per topic.
+        blamed: peers that left, and whose blame is kept.
         drops: what was passed over of what peers sent, by cause.
         peers: each peer.
     """
@@ -95,5 +103,6 @@ class GossipStats:
     cached_bytes: int
     promises: int
     backoffs: int
+    blamed: int
     drops: Mapping[str, int]
     peers: tuple[PeerStats, ...]

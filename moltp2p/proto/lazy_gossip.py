@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -52,7 +53,7 @@ class LazyGossip:
         self,
         peer: GossipPeer,
         announced: Iterable[IHave],
-        is_known: Callable[[MessageId], bool],
+        is_known: Callable[[str, MessageId], bool],
         now: float,
         out: Outgoing,
     ) -> None:
@@ -64,14 +65,16 @@ class LazyGossip:
                 self._roster.drop(peer, "ihave-not-joined", len(ihave.ids))
                 continue
             ids = self._within_ihave_limits(peer, ihave.ids)
-            new += [key for key in ids if not is_known(key) and self._want(peer, key)]
+            topic = ihave.topic
+            unknown = [key for key in ids if not is_known(topic, key)]
+            new += [key for key in unknown if self._want(peer, key)]
         self._ask(peer, new, now, out)
 
     def on_iwant(self, peer: GossipPeer, ids: tuple[MessageId, ...]) -> list[Push]:
         """Serve what is cached, within the peer's limits."""
         room = max(0, MAX_IWANT_IDS - peer.used.iwant_ids)
         self._roster.drop(peer, "iwant-flood", len(ids) - len(ids[:room]))
-        peer.used.iwant_ids += len(ids[:room])
+        peer.used.iwant_ids += len(ids)
         pushes = []
         for message_id in dict.fromkeys(ids[:room]):
             cached = self.cache.get(message_id)
@@ -95,16 +98,36 @@ class LazyGossip:
                     out.ihave(peer, topic, chosen)
                     room[peer] = left - len(chosen)
 
+    def break_promises(self, now: float, *, blame: bool) -> None:
+        """Give up on who did not send what it announced, and hold it against them.
+
+        It is one misbehaviour a heartbeat, and none for a peer that brought more
+        than it still owes: that one is busy, and not idle.
+
+        Args:
+            now: seconds.
+            blame: false when it may be our own fault.
+        """
+        broken = Counter(self.promises.break_overdue(now))
+        for breaker, count in broken.items():
+            peer = self._roster.peers.get(breaker)
+            if peer is None:
+                continue
+            self._roster.drop(peer, "broken-promise", count)
+            if blame and count > peer.used.new_messages:
+                peer.standing.misbehave(1)
+
     def chase(self, now: float, out: Outgoing) -> None:
         """Ask for what is wanted still, each id of one who may be asked."""
         peers = self._roster.peers
-        for breaker in self.promises.break_overdue(now):
-            if breaker in peers:
-                self._roster.drop(peers[breaker], "broken-promise")
         asks: dict[PeerId, list[MessageId]] = {}
-        room = {name: peer.ask_room(now) for name, peer in peers.items()}
+        room = {
+            name: peer.ask_room(now)
+            for name, peer in peers.items()
+            if peer.standing.may_gossip
+        }
         for message_id, holders in self.promises.waiting():
-            present = [holder for holder in holders if holder in peers]
+            present = [holder for holder in holders if holder in room]
             if not present:
                 self.promises.keep(message_id)
             for holder in present:
@@ -118,9 +141,9 @@ class LazyGossip:
     def _within_ihave_limits(
         self, peer: GossipPeer, ids: tuple[MessageId, ...]
     ) -> tuple[MessageId, ...]:
-        room = MAX_IHAVE_IDS - peer.used.ihave_ids
+        room = max(0, MAX_IHAVE_IDS - peer.used.ihave_ids)
         taken = ids[:room] if peer.used.ihave_rpcs <= MAX_IHAVE_RPCS else ()
-        peer.used.ihave_ids += len(taken)
+        peer.used.ihave_ids += len(ids)
         self._roster.drop(peer, "ihave-flood", len(ids) - len(taken))
         return taken
 
@@ -165,10 +188,11 @@ class LazyGossip:
     def _listeners(self, topic: str) -> list[PeerId]:
         """Return whom to tell: a share of those not pushed to, and who is owed it."""
         eager = set(self._links.eager_peers(topic))
-        subscribers = self._roster.subscribers(topic)
+        peers = self._roster.peers
+        everybody = self._roster.subscribers(topic)
+        subscribers = [p for p in everybody if peers[p].standing.may_gossip]
         others = [peer for peer in subscribers if peer not in eager]
         count = max(self._lazy, int(GOSSIP_FACTOR * len(others)))
         chosen = self._rng.sample(others, min(count, len(others)))
-        peers = self._roster.peers
         owed = [p for p in subscribers if topic in peers[p].owed and p not in chosen]
         return chosen + owed

@@ -11,6 +11,8 @@ from moltp2p.proto.gossip_peer import GossipPeer, Roster
 from moltp2p.proto.gossip_settings import (
     FANOUT_S,
     MAX_BACKOFF_S,
+    OPPORTUNISTIC_HEARTBEATS,
+    OPPORTUNISTIC_PEERS,
     OWED_HEARTBEATS,
     PRUNE_BACKOFF_S,
     UNSUBSCRIBE_BACKOFF_S,
@@ -43,6 +45,7 @@ class Links:
         self.meshes: dict[str, Mesh] = {}
         self.backoffs = Backoffs()
         self._fanouts: dict[str, _Fanout] = {}
+        self._heartbeats = 0
         self._roster = roster
         self._settings = settings
         self._rng = rng
@@ -62,7 +65,7 @@ class Links:
 
     def join(self, topic: str, now: float, out: Outgoing) -> None:
         """Open a mesh, filled with the fan-out first and then by chance."""
-        mesh = Mesh(self._rng, self._roster.is_outbound)
+        mesh = Mesh(self._rng, self._roster.is_outbound, self._roster.score)
         self.meshes[topic] = mesh
         fanout = self._fanouts.pop(topic, None)
         free = self._candidates(topic, now)
@@ -87,7 +90,7 @@ class Links:
         if mesh is None:
             return
         wanted = len(mesh) < self.degrees.low and peer.id not in mesh
-        if wanted and not self.backoffs.forbids_us(topic, peer.id, now):
+        if wanted and self._may_graft(topic, peer, now):
             self._graft(topic, [peer.id], out)
         peer.owed.setdefault(topic, 1)
 
@@ -110,6 +113,10 @@ class Links:
             self._roster.drop(peer, "graft-not-subscribed")
         elif self.backoffs.forbids(topic, peer.id, now):
             self._roster.drop(peer, "graft-in-backoff")
+            peer.standing.misbehave(1)
+            self._turn_away(peer.id, topic, now, out)
+        elif not peer.standing.may_mesh:
+            self._roster.drop(peer, "graft-by-score")
             self._turn_away(peer.id, topic, now, out)
         elif not mesh.has_room_for(peer.id, self.degrees):
             self._roster.drop(peer, "graft-mesh-full")
@@ -145,6 +152,8 @@ class Links:
     def maintain(self, now: float, out: Outgoing) -> None:
         """Do what a heartbeat does to meshes, backoffs and fan-outs."""
         self.backoffs.forget(now)
+        self._heartbeats += 1
+        is_opportune = self._heartbeats % OPPORTUNISTIC_HEARTBEATS == 0
         degrees = self.degrees
         for topic, mesh in self.meshes.items():
             change = mesh.maintain(self._candidates(topic, now), degrees)
@@ -152,6 +161,10 @@ class Links:
                 self._turn_away(peer, topic, now, out)
             for peer in change.graft:
                 out.graft(peer, topic)
+            if is_opportune:
+                free = self._candidates(topic, now)
+                for peer in mesh.improve(free, OPPORTUNISTIC_PEERS):
+                    out.graft(peer, topic)
         self._fanouts = {
             topic: fanout
             for topic, fanout in self._fanouts.items()
@@ -161,12 +174,16 @@ class Links:
             self._fill(topic, fanout)
 
     def _candidates(self, topic: str, now: float) -> list[PeerId]:
-        mesh = self.meshes[topic]
+        mesh, peers = self.meshes[topic], self._roster.peers
         return [
             peer
             for peer in self._roster.subscribers(topic)
-            if peer not in mesh and not self.backoffs.forbids_us(topic, peer, now)
+            if peer not in mesh and self._may_graft(topic, peers[peer], now)
         ]
+
+    def _may_graft(self, topic: str, peer: GossipPeer, now: float) -> bool:
+        is_barred = self.backoffs.forbids_us(topic, peer.id, now)
+        return peer.standing.may_mesh and not is_barred
 
     def _graft(self, topic: str, peers: list[PeerId], out: Outgoing) -> None:
         self.meshes[topic].add(peers)
@@ -178,7 +195,9 @@ class Links:
         out.prune(peer, topic, PRUNE_BACKOFF_S)
 
     def _fill(self, topic: str, fanout: _Fanout) -> None:
-        free = [p for p in self._roster.subscribers(topic) if p not in fanout.peers]
+        heard = self._roster.publishable(topic)
+        fanout.peers = {peer: None for peer in fanout.peers if peer in heard}
+        free = [peer for peer in heard if peer not in fanout.peers]
         missing = max(0, self.degrees.wanted - len(fanout.peers))
         chosen = self._rng.sample(free, min(missing, len(free)))
         fanout.peers.update(dict.fromkeys(chosen))

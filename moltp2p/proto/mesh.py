@@ -12,6 +12,7 @@ from moltp2p.proto.gossip_settings import (
     MAX_BACKOFFS,
     Degrees,
 )
+from moltp2p.proto.score_settings import OPPORTUNISTIC_THRESHOLD
 
 
 class Backoffs:
@@ -69,14 +70,19 @@ class Mesh:
     Args:
         rng: chooses among peers that are as good as each other.
         is_outbound: whether we dialled a peer.
+        score: a peer's score; below zero it does not stay.
     """
 
     def __init__(
-        self, rng: random.Random, is_outbound: Callable[[PeerId], bool]
+        self,
+        rng: random.Random,
+        is_outbound: Callable[[PeerId], bool],
+        score: Callable[[PeerId], float],
     ) -> None:
         self.peers: dict[PeerId, None] = {}
         self._rng = rng
         self._is_outbound = is_outbound
+        self._score = score
 
     def __contains__(self, peer: PeerId) -> bool:
         return peer in self.peers
@@ -114,13 +120,16 @@ class Mesh:
             degrees: the sizes aimed at.
         """
         graft: list[PeerId] = []
-        prune: list[PeerId] = []
+        prune = [peer for peer in self.peers if self._score(peer) < 0]
+        for peer in prune:
+            self.remove(peer)
         if len(self.peers) < degrees.low:
             graft = self.pick(candidates, degrees.wanted - len(self.peers))
         elif len(self.peers) > degrees.high:
-            prune = self._surplus(degrees)
-        for peer in prune:
-            self.remove(peer)
+            surplus = self._surplus(degrees)
+            prune += surplus
+            for peer in surplus:
+                self.remove(peer)
         self.add(graft)
         if len(self.peers) >= degrees.low:
             more = self._outbound_wanted(candidates, degrees)
@@ -128,13 +137,38 @@ class Mesh:
             graft += more
         return Change(graft, prune)
 
+    def improve(self, candidates: list[PeerId], count: int) -> list[PeerId]:
+        """Add up to `count` peers better than most in a mesh that does little.
+
+        Args:
+            candidates: peers outside the mesh that may be grafted now.
+            count: how many at most.
+        """
+        if not self.peers:
+            return []
+        median = sorted(map(self._score, self.peers))[len(self.peers) // 2]
+        if median >= OPPORTUNISTIC_THRESHOLD:
+            return []
+        better = [peer for peer in candidates if self._score(peer) > median]
+        chosen = self.pick(better, count)
+        self.add(chosen)
+        return chosen
+
     def _surplus(self, degrees: Degrees) -> list[PeerId]:
-        """Return whom to let go: all but D, of whom D_out outbound if there are."""
+        """Return whom to let go: all but D.
+
+        D_score with the best scores stay, and others by chance, so that newcomers
+        have one too; of all who stay, D_out are outbound if there are so many.
+        """
         shuffled = self.pick(list(self.peers), len(self.peers))
-        outbound = [peer for peer in shuffled if self._is_outbound(peer)]
-        first = outbound[: degrees.outbound]
-        ranked = first + [peer for peer in shuffled if peer not in first]
-        return ranked[degrees.wanted :]
+        ranked = sorted(shuffled, key=self._score, reverse=True)
+        best = ranked[: degrees.best]
+        order = best + [peer for peer in shuffled if peer not in best]
+        stay, go = order[: degrees.wanted], order[degrees.wanted :]
+        missing = degrees.outbound - sum(map(self._is_outbound, stay))
+        saved = [peer for peer in go if self._is_outbound(peer)][: max(0, missing)]
+        inbound = [peer for peer in reversed(stay) if not self._is_outbound(peer)]
+        return [peer for peer in go if peer not in saved] + inbound[: len(saved)]
 
     def _outbound_wanted(
         self, candidates: list[PeerId], degrees: Degrees

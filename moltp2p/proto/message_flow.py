@@ -2,35 +2,67 @@
 
 A message is known by the SHA-256 of its data, and is judged once: while it is
 pending, and for as long as the seen window lasts, it is a duplicate.
+
+A REJECT holds for one topic only. Otherwise a stranger could take a record from
+its topic, be first with it on another, where it is invalid, and so make us deaf
+to it where it belongs, and angry with all who bring it there.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import takewhile
+from typing import TypeAlias, assert_never
 
 from moltp2p.core.ids import MessageId, PeerId
 from moltp2p.core.verdict import Verdict
-from moltp2p.proto.gossip_events import GossipAction, Push, Validate, Withdraw
+from moltp2p.proto.gossip_events import (
+    GossipAction,
+    Judged,
+    Push,
+    Validate,
+    Withdraw,
+)
 from moltp2p.proto.gossip_peer import GossipPeer, Roster
-from moltp2p.proto.gossip_settings import IDONTWANT_BYTES, MAX_PENDING, PENDING_S
+from moltp2p.proto.gossip_settings import (
+    IDONTWANT_BYTES,
+    LATE_S,
+    MAX_PENDING,
+    MAX_RATED_PEERS,
+    MAX_REFUSED,
+    PENDING_S,
+)
 from moltp2p.proto.gossip_stats import Tally
 from moltp2p.proto.lazy_gossip import LazyGossip
 from moltp2p.proto.links import Links
 from moltp2p.proto.outgoing import Outgoing
+from moltp2p.proto.ratelimit import Rate, RateLimiter, units
 from moltp2p.proto.rpc import MAX_MESSAGE_BYTES, Message
+from moltp2p.proto.score import Scores
 from moltp2p.proto.seen_window import SeenWindow
+
+Senders: TypeAlias = dict[PeerId, GossipPeer]
+"""Who sent a message, in order. A peer may have left when the verdict comes."""
 
 
 @dataclass(slots=True)
 class _Pending:
-    """A message at the judge, and who has sent it so far."""
+    """A message at the judge, and who has sent it so far.
+
+    Attributes:
+        topic: where it came first, and is judged.
+        data: its data.
+        since: when it came.
+        senders: who sent it there.
+        elsewhere: on what other topics it came meanwhile, and from whom.
+    """
 
     topic: str
     data: bytes
     since: float
-    senders: dict[PeerId, None]
+    senders: Senders
+    elsewhere: dict[str, Senders] = field(default_factory=dict)
 
 
 class MessageFlow:
@@ -38,13 +70,25 @@ class MessageFlow:
 
     Args:
         roster: the peers.
+        scores: told of what was judged REJECT.
         links: the meshes.
         lazy: the cache that accepted messages go into, and what was asked for.
+        peer_rate: of what is pushed on for each peer.
     """
 
-    def __init__(self, roster: Roster, links: Links, lazy: LazyGossip) -> None:
-        self.seen = SeenWindow()
+    def __init__(
+        self,
+        roster: Roster,
+        scores: Scores,
+        links: Links,
+        lazy: LazyGossip,
+        peer_rate: Rate,
+    ) -> None:
+        self.seen: SeenWindow[MessageId] = SeenWindow()
         self.tally = Tally()
+        self._refused: SeenWindow[tuple[str, MessageId]] = SeenWindow(MAX_REFUSED)
+        self._limiter: RateLimiter[PeerId] = RateLimiter(peer_rate, MAX_RATED_PEERS)
+        self._scores = scores
         self._roster = roster
         self._links = links
         self._lazy = lazy
@@ -55,9 +99,18 @@ class MessageFlow:
         """How many messages are at the judge."""
         return len(self._pending)
 
-    def is_known(self, message_id: MessageId) -> bool:
-        """Return whether a message was met lately or is at the judge."""
-        return message_id in self.seen or message_id in self._pending
+    def is_known(self, topic: str, message_id: MessageId) -> bool:
+        """Return whether a message was met lately on a topic, or is at the judge."""
+        return (
+            message_id in self.seen
+            or message_id in self._pending
+            or (topic, message_id) in self._refused
+        )
+
+    def is_behind(self, now: float) -> bool:
+        """Return whether a message has waited long for the judge: it is we who lag."""
+        oldest = next(iter(self._pending.values()), None)
+        return oldest is not None and now - oldest.since >= LATE_S
 
     def receive(
         self,
@@ -69,6 +122,7 @@ class MessageFlow:
         """Hand out what is new. This loop is the hot path of a busy node."""
         actions: list[GossipAction] = []
         duplicates: list[MessageId] = []
+        has_refused = len(self._refused) > 0
         self.tally.received += len(messages)
         for message in messages:
             if cause := self._objection(message):
@@ -79,8 +133,9 @@ class MessageFlow:
             if message_id in self.seen:
                 duplicates.append(message_id)
             elif pending := self._pending.get(message_id):
-                pending.senders[peer.id] = None
-                self.tally.duplicates += 1
+                self._note_sender(pending, peer, message.topic)
+            elif has_refused and (message.topic, message_id) in self._refused:
+                self._repeated(peer, now)
             elif len(self._pending) >= MAX_PENDING:
                 self._roster.drop(peer, "pending-full")
             else:
@@ -93,30 +148,67 @@ class MessageFlow:
             actions.append(Withdraw(peer.id, tuple(duplicates)))
         return actions
 
-    def judged(
-        self, message_id: MessageId, verdict: Verdict, now: float
-    ) -> list[GossipAction]:
+    def judged(self, judged: Judged, now: float) -> list[GossipAction]:
         """Pass on what was accepted; remember everything."""
-        pending = self._pending.pop(message_id, None)
+        pending = self._pending.pop(judged.message_id, None)
         if pending is None:
             return []
-        self.seen.add(message_id, now)
-        self.tally.count(verdict)
-        if verdict is Verdict.REJECT:
-            self._blame(pending)
-        if verdict is not Verdict.ACCEPT:
+        self.tally.count(judged.verdict)
+        match judged.verdict:
+            case Verdict.ACCEPT:
+                self.seen.add(judged.message_id, now)
+                return self._accepted(pending, judged, now)
+            case Verdict.IGNORE:
+                self.seen.add(judged.message_id, now)
+                if judged.needless:
+                    for peer in pending.senders.values():
+                        peer.standing.fault(1)
+                return []
+            case Verdict.REJECT:
+                self._refused.add((pending.topic, judged.message_id), now)
+                for peer in pending.senders.values():
+                    self._blame(peer, now)
+                return self._judge_elsewhere(pending, judged.message_id, now)
+            case _:
+                assert_never(judged.verdict)
+
+    def _accepted(
+        self, pending: _Pending, judged: Judged, now: float
+    ) -> list[GossipAction]:
+        first = next(iter(pending.senders.values()))
+        first.standing.first(pending.topic)
+        if not judged.forward:
+            self.tally.held_back += 1
             return []
-        self._lazy.cache.put(message_id, pending.topic, pending.data)
-        eager = self._links.eager_peers(pending.topic)
+        message_id, topic, data = judged.message_id, pending.topic, pending.data
+        self._lazy.cache.put(message_id, topic, data)
+        if not self._limiter.take(first.id, units(len(data)), now):
+            self.tally.announced_only += 1
+            return []
+        eager = self._links.eager_peers(topic)
         targets = [peer for peer in eager if peer not in pending.senders]
-        return self._push(targets, pending.topic, message_id, pending.data)
+        return self._push(targets, topic, message_id, data)
+
+    def _judge_elsewhere(
+        self, pending: _Pending, message_id: MessageId, now: float
+    ) -> list[GossipAction]:
+        """Hand a message out again that also came on another topic of ours."""
+        while pending.elsewhere:
+            topic = next(iter(pending.elsewhere))
+            senders = pending.elsewhere.pop(topic)
+            if topic not in self._links.meshes:
+                continue
+            again = _Pending(topic, pending.data, now, senders, pending.elsewhere)
+            self._pending[message_id] = again
+            return [Validate(next(iter(senders)), topic, message_id, pending.data)]
+        return []
 
     def publish(
         self, targets: list[PeerId], topic: str, data: bytes, now: float
     ) -> list[GossipAction]:
         """Send a message of our own, unless it was met before."""
         message_id = MessageId(sha256(data).digest())
-        if self.is_known(message_id):
+        if self.is_known(topic, message_id):
             self.tally.duplicates += 1
             return []
         self.tally.published += 1
@@ -128,6 +220,7 @@ class MessageFlow:
     def forget(self, now: float) -> None:
         """Drop what is too old: seen ids, and messages that nobody judged."""
         self.seen.forget(now)
+        self._refused.forget(now)
         limit = now - PENDING_S
         items = self._pending.items()
         old = [key for key, _ in takewhile(lambda item: item[1].since <= limit, items)]
@@ -154,7 +247,8 @@ class MessageFlow:
         out: Outgoing,
     ) -> None:
         self._lazy.promises.keep(message_id)
-        pending = _Pending(message.topic, message.data, now, {peer.id: None})
+        peer.used.new_messages += 1
+        pending = _Pending(message.topic, message.data, now, {peer.id: peer})
         self._pending[message_id] = pending
         if len(message.data) < IDONTWANT_BYTES:
             return
@@ -162,10 +256,22 @@ class MessageFlow:
             if other != peer.id and self._roster.peers[other].knows_idontwant:
                 out.idontwant(other, message_id)
 
-    def _blame(self, pending: _Pending) -> None:
-        for sender in pending.senders:
-            if peer := self._roster.peers.get(sender):
-                peer.rejected += 1
+    def _note_sender(self, pending: _Pending, peer: GossipPeer, topic: str) -> None:
+        senders = pending.senders
+        if topic != pending.topic:
+            senders = pending.elsewhere.setdefault(topic, {})
+        senders[peer.id] = peer
+        self.tally.duplicates += 1
+
+    def _repeated(self, peer: GossipPeer, now: float) -> None:
+        """Note that a peer sent what we had judged REJECT on this very topic."""
+        self._roster.drop(peer, "rejected-before")
+        self.tally.duplicates += 1
+        self._blame(peer, now)
+
+    def _blame(self, peer: GossipPeer, now: float) -> None:
+        peer.rejected += 1
+        self._scores.reject(peer.id, peer.standing, now)
 
     def _push(
         self, peers: list[PeerId], topic: str, message_id: MessageId, data: bytes

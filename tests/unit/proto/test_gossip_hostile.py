@@ -204,7 +204,7 @@ def test_our_own_node_is_told_what_it_may_not_do(
 
 def test_the_seen_window_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("moltp2p.proto.seen_window.MAX_SEEN", 160)
-    seen = SeenWindow()
+    seen: SeenWindow[MessageId] = SeenWindow()
     for number in range(1000):
         seen.add(id_of(b"%d" % number), now=float(number))
 

@@ -251,7 +251,7 @@ def test_a_mesh_with_too_few_dialled_peers_grafts_some() -> None:
 
 
 def test_a_small_network_has_small_meshes() -> None:
-    assert GossipSettings().degrees_for(19) == Degrees(6, 5, 12, 3)
+    assert GossipSettings().degrees_for(19) == Degrees(6, 5, 12, 3, 4)
     assert GossipSettings().degrees_for(20) == Degrees(8, 6, 12, 3)
 
 
