@@ -11,7 +11,7 @@ import pytest
 
 from scripts import gen_vectors
 from scripts.check_spec_quotes import registered_codes
-from tests.vectors import replay_core, replay_transport
+from tests.vectors import replay_core, replay_gossip, replay_transport
 
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "spec"
@@ -24,6 +24,7 @@ REPLAYS = {
     "02-encoding": replay_core.outcome,
     "03-records": replay_core.outcome,
     "04-transport": replay_transport.outcome,
+    "05-gossip": replay_gossip.outcome,
 }
 
 
@@ -60,13 +61,14 @@ def test_every_error_of_a_vector_is_a_code_of_the_registry() -> None:
 def test_every_example_that_a_document_names_is_a_vector() -> None:
     vectors = {case["name"] for each in DOCUMENTS.values() for case in each["cases"]}
     word = r"`[a-z0-9]+(?:-[a-z0-9]+)*`"
-    examples = re.compile(rf"\(({word}(?:[,;] {word})*)\)")
+    words = rf"({word}(?:[,;] {word})*)"
+    examples = re.compile(rf"\({words}\)|^Vectors: {words}\.$", re.MULTILINE)
 
     named = {
         name.strip("`")
         for file in SPEC.glob("[0-9][0-9]-*.md")
-        for group in examples.findall(file.read_text("utf-8"))
-        for name in re.split(r"[,;] ", group)
+        for groups in examples.findall(file.read_text("utf-8"))
+        for name in re.split(r"[,;] ", "".join(groups))
     }
 
     assert named - vectors - codes() == set()
