@@ -117,9 +117,9 @@ class _Batch:
             value = self._get(layout.record_key(record))
             return None if value is None else layout.unpack_record(record, value)
         except LocalError as error:
-            if error.code in {"damaged-record", "store-damaged"}:
-                return None
-            raise
+            if error.code not in layout.DAMAGE:
+                raise
+            return None
 
     def _fill(self, found: tuple[Record, int], record: Record) -> None:
         """Give a record the body it lacks, unless its author deleted it."""
@@ -209,7 +209,8 @@ class _Batch:
             return False
         agent = record.header.agent
         self._known_chains[agent] = self.chains[agent] = longer
-        self._pending[layout.key_chain_key(agent)] = layout.pack_key_chain(longer)
+        value = layout.pack_key_chain(agent, longer)
+        self._pending[layout.key_chain_key(agent)] = value
         if record.header.kind == Kind.ROTATE:
             self._sweep(longer, record)
         return True

@@ -10,20 +10,21 @@
     C community 00 time:8 record:32      mark                         in a community
     P parent:32 time:8 record:32         mark                         replies to one
     D target:32 agent:32                 seq:8 delete:32              a tombstone
-    K agent:32                           KeyChain.to_value(), CBOR    a key chain
+    K agent:32                           checksum:4 chain             a key chain
 
     mark = deleted:1 kind:8     what pages filter by, without reading the record
 
 Numbers are unsigned and big-endian, so that the order of bytes is their order;
 times are milliseconds since 1970 UTC. `wire` is what travels (spec 03), its body
-null once dropped. A fork's branches stand side by side in A. A tombstone names the
-deletion with the lowest seq, then id: of several, the last that a rotation could
-undo, and the same one whichever came first.
+null once dropped; `chain` is `KeyChain.to_value()` in CBOR. A fork's branches stand
+side by side in A. A tombstone names the deletion with the lowest seq, then id: of
+several, the last that a rotation could undo, and the same one whichever came first.
 
 LevelDB's checksums end where it hands bytes over, and a block that it rewrites while
 compacting gets a new one; ours goes with the record from `add` to `get`. CRC-32
 finds every burst of up to 32 bits and misses one in 2^32 others, at 0.2 us a record.
-It covers the id, the clock and the signature; header and body have SHA-256 besides.
+It covers the key (id or agent) and all of the value: of a record also the clock and
+the signature, while header and body have SHA-256 besides.
 """
 
 from __future__ import annotations
@@ -56,6 +57,9 @@ COUNT_KEY: Final = META + b"count"
 ID_BYTES: Final = 32
 PLACE_BYTES: Final = 8 + ID_BYTES
 """How an index key ends, after its table's prefix: a time or a seq, and an id."""
+
+DAMAGE: Final = frozenset({"damaged-record", "store-damaged"})
+"""The codes of what is not as it was written; another failure may pass."""
 
 _CHECKSUM_BYTES: Final = 4
 _RECEIVED_END: Final = _CHECKSUM_BYTES + 8
@@ -147,8 +151,8 @@ def is_sound(record: RecordId, value: bytes) -> bool:
     return value[:_CHECKSUM_BYTES] == _checksum(record, value[_CHECKSUM_BYTES:])
 
 
-def _checksum(record: RecordId, rest: bytes) -> bytes:
-    return zlib.crc32(rest, zlib.crc32(record)).to_bytes(_CHECKSUM_BYTES, "big")
+def _checksum(name: bytes, rest: bytes) -> bytes:
+    return zlib.crc32(rest, zlib.crc32(name)).to_bytes(_CHECKSUM_BYTES, "big")
 
 
 def damaged(record: RecordId, why: str) -> LocalError:
@@ -200,9 +204,10 @@ def pack_tombstone(deletion: Record) -> bytes:
     return number(deletion.header.seq) + deletion.id
 
 
-def pack_key_chain(chain: KeyChain) -> bytes:
+def pack_key_chain(agent: AgentId, chain: KeyChain) -> bytes:
     """Return the value that `unpack_key_chain` reads."""
-    return codec.encode(chain.to_value())
+    rest = codec.encode(chain.to_value())
+    return _checksum(agent, rest) + rest
 
 
 def unpack_key_chain(agent: AgentId, value: bytes) -> KeyChain:
@@ -211,7 +216,7 @@ def unpack_key_chain(agent: AgentId, value: bytes) -> KeyChain:
     Raises:
         LocalError: `store-damaged`.
     """
-    try:
-        return KeyChain.from_value(codec.decode(value))
-    except (PeerError, TypeError):
-        raise store_damaged(f"the key chain of {agent_text(agent)}") from None
+    rest = value[_CHECKSUM_BYTES:]
+    if value[:_CHECKSUM_BYTES] != _checksum(agent, rest):
+        raise store_damaged(f"the key chain of {agent_text(agent)}")
+    return KeyChain.from_value(codec.decode(rest))

@@ -253,7 +253,7 @@ def _prepare(folder: Path) -> bool:
 
 
 def _check_room(folder: Path) -> None:
-    """Refuse to open again where the log could not be written out as a table.
+    """Refuse to open again where the logs could not be written out as tables.
 
     Raises:
         LocalError: `disk-full`, `store-failed`.

@@ -107,7 +107,7 @@ class _Reading:
                 return
             parsed, received_at_ms = layout.unpack_record(record, value)
         except LocalError as error:
-            if error.code != "damaged-record":
+            if error.code not in layout.DAMAGE:
                 raise
             self._damaged.append(Damage(error.code, record, error.message))
             return
@@ -125,9 +125,9 @@ def _value(record: RecordId, reader: Reader) -> bytes | None:
     try:
         return reader.get(layout.record_key(record))
     except LocalError as error:
-        if error.code != "store-damaged":
+        if error.code not in layout.DAMAGE:
             raise
-        raise layout.damaged(record, error.message) from None
+        raise layout.damaged(record, "where it stands cannot be read") from None
 
 
 def _index(query: Query) -> bytes:

@@ -62,7 +62,7 @@ class RecordStore:
         try:
             value = self._engine.get(layout.record_key(record))
         except LocalError as error:
-            if error.code != "store-damaged":
+            if error.code not in layout.DAMAGE:
                 raise
             return False
         return value is not None and layout.is_sound(record, value)

@@ -60,7 +60,7 @@ def _check(entry: Entry, view: Reader) -> list[Damage]:
     try:
         return list(check(entry, view))
     except LocalError as error:
-        if error.code == "store-failed":
+        if error.code not in layout.DAMAGE:
             raise
         return [Damage(error.code, _subject(key), error.message)]
 
@@ -111,6 +111,8 @@ def _check_index(entry: Entry, view: Reader) -> Iterator[Damage]:
     try:
         held = view.get(layout.record_key(record))
     except LocalError as error:
+        if error.code not in layout.DAMAGE:
+            raise
         # The table of records cannot name it, since it cannot be read there; of
         # the indexes that do, one is enough.
         if key[:1] == layout.BY_TIME:
