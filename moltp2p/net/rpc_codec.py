@@ -9,6 +9,7 @@ Control is never joined so, since not every implementation merges it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -72,22 +73,25 @@ def decode_rpc(payload: bytes) -> Rpc:
         rpc = pb.RPC.FromString(payload)
     except DecodeError as error:
         raise PeerError("bad-rpc", "not the protobuf of an RPC") from error
-    control = rpc.control
-    _check_counts(rpc)
-    return Rpc(
-        subscriptions=tuple(
-            [
-                Subscription(_text(each.topicid), each.subscribe)
-                for each in rpc.subscriptions
-            ]
-        ),
+    _check(len(rpc.publish) <= MAX_RPC_MESSAGES)
+    _check(len(rpc.subscriptions) <= MAX_RPC_SUBSCRIPTIONS)
+    plain = Rpc(
+        subscriptions=tuple(map(_subscription, rpc.subscriptions)),
         messages=tuple(map(_message, rpc.publish)),
-        ihave=tuple(
-            [
-                IHave(_text(each.topicID), _ids(each.messageIDs))
-                for each in control.ihave
-            ]
-        ),
+    )
+    # Most RPCs bear no control, and every look into it makes an object.
+    return _with_control(plain, rpc.control) if rpc.HasField("control") else plain
+
+
+def _with_control(plain: Rpc, control: pb.ControlMessage) -> Rpc:
+    _check(len(control.graft) <= MAX_RPC_LINKS)
+    _check(len(control.prune) <= MAX_RPC_LINKS)
+    _check(len(control.ihave) <= MAX_RPC_LINKS)
+    _check(len(control.iwant) + len(control.idontwant) <= MAX_RPC_IDS)
+    _check(_count_ids(control) <= MAX_RPC_IDS)
+    return replace(
+        plain,
+        ihave=tuple(map(_ihave, control.ihave)),
         iwant=_joined_ids(control.iwant),
         graft=tuple([_text(each.topicID) for each in control.graft]),
         prune=tuple(map(_prune, control.prune)),
@@ -110,18 +114,9 @@ def _control(rpc: Rpc) -> pb.ControlMessage:
     )
 
 
-def _check_counts(rpc: pb.RPC) -> None:
+def _check(within: bool) -> None:
     """Refuse what is too much, before anything is done for each of it."""
-    control = rpc.control
-    links = max(len(control.graft), len(control.prune), len(control.ihave))
-    asks = max(len(control.iwant), len(control.idontwant))
-    if (
-        len(rpc.publish) > MAX_RPC_MESSAGES
-        or len(rpc.subscriptions) > MAX_RPC_SUBSCRIPTIONS
-        or links > MAX_RPC_LINKS
-        or asks > MAX_RPC_IDS
-        or _count_ids(control) > MAX_RPC_IDS
-    ):
+    if not within:
         raise PeerError("bad-rpc", "more in one RPC than spec 05 allows")
 
 
@@ -145,8 +140,12 @@ def _prune(prune: pb.ControlPrune) -> Prune:
     return Prune(_text(prune.topicID), backoff_s)
 
 
-def _ids(ids: Iterable[bytes]) -> tuple[MessageId, ...]:
-    return tuple(map(MessageId, ids))
+def _subscription(options: pb.RPC.SubOpts) -> Subscription:
+    return Subscription(_text(options.topicid), options.subscribe)
+
+
+def _ihave(ihave: pb.ControlIHave) -> IHave:
+    return IHave(_text(ihave.topicID), tuple(map(MessageId, ihave.messageIDs)))
 
 
 def _joined_ids(
