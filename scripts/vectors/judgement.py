@@ -120,7 +120,6 @@ def _shapes() -> list[Case]:
 
 
 def _bodies() -> list[Case]:
-    profile = int(Kind.PROFILE)
     posts: dict[str, forge.Fields | bytes] = {
         "no-text": {"title": "hello"},
         "text-empty": {"text": ""},
@@ -143,16 +142,19 @@ def _bodies() -> list[Case]:
     bad = [
         _reject(name, post(body), "bad-body", Bench()) for name, body in posts.items()
     ]
-    for name, body in profiles.items():
-        raw = codec.encode(body)
-        header = without(fields(raw, kind=profile), "community")
-        bad.append(_reject(name, wire(header, raw), "bad-body", Bench()))
+    bad += [
+        _reject(name, _profile(body), "bad-body", Bench())
+        for name, body in profiles.items()
+    ]
     unsorted = b"\xa2\x64text\x61a\x61x\x00"
     return [
         *bad,
         _reject("body-unsorted", post(unsorted), "not-canonical", Bench()),
         _reject("body-with-float", post(b"\xa1\x61x\xf9\0\0"), "malformed", Bench()),
         _reject("body-is-no-cbor", post(b"hello"), "malformed", Bench()),
+        _accept("name-1", _profile({"name": "A"}), Bench()),
+        _accept("name-64", _profile({"name": "a" * 64}), Bench()),
+        _accept("about-2000", _profile({"name": "A", "about": "a" * 2_000}), Bench()),
         _accept("text-40000", post({"text": "a" * 40_000}), Bench()),
         _accept(
             "title-300",
@@ -163,6 +165,11 @@ def _bodies() -> list[Case]:
         _accept("language", post({"text": "a", "lang": "zh-Hant-TW"}), Bench()),
         _accept("unknown-body-field", post({"text": "a", "mood": [1]}), Bench()),
     ]
+
+
+def _profile(body: forge.Fields) -> bytes:
+    raw = codec.encode(body)
+    return wire(without(fields(raw, kind=int(Kind.PROFILE)), "community"), raw)
 
 
 def _welcome() -> list[Case]:
