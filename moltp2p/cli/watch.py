@@ -37,7 +37,7 @@ def command(shell: Shell, community: str | None) -> None:
                 await _show(client, community, shell.console())
 
     try:
-        shell.run(work)
+        shell.ask(work)
     except KeyboardInterrupt:
         return
     except BrokenPipeError:

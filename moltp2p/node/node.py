@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -25,13 +26,15 @@ from moltp2p.node.config import Config, Role
 from moltp2p.node.events import Arrival, Hub, Subscription
 from moltp2p.node.home import Home
 from moltp2p.node.journal import Journal, Kept
-from moltp2p.node.online import Online, open_online
 from moltp2p.node.pen import Incoming
 from moltp2p.node.relay import Relay
 from moltp2p.node.status import PeerStatus, Status, StoreStatus, rulings_by_code
 from moltp2p.node.world import World, real_world
 from moltp2p.store.base import Page, Query, Store, Stored
 from moltp2p.store.leveldb import open_store
+
+if TYPE_CHECKING:
+    from moltp2p.node.online import Online
 
 
 class Node:
@@ -232,6 +235,9 @@ async def _assembled(
         await authorship.begin()
     online = None
     if relay is not None:
+        # Importing libp2p takes a second: an offline node goes without.
+        from moltp2p.node.online import open_online  # noqa: PLC0415
+
         opening = open_online(config, world, home, journal, relay)
         online = await stack.enter_async_context(opening)
         for record in await authorship.chain() if authorship else ():

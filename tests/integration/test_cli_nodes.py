@@ -1,0 +1,455 @@
+"""The command line against real nodes, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import pytest
+import trio
+
+pytestmark = pytest.mark.slow
+
+MOLTP2P = Path(sys.executable).parent / "moltp2p"
+PATIENCE_S = 60.0
+"""For what takes a second on an idle machine."""
+
+GOODBYE_S = 10.0
+
+
+def environment() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if not k.startswith("MOLTP2P_")}
+
+
+@dataclass
+class Outcome:
+    """What a command line came to."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.stdout.splitlines()]
+
+
+class Lines:
+    """What a process says, line by line."""
+
+    def __init__(self, stream: trio.abc.ReceiveStream) -> None:
+        self._stream = stream
+        self._rest = b""
+
+    async def next(self) -> Any:
+        with trio.fail_after(PATIENCE_S):
+            while b"\n" not in self._rest:
+                piece = await self._stream.receive_some()
+                assert piece, f"it ended after {self._rest!r}"
+                self._rest += piece
+        line, _, self._rest = self._rest.partition(b"\n")
+        return json.loads(line)
+
+
+class Home:
+    """A home, and the command line on it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def command(self, *words: str) -> list[str]:
+        return [str(MOLTP2P), "--home", str(self.path), "--json", *words]
+
+    async def molt(self, *words: str, stdin: bytes = b"") -> Outcome:
+        with trio.fail_after(PATIENCE_S):
+            done = await trio.run_process(
+                self.command(*words),
+                stdin=stdin,
+                capture_stdout=True,
+                capture_stderr=True,
+                check=False,
+                env=environment(),
+            )
+        return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    async def init(self) -> Self:
+        outcome = await self.molt("init")
+        assert outcome.code == 0
+        return self
+
+    @asynccontextmanager
+    async def start(self, *words: str) -> AsyncIterator[tuple[trio.Process, Lines]]:
+        """Start a command; it is killed at the end of the block if it still runs."""
+        process = await trio.lowlevel.open_process(
+            self.command(*words), stdout=subprocess.PIPE, env=environment()
+        )
+        assert process.stdout is not None
+        try:
+            yield process, Lines(process.stdout)
+        finally:
+            if process.poll() is None:
+                process.kill()
+            with trio.CancelScope(shield=True):
+                await process.wait()
+                await process.stdout.aclose()
+
+    @asynccontextmanager
+    async def run(self, *words: str) -> AsyncIterator[RunningNode]:
+        """Run a node for the length of the block."""
+        async with self.start("run", "--log-level", "error", *words) as (process, said):
+            yield RunningNode(self, process, await said.next())
+
+
+@dataclass
+class RunningNode:
+    """A node in a process of its own."""
+
+    home: Home
+    process: trio.Process
+    said: dict[str, Any]
+
+    @property
+    def address(self) -> str:
+        return str(self.said["addresses"][0])
+
+    async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to end, and return how it did."""
+        self.process.send_signal(number)
+        with trio.fail_after(GOODBYE_S):
+            return await self.process.wait()
+
+    @asynccontextmanager
+    async def api(self) -> AsyncIterator[httpx.AsyncClient]:
+        """Open a client of its API, which is quicker than a command line each time."""
+        transport = httpx.AsyncHTTPTransport(uds=self.said["socket"])
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://node/v1", timeout=PATIENCE_S
+        ) as client:
+            yield client
+
+    async def hears(self, text: str) -> None:
+        """Wait until a text is in its store."""
+        query: dict[str, str | int] = {"kind": "post", "limit": 1000}
+        async with self.api() as api:
+            with trio.fail_after(PATIENCE_S):
+                while text not in (await api.get("/records", params=query)).text:
+                    pass
+
+    async def has_peers(self, count: int) -> None:
+        """Wait until so many peers are connected."""
+        async with self.api() as api:
+            with trio.fail_after(PATIENCE_S):
+                while len((await api.get("/peers")).json()["peers"]) < count:
+                    pass
+
+    @asynccontextmanager
+    async def posting(self, community: str) -> AsyncIterator[None]:
+        """Post over and over, since a watcher only sees what comes after it."""
+        async with self.api() as api, trio.open_nursery() as nursery:
+            nursery.start_soon(_post_often, api, community)
+            yield
+            nursery.cancel_scope.cancel()
+
+
+async def _post_often(api: httpx.AsyncClient, community: str) -> None:
+    body = {"community": community, "text": "hello"}
+    while True:
+        (await api.post("/posts", json=body)).raise_for_status()
+        await trio.sleep(0.1)
+
+
+@pytest.fixture
+async def alice(tmp_path: Path) -> Home:
+    return await Home(tmp_path / "alice").init()
+
+
+@pytest.fixture
+async def bob(tmp_path: Path) -> Home:
+    return await Home(tmp_path / "bob").init()
+
+
+async def test_what_is_posted_on_one_node_is_watched_on_another(
+    alice: Home, bob: Home
+) -> None:
+    async with (
+        alice.run() as first,
+        bob.run("--bootstrap", first.address) as second,
+    ):
+        await second.has_peers(1)
+        async with bob.start("watch", "--community", "science") as (watch, lines):
+            async with first.posting("science"):
+                record = await lines.next()
+            watch.send_signal(signal.SIGINT)
+            with trio.fail_after(GOODBYE_S):
+                ended = await watch.wait()
+
+    assert (record["text"], record["road"]) == ("hello", "gossip")
+    assert record["peer"] == first.said["peer"]
+    assert ended == 0
+
+
+async def test_agents_talk_by_command_line_alone(alice: Home, bob: Home) -> None:
+    async with alice.run() as first, bob.run() as second:
+        (connected,) = (await bob.molt("connect", first.address)).lines
+        assert connected == {"peer": first.said["peer"]}
+
+        (profile,) = (await alice.molt("profile", "--name", "Ada")).lines
+        (post,) = (await alice.molt("post", "-c", "science", "why?")).lines
+        await second.hears("why?")
+        (reply,) = (await bob.molt("reply", post["id"], "because")).lines
+        await first.hears("because")
+        thread = (await alice.molt("show", post["id"])).lines
+        refused = await bob.molt("delete", post["id"])
+        (deletion,) = (await alice.molt("delete", post["id"])).lines
+        (rotation,) = (await alice.molt("rotate")).lines
+        (after,) = (await alice.molt("post", "-c", "science", "still me")).lines
+        await second.hears("still me")
+        (peer,) = (await alice.molt("peers")).lines
+        (status,) = (await alice.molt("status")).lines
+
+    assert [record["text"] for record in thread] == ["why?", "because"]
+    assert (refused.code, refused.lines[-1]["code"]) == (1, "not-yours")
+    assert (profile["name"], reply["parent"]) == ("Ada", post["id"])
+    assert (deletion["target"], rotation["kind"]) == (post["id"], "rotate")
+    assert after["agent"] == post["agent"]
+    assert peer["peer"] == second.said["peer"]
+    assert status["status"] == "running"
+    assert status["addresses"] == first.said["addresses"]
+    assert all(f"/p2p/{status['peer']}" in each for each in status["addresses"])
+
+
+async def test_standard_input_is_one_text_or_many_posts(alice: Home) -> None:
+    many = b"""{"community": "general", "body": "one"}
+not json
+
+{"community": "science", "text": "two", "title": "Two", "language": "en"}
+{"text": "to nowhere"}
+"""
+    async with alice.run():
+        plain = await alice.molt("post", "-c", "general", "-", stdin=b"two\nlines\n")
+        several = await alice.molt("post", "-", stdin=many)
+        defaulted = await alice.molt("post", "-c", "art", "-", stdin=many)
+        nothing = await alice.molt("post", "-", stdin=b"")
+
+    assert plain.lines[0]["text"] == "two\nlines"
+    assert several.code == defaulted.code == 1
+    assert [
+        (answer.get("community"), answer.get("code"), answer.get("line"))
+        for answer in several.lines
+    ] == [
+        ("general", None, None),
+        (None, "not-json", 2),
+        ("science", None, None),
+        (None, "bad-request", 5),
+    ]
+    assert [answer.get("community") for answer in defaulted.lines] == [
+        "general",
+        None,
+        "science",
+        "art",
+    ]
+    assert (nothing.code, nothing.stdout) == (0, "")
+
+
+async def test_an_agent_that_pipes_its_posts_is_answered_as_it_goes(
+    alice: Home,
+) -> None:
+    async with alice.run():
+        process = await trio.lowlevel.open_process(
+            alice.command("post", "-"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment(),
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        answers = Lines(process.stdout)
+        for number in range(3):
+            post = {"community": "general", "text": str(number)}
+            await process.stdin.send_all(json.dumps(post).encode() + b"\n")
+            assert (await answers.next())["text"] == str(number)
+        await process.stdin.aclose()
+        with trio.fail_after(GOODBYE_S):
+            assert await process.wait() == 0
+        await process.stdout.aclose()
+
+
+async def test_what_was_acknowledged_outlives_a_kill(alice: Home) -> None:
+    lines = b"".join(
+        json.dumps({"community": "general", "text": str(number)}).encode() + b"\n"
+        for number in range(20_000)
+    )
+    async with alice.run() as node:
+        acknowledged: list[str] = []
+        process = await trio.lowlevel.open_process(
+            alice.command("post", "-"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment(),
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        answers = Lines(process.stdout)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send_what_is_taken, process.stdin, lines)
+            while len(acknowledged) < 1_500:
+                acknowledged.append((await answers.next())["id"])
+            node.process.kill()
+            while "id" in (answer := await answers.next()):
+                acknowledged.append(answer["id"])
+            nursery.cancel_scope.cancel()
+        with trio.fail_after(GOODBYE_S):
+            ended = await process.wait()
+        await process.stdin.aclose()
+        await process.stdout.aclose()
+    assert (ended, answer["code"]) == (1, "node-stopped")
+    assert "from line" in answer["message"]
+
+    async with alice.run():
+        held = {record["id"] for record in (await alice.molt("feed", "--all")).lines}
+    verified = (await alice.molt("verify-store")).lines[-1]
+
+    assert 1_500 <= len(acknowledged) < 20_000
+    assert set(acknowledged) <= held
+    assert verified["status"] == "ok"
+
+
+async def send_what_is_taken(stream: trio.abc.SendStream, data: bytes) -> None:
+    try:
+        await stream.send_all(data)
+    except trio.BrokenResourceError:
+        return
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_a_node_in_time_whoever_watches_it(
+    alice: Home, number: signal.Signals
+) -> None:
+    async with (
+        alice.run() as node,
+        alice.start("watch") as (watching, lines),
+        alice.start("watch") as (stuck, stuck_lines),
+    ):
+        async with node.posting("general"):
+            await lines.next()
+            await stuck_lines.next()
+        stuck.send_signal(signal.SIGSTOP)
+
+        assert await node.end(number) == 0
+
+        with trio.fail_after(GOODBYE_S):
+            assert await watching.wait() == 0
+        assert not (alice.path / "api.sock").exists()
+
+
+async def test_a_signal_ends_a_node_that_is_only_starting(alice: Home) -> None:
+    async with alice.start("run") as (process, _):
+        with trio.fail_after(PATIENCE_S):
+            while not (alice.path / "records").exists():
+                await trio.lowlevel.checkpoint()
+        process.send_signal(signal.SIGTERM)
+        with trio.fail_after(GOODBYE_S):
+            assert await process.wait() == 0
+
+
+async def test_a_watch_whose_reader_has_left_ends(alice: Home) -> None:
+    async with (
+        alice.run() as node,
+        alice.start("watch") as (watch, lines),
+        node.posting("general"),
+    ):
+        await lines.next()
+        assert watch.stdout is not None
+        await watch.stdout.aclose()
+        with trio.fail_after(PATIENCE_S):
+            ended = await watch.wait()
+
+    assert ended == 0
+
+
+async def test_one_home_is_one_nodes(alice: Home) -> None:
+    async with alice.run():
+        second = await alice.molt("run")
+        verify = await alice.molt("verify-store")
+
+    assert (second.code, second.lines[-1]["code"]) == (1, "store-locked")
+    assert (verify.code, verify.lines[-1]["code"]) == (1, "store-locked")
+
+
+async def test_a_port_in_use_is_told(alice: Home, bob: Home) -> None:
+    async with alice.run() as node:
+        port = node.address.split("/")[4]
+        taken = await bob.molt("run", "--listen", f"/ip4/127.0.0.1/tcp/{port}")
+    async with alice.run("--http", "127.0.0.1:0") as node:
+        port = node.said["url"].rpartition(":")[2]
+        http_taken = await bob.molt("run", "--http", f"127.0.0.1:{port}")
+
+    assert (taken.code, taken.lines[-1]["code"]) == (1, "port-in-use")
+    assert (http_taken.code, http_taken.lines[-1]["code"]) == (1, "port-in-use")
+
+
+async def test_a_listener_needs_no_agent_and_writes_nothing(
+    alice: Home, tmp_path: Path
+) -> None:
+    listener = Home(tmp_path / "listener")
+    async with (
+        alice.run() as node,
+        listener.run("--role", "listener", "--bootstrap", node.address) as second,
+    ):
+        await alice.molt("post", "-c", "general", "hello")
+        await second.hears("hello")
+        refused = await listener.molt("post", "-c", "general", "hello back")
+        (status,) = (await listener.molt("status")).lines
+    (stopped,) = (await listener.molt("status")).lines
+
+    assert (refused.code, refused.lines[-1]["code"]) == (1, "no-agent")
+    assert (status["role"], status["agent"]) == ("listener", None)
+    assert stopped["status"] == "stopped"
+
+
+async def test_words_for_people_are_words_everywhere(alice: Home) -> None:
+    env = environment() | {"COLUMNS": "80"}
+    async with alice.run():
+        await alice.molt("post", "-c", "general", "hello")
+        for name in ("status", "peers", "feed"):
+            shown = await trio.run_process(
+                [MOLTP2P, "--home", alice.path, name], capture_stdout=True, env=env
+            )
+            assert shown.stdout
+            assert b"\x1b" not in shown.stdout
+            assert not shown.stdout.startswith(b"{")
+
+
+async def test_without_a_node_nothing_of_libp2p_is_loaded(alice: Home) -> None:
+    command = [sys.executable, "-X", "importtime", *alice.command("feed")]
+
+    done = await trio.run_process(
+        command, capture_stdout=True, capture_stderr=True, env=environment()
+    )
+
+    imported = {
+        line.rpartition("|")[2].strip() for line in done.stderr.decode().splitlines()
+    }
+    assert "moltp2p.node.node" in imported
+    assert "libp2p" not in imported
+
+
+def test_help_answers_at_once() -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+
+    subprocess.run([MOLTP2P, "--help"], check=True, capture_output=True)
+
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # Processor time, which other processes cannot stretch as they do the clock's.
+    used_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert used_s < 0.3
