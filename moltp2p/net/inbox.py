@@ -9,11 +9,32 @@ from typing import Final
 
 import trio
 
-from moltp2p.core.ids import PeerId
-from moltp2p.proto.gossip_events import Validate
+from moltp2p.core.ids import MessageId, PeerId
+from moltp2p.core.verdict import Verdict
+from moltp2p.proto.gossip_events import Judged, Validate
 
 Incoming = Validate
 """A message to be judged: `peer`, `topic`, `message_id` and `data`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict, and what else the router should know (`proto.gossip_events.Judged`).
+
+    Attributes:
+        verdict: the verdict.
+        forward: whether an ACCEPTed message is passed on.
+        needless: whether an honest peer would not have sent an IGNOREd one.
+    """
+
+    verdict: Verdict
+    forward: bool = True
+    needless: bool = False
+
+    def of(self, message_id: MessageId) -> Judged:
+        """Return this judgement of a message, for the router."""
+        return Judged(message_id, self.verdict, self.forward, self.needless)
+
 
 BATCH_MESSAGES: Final = 256
 BATCH_BYTES: Final = 224 * 1024

@@ -120,6 +120,10 @@ class Outbox:
         """Whether everything was sent."""
         return not len(self) and not self._is_writing
 
+    def is_behind(self, now: float) -> bool:
+        """Return whether the peer does not keep up, or nothing has moved for long."""
+        return self.is_slow or (not self.is_idle and now - self.moved_at >= STALL_S)
+
     @property
     def size_bytes(self) -> int:
         """All bytes that wait."""

@@ -27,9 +27,11 @@ from moltp2p.core.ids import PeerId
 from moltp2p.net.base import Network, PeerDown, PeerInfo, PeerUp, Stream
 from moltp2p.net.inbox import Inbox
 from moltp2p.net.outbox import Outbox
+from moltp2p.net.pacing import Pacing
 from moltp2p.net.pubsub_stats import Traffic
 from moltp2p.net.rpc_codec import MAX_FRAME_BYTES, decode_rpc
 from moltp2p.net.streams import READ_BYTES
+from moltp2p.proto.address import parse_address
 from moltp2p.proto.framing import FrameDecoder
 from moltp2p.proto.gossip import Gossip
 from moltp2p.proto.gossip_events import GossipEvent, PeerJoined, PeerLeft, RpcReceived
@@ -87,6 +89,7 @@ class Peering:
     Attributes:
         outboxes: the queue to each peer that the router knows.
         traffic: counters; those of queues that are gone are in them.
+        pacing: how fast peers are read.
     """
 
     def __init__(
@@ -101,6 +104,7 @@ class Peering:
     ) -> None:
         self.outboxes: dict[PeerId, Outbox] = {}
         self.traffic = Traffic()
+        self.pacing = Pacing(router)
         self._network = network
         self._router = router
         self._inbox = inbox
@@ -147,7 +151,7 @@ class Peering:
         line.talking.cancel()
         line.talking = trio.CancelScope()
         line.connected_at = info.connected_at
-        nursery.start_soon(self._talk, line, line.talking, info.outbound)
+        nursery.start_soon(self._talk, line, line.talking, info)
 
     def _disconnected(self, peer: PeerId) -> None:
         if line := self._lines.get(peer):
@@ -156,7 +160,7 @@ class Peering:
             self._tidy(line)
 
     async def _talk(
-        self, line: _Line, talking: trio.CancelScope, outbound: bool
+        self, line: _Line, talking: trio.CancelScope, info: PeerInfo
     ) -> None:
         """Keep our stream to a peer open for as long as it is connected."""
         failures = 0
@@ -167,7 +171,7 @@ class Peering:
                     failures += 1
                 else:
                     failures = 0
-                    await self._use(line, stream, outbound)
+                    await self._use(line, stream, info)
                 ceiling = min(MAX_RETRY_S, RETRY_S * 2 ** min(failures, 10))
                 await trio.sleep(self._rng.uniform(ceiling / 2, ceiling))
 
@@ -178,10 +182,12 @@ class Peering:
             # It may not speak meshsub at all, or not yet: it has just started.
             return None
 
-    async def _use(self, line: _Line, stream: Stream, outbound: bool) -> None:
+    async def _use(self, line: _Line, stream: Stream, info: PeerInfo) -> None:
         box = Outbox()
+        ip = parse_address(info.address).endpoint.ip
+        joined = PeerJoined(line.peer, stream.protocol, info.outbound, ip)
         try:
-            self._join(line, box, PeerJoined(line.peer, stream.protocol, outbound))
+            self._join(line, box, joined)
             async with trio.open_nursery() as nursery:
                 line.writing = nursery.cancel_scope
                 nursery.start_soon(self._notice_reset, stream, nursery.cancel_scope)
@@ -278,6 +284,7 @@ class Peering:
                 self.traffic.received_rpcs += 1
                 self._handle(RpcReceived(line.peer, decode_rpc(payload)))
                 await self._inbox.wait_for_room(line.peer)
+                await self.pacing.after_rpc(line.peer)
                 handled += 1
                 if handled % FRAMES_AT_ONCE == 0:
                     await trio.lowlevel.checkpoint()

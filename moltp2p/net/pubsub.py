@@ -25,11 +25,12 @@ from moltp2p.core.ids import PeerId
 from moltp2p.core.verdict import Verdict
 from moltp2p.net.backpressure import Backpressure
 from moltp2p.net.base import Network
-from moltp2p.net.inbox import Inbox, Incoming
+from moltp2p.net.inbox import Inbox, Incoming, Judgement
 from moltp2p.net.outbox import Outbox, Parcel
 from moltp2p.net.peering import PROTOCOLS, Peering
-from moltp2p.net.pubsub_stats import PubSubPeer, PubSubStats
+from moltp2p.net.pubsub_stats import PubSubPeer, PubSubStats, pubsub_peer
 from moltp2p.net.rpc_codec import encode_message, encode_rpc
+from moltp2p.net.supervision import Supervision
 from moltp2p.proto.gossip import Gossip
 from moltp2p.proto.gossip_events import (
     GossipAction,
@@ -52,8 +53,9 @@ from moltp2p.proto.rpc import Rpc
 GOODBYE_S: Final = 1.0
 """How long the end of the block waits for what is still queued to be sent."""
 
-Judge = Callable[[Sequence[Incoming]], Awaitable[Sequence[Verdict]]]
-"""Judges a batch; one verdict for each message, in order. It is called again once
+Judge = Callable[[Sequence[Incoming]], Awaitable[Sequence[Verdict | Judgement]]]
+"""Judges a batch; one answer for each message, in order. A bare verdict is one that
+needs no more words: what is accepted is passed on. It is called again once
 it has returned, does its work off the event loop, and knows for ever what the
 store holds: the router's own memory is short."""
 
@@ -69,6 +71,7 @@ class PubSub:
         self._rng = rng
         self._inbox = Inbox()
         self._pressure = Backpressure()
+        self._network = network
         self._peering = Peering(
             network=network,
             router=router,
@@ -77,6 +80,7 @@ class PubSub:
             on_moved=self._pressure.on_moved,
             rng=rng,
         )
+        self._supervision = Supervision(network, self._peering.outboxes, self._handle)
 
     async def join(self, topic: str) -> None:
         """Subscribe to a topic; its messages go to the judge from now on.
@@ -139,14 +143,20 @@ class PubSub:
             received_rpcs=traffic.received_rpcs,
             inbox=len(self._inbox),
             waited_s=self._pressure.waited_s,
-            peers=tuple(_peer(peer, boxes[peer.peer]) for peer in gossip.peers),
+            paused_s=self._peering.pacing.paused_s,
+            slow_peers=self._supervision.dropped,
+            peers=tuple(map(self._peer, gossip.peers)),
         )
+
+    def _peer(self, peer: PeerStats) -> PubSubPeer:
+        behind_s = self._supervision.behind_s(peer.peer, trio.current_time())
+        return pubsub_peer(peer, self._peering.outboxes[peer.peer], behind_s)
 
     async def run(self) -> None:
         """Gossip until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._peering.run)
-            nursery.start_soon(self._beat)
+            nursery.start_soon(self._beat, nursery)
             await self._judge_all()
 
     def serve_on(self, network: Network) -> None:
@@ -163,11 +173,13 @@ class PubSub:
         """Stop reading from peers."""
         self._peering.close()
 
-    async def _beat(self) -> None:
+    async def _beat(self, nursery: trio.Nursery) -> None:
         # Nodes that start together, as in a test, should not beat together.
         next_beat = trio.current_time() + self._rng.uniform(0, HEARTBEAT_S)
         while True:
             await trio.sleep_until(next_beat)
+            for peer in self._supervision.look(trio.current_time()):
+                nursery.start_soon(self._network.disconnect, peer)
             self._handle(Heartbeat())
             next_beat = max(next_beat + HEARTBEAT_S, trio.current_time())
 
@@ -178,7 +190,10 @@ class PubSub:
             await self._pressure.before_judging(partial(self._forward_targets, batch))
             verdicts = await self._judge(batch)
             for incoming, verdict in zip(batch, verdicts, strict=True):
-                self._handle(Judged(incoming.message_id, verdict))
+                if isinstance(verdict, Verdict):
+                    self._handle(Judged(incoming.message_id, verdict))
+                else:
+                    self._handle(verdict.of(incoming.message_id))
             self._inbox.done(batch)
 
     def _publish_targets(self, topic: str) -> list[Outbox]:
@@ -230,22 +245,6 @@ class PubSub:
         if not box.put_control(encoding, request=request) and not request:
             # It has not read for long; on a new stream it hears everything anew.
             self._peering.hang_up(peer)
-
-
-def _peer(peer: PeerStats, box: Outbox) -> PubSubPeer:
-    return PubSubPeer(
-        peer=peer.peer,
-        protocol=peer.protocol,
-        outbound=peer.outbound,
-        topics=peer.topics,
-        meshes=peer.meshes,
-        rejected=peer.rejected,
-        queued=len(box),
-        queued_bytes=box.size_bytes,
-        is_slow=box.is_slow,
-        sent_messages=box.sent_messages,
-        drops=dict(Counter(peer.drops) + box.drops),
-    )
 
 
 @asynccontextmanager

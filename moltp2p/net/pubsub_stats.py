@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from moltp2p.core.ids import PeerId
-from moltp2p.proto.gossip_stats import GossipStats
+from moltp2p.net.outbox import Outbox
+from moltp2p.proto.gossip_stats import GossipStats, PeerStats
+from moltp2p.proto.standing import ScoreParts
 
 
 @dataclass(slots=True)
@@ -33,6 +35,8 @@ class PubSubPeer:
         topics: what it subscribed to, of our network's topics.
         meshes: in how many meshes of ours it is.
         rejected: messages that it sent and that were judged REJECT.
+        score: its score, and what it is made of.
+        behind_s: for how long it has not kept up with us.
         queued: RPCs and messages that wait to be sent to it.
         queued_bytes: the same in bytes.
         is_slow: whether it is too far behind for anybody to wait for it.
@@ -47,6 +51,8 @@ class PubSubPeer:
     topics: tuple[str, ...]
     meshes: int
     rejected: int
+    score: ScoreParts
+    behind_s: float
     queued: int
     queued_bytes: int
     is_slow: bool
@@ -68,6 +74,8 @@ class PubSubStats:
         received_rpcs: how many RPCs they were.
         inbox: messages that wait for the judge.
         waited_s: time spent waiting for peers that were behind.
+        paused_s: time in which peers that say too much were not read.
+        slow_peers: dropped because they were behind for too long.
         peers: each peer.
     """
 
@@ -80,4 +88,25 @@ class PubSubStats:
     received_rpcs: int
     inbox: int
     waited_s: float
+    paused_s: float
+    slow_peers: int
     peers: tuple[PubSubPeer, ...]
+
+
+def pubsub_peer(peer: PeerStats, box: Outbox, behind_s: float) -> PubSubPeer:
+    """Return what the router and the queue to a peer tell of it together."""
+    return PubSubPeer(
+        peer=peer.peer,
+        protocol=peer.protocol,
+        outbound=peer.outbound,
+        topics=peer.topics,
+        meshes=peer.meshes,
+        rejected=peer.rejected,
+        score=peer.score,
+        behind_s=behind_s,
+        queued=len(box),
+        queued_bytes=box.size_bytes,
+        is_slow=box.is_slow,
+        sent_messages=box.sent_messages,
+        drops=dict(Counter(peer.drops) + box.drops),
+    )

@@ -134,6 +134,10 @@ class Gossip:
         known = self._roster.peers.get(peer)
         return list(known.topics) if known else []
 
+    def score(self, peer: PeerId) -> float:
+        """Return a peer's score; 0 when it is not here."""
+        return self._roster.score(peer)
+
     def explain(self, peer: PeerId) -> ScoreParts | None:
         """Return a peer's score and what it is made of; None when it is not here."""
         known = self._roster.peers.get(peer)

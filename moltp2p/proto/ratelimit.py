@@ -79,6 +79,13 @@ class RateLimiter(Generic[Key]):
         self._full_at[slot] = full_at
         return True
 
+    def wait_s(self, key: Key, cost: float, now: float) -> float:
+        """Take `cost` units, into debt if need be; return how long to wait then."""
+        slot = key if key in self._full_at else self._slot(key, now)
+        full_at = max(now, self._full_at.get(slot, now)) + cost * self._unit_s
+        self._full_at[slot] = full_at
+        return max(0.0, full_at - now - self._burst_s)
+
     def _slot(self, key: Key, now: float) -> Key | None:
         """Return the key under which a new bucket is kept; None for the last one."""
         if len(self._full_at) < self._max_keys:

@@ -32,7 +32,7 @@ def origin_of(ip: IpAddress) -> IpNetwork:
 
 
 class Scores:
-    """The standings of the peers that are here, and of those that left in blame.
+    """The standings of the peers that are here, and of those that left with counts.
 
     A standing is handed out by `arrive` and belongs to the peer until `leave`;
     what happens to the peer is counted on it directly.
@@ -51,7 +51,7 @@ class Scores:
 
     @property
     def retained(self) -> int:
-        """How many peers left in blame that is not forgotten."""
+        """How many peers that left are remembered for what they did."""
         return len(self._gone)
 
     def arrive(self, peer: PeerId, ip: IpAddress | None, now: float) -> Standing:
@@ -73,9 +73,9 @@ class Scores:
         return standing
 
     def leave(self, peer: PeerId, now: float) -> None:
-        """Keep the blame of a peer that left, and nothing else; harmless twice.
+        """Keep what a peer that left is to blame for, and no more; harmless twice.
 
-        Blame does not fade until the peer is back, or `RETENTION_S` have passed.
+        It does not fade until the peer is back, or `RETENTION_S` have passed.
         """
         standing = self._present.pop(peer, None)
         if standing is None:
@@ -98,11 +98,12 @@ class Scores:
         """
         if peer in self._present:
             self._present[peer].reject()
-        elif peer in self._gone:
-            self._gone[peer][1].reject()
-        else:
-            standing.reject()
-            self._retain(peer, standing, now)
+            return
+        if kept := self._gone.get(peer):
+            standing = kept[1]
+            self._drop(peer)
+        standing.reject()
+        self._retain(peer, standing, now)
 
     def of(self, peer: PeerId) -> float:
         """Return a peer's score; 0 when it is not here."""
@@ -130,9 +131,7 @@ class Scores:
         if len(self._gone) >= MAX_RETAINED:
             self._drop(next(iter(self._gone)))
         self._gone[peer] = now, standing
-        if standing.origin is not None:
-            self._fled[standing.origin] += 1
-            self._recount(standing.origin)
+        self._count_fled(standing, 1)
 
     def _counted_origin(self, ip: IpAddress | None) -> IpNetwork | None:
         if ip is None:
@@ -156,10 +155,16 @@ class Scores:
 
     def _drop(self, peer: PeerId) -> None:
         _, standing = self._gone.pop(peer)
+        self._count_fled(standing, -1)
+
+    def _count_fled(self, standing: Standing, change: int) -> None:
+        """Count who left with a score below zero among its former neighbours."""
         origin = standing.origin
-        if origin is not None:
-            self._fled[origin] -= 1
-            self._recount(origin)
+        if origin is None:
+            return
+        if standing.score < 0:
+            self._fled[origin] += change
+        self._recount(origin)
 
     def _recount(self, origin: IpNetwork) -> None:
         """Tell all peers of an origin how many they are."""

@@ -198,14 +198,15 @@ class Standing:
             known.in_mesh = min(MAX_TIME, known.in_mesh + 1)
 
     def depart(self) -> bool:
-        """Drop all credit; return whether there is blame that must be kept.
+        """Drop all credit; return whether there is a count that must be kept.
 
-        An origin that many share is nobody's own doing, and is left out.
+        It is kept also where it is forgiven so far: else coming and going would
+        make anything forgiven. An origin that many share is nobody's own doing.
         """
         self.topics.clear()
         self.neighbours = 0
         self.settle()
-        return self.score < 0
+        return bool(self.invalid or self.faults or self.behaviour)
 
     def explain(self) -> ScoreParts:
         """Return the score and what it is made of."""

@@ -340,6 +340,25 @@ def test_blame_outlives_a_connection_and_does_not_decay_meanwhile() -> None:
     assert back.score == -160
 
 
+def test_coming_and_going_makes_nothing_forgiven() -> None:
+    scores = Scores()
+    for _ in range(3):
+        arrived(scores, ip="198.51.100.7").misbehave(3)
+        scores.leave(BOB, 0.0)
+
+    assert arrived(scores).score == -90
+
+
+def test_who_leaves_with_no_more_than_is_forgiven_is_no_neighbour() -> None:
+    scores = Scores()
+    for number in range(10):
+        arrived(scores, PeerId(f"p{number}"), "198.51.100.7").fault(1)
+        scores.leave(PeerId(f"p{number}"), 0.0)
+
+    assert scores.retained == 10
+    assert arrived(scores, ip="198.51.100.7").score == 0
+
+
 def test_blame_is_forgotten_after_six_hours() -> None:
     scores = Scores()
     arrived(scores).misbehave(10)
@@ -468,7 +487,7 @@ def test_a_bad_deed_never_raises_a_score(
         st.tuples(
             st.sampled_from([PeerId(f"p{n}") for n in range(6)]),
             st.sampled_from(["198.51.100.7", "2001:db8::1", "127.0.0.1", None]),
-            st.sampled_from(["arrive", "leave", "reject", "beat", "wait"]),
+            st.sampled_from(["arrive", "leave", "reject", "slip", "beat", "wait"]),
         ),
         max_size=60,
     )
@@ -488,12 +507,15 @@ def test_neighbours_are_counted_right_after_any_comings_and_goings(
                 scores.leave(peer, now)
             case "reject" if peer in here:
                 scores.reject(peer, here[peer], now)
+            case "slip" if peer in here:
+                here[peer].misbehave(1)
             case "beat":
                 scores.heartbeat({}, now)
             case _:
                 now += RETENTION_S / 3
         for standing in here.values():
-            gone = [s for _, s in scores._gone.values() if s.origin == standing.origin]
+            fled = [s for _, s in scores._gone.values() if s.score < 0]
+            gone = [s for s in fled if s.origin == standing.origin]
             near = [s for s in here.values() if s.origin == standing.origin]
             expected = len(gone) + len(near) if standing.origin else 0
             assert standing.neighbours == expected
