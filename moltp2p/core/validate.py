@@ -87,6 +87,21 @@ def judge(wire: bytes, bench: Bench, facts: Facts) -> Ruling:
     return _weigh(record, bench, facts)
 
 
+def judge_own(record: Record, bench: Bench, facts: Facts) -> Ruling:
+    """Return the ruling of `judge` on a record that `seal` has just made.
+
+    `seal` has read its own bytes back, and signed them with the key that they
+    name; neither is done a second time.
+    """
+    try:
+        _check(record, bench)
+    except PeerError as error:
+        return Ruling(Verdict.REJECT, error.code, error.message, error.hint, record)
+    if facts.has(record.id):
+        return _ignore("duplicate", record, "held already")
+    return _weigh(record, bench, facts)
+
+
 def _check(record: Record, bench: Bench) -> None:
     """Refuse what is wrong in itself, signature aside."""
     header = record.header

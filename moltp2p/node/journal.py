@@ -24,7 +24,7 @@ from moltp2p.core.ids import AgentId, PeerId
 from moltp2p.core.kinds import Kind
 from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams
-from moltp2p.core.validate import Bench, Road, Ruling, judge
+from moltp2p.core.validate import Bench, Road, Ruling, judge, judge_own
 from moltp2p.core.verdict import Verdict
 from moltp2p.node.pen import AWAITED, Incoming, Pen
 from moltp2p.store.base import Store
@@ -74,7 +74,7 @@ class Desk:
     def rule(self, incoming: Incoming) -> Ruling:
         """Judge one record; keep it, or pen it, as the ruling says."""
         ruling = self._judge(incoming)
-        self._settle(incoming, ruling, relay=False)
+        self._settle(ruling, incoming.road, incoming.peer, relay=False)
         record = ruling.record
         if ruling.code in AWAITED and record is not None:
             self._pen.put(record.id, record.header.agent, incoming)
@@ -100,13 +100,13 @@ class Desk:
         Raises:
             UsageError: with the ruling's code when one of them would be refused.
         """
-        own = [Incoming(record.wire(), Road.LOCAL) for record in records]
-        rulings = [self._judge(incoming) for incoming in own]
+        bench = Bench(self._params, self.now_ms, Road.LOCAL)
+        rulings = [judge_own(record, bench, self._facts) for record in records]
         for ruling in rulings:
             if ruling.verdict is not Verdict.ACCEPT:
                 raise UsageError(ruling.code, ruling.message, ruling.hint)
-        for incoming, ruling in zip(own, rulings, strict=True):
-            self._settle(incoming, ruling, relay=True)
+        for ruling in rulings:
+            self._settle(ruling, Road.LOCAL, None, relay=True)
         return list(records)
 
     def head(self, agent: AgentId) -> Head | None:
@@ -128,13 +128,15 @@ class Desk:
         bench = Bench(self._params, self.now_ms, incoming.road, incoming.topic)
         return judge(incoming.wire, bench, self._facts)
 
-    def _settle(self, incoming: Incoming, ruling: Ruling, *, relay: bool) -> None:
+    def _settle(
+        self, ruling: Ruling, road: Road, peer: PeerId | None, *, relay: bool
+    ) -> None:
         self.rulings[ruling.verdict, ruling.code] += 1
         record = ruling.keep
         if record is None:
             return
         self._facts.note(record)
-        self.kept.append(Kept(record, incoming.road, incoming.peer, relay))
+        self.kept.append(Kept(record, road, peer, relay))
         header = record.header
         head = self.head(header.agent)
         if head is None or header.seq > head.seq:
@@ -146,7 +148,7 @@ class Desk:
         """Judge again what waited for a change of this agent's key chain."""
         for incoming in self._pen.take(agent):
             ruling = self._judge(incoming)
-            self._settle(incoming, ruling, relay=True)
+            self._settle(ruling, incoming.road, incoming.peer, relay=True)
             if ruling.code in AWAITED and ruling.record is not None:
                 self._pen.put(ruling.record.id, agent, incoming)
 
