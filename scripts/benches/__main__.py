@@ -20,6 +20,9 @@ from scripts.benches.peers import CORPUS
 
 BENCHES: Final = {
     "gossip": "records a second with none lost, beside py-libp2p and js-libp2p",
+    "latency": "delay at 100 records a second among six nodes, beside the same two",
+    "cost": "processor and bytes for each delivered record, from 2 to 50 nodes",
+    "memory": "of an idle node, for each peer, and for records in flight",
 }
 
 
@@ -31,7 +34,9 @@ def main() -> None:
     )
     parser.add_argument("name", choices=BENCHES)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--input", type=Path, help="JSON lines with a body; else seeded")
+    parser.add_argument(
+        "--input", type=Path, help="JSON lines with a body; else seeded"
+    )
     parser.add_argument("--rounds", type=int, default=2, help="turns of each side")
     options = parser.parse_args()
     bench = importlib.import_module(f"scripts.benches.{options.name}")

@@ -54,7 +54,9 @@ async def load(peers: Sequence[Peer], count: int, rate: float | None) -> Run:
     return Run(count, received, whole, count / (ended - times["began"]))
 
 
-async def drained(receivers: Sequence[Peer], wanted: Sequence[int]) -> list[dict[str, float]]:
+async def drained(
+    receivers: Sequence[Peer], wanted: Sequence[int]
+) -> list[dict[str, float]]:
     """Return the receivers' states once they have all, or nothing new comes."""
     total, since = -1, trio.current_time()
     while True:
@@ -93,12 +95,16 @@ async def run(rounds: int) -> Outcome:
         shares: dict[str, list[float]] = {side.name: [] for side in sides}
         for turn in range(rounds):
             for side in sides if turn % 2 == 0 else sides[::-1]:
-                rate, burst = await sustained(side, nodes, BURST if nodes == 2 else BURST // 2)
+                rate, burst = await sustained(
+                    side, nodes, BURST if nodes == 2 else BURST // 2
+                )
                 rates[side.name].append(rate)
                 shares[side.name].append(burst.received / burst.expected)
         for side in sides:
             name = f"{side.name}, {nodes} nodes"
-            outcome.add(f"{name}: sustained", statistics.median(rates[side.name]), "1/s")
+            outcome.add(
+                f"{name}: sustained", statistics.median(rates[side.name]), "1/s"
+            )
             outcome.add(f"{name}: burst arrived", min(shares[side.name]) * 100, "%")
         mine = statistics.median(rates["ours"])
         for other in ("py-libp2p", "js-libp2p"):

@@ -46,7 +46,9 @@ def now() -> float:
     return time.time_ns() / 1e9
 
 
-async def paced(count: int, rate: float | None, send: Callable[[int], Awaitable[None]]) -> dict[str, object]:
+async def paced(
+    count: int, rate: float | None, send: Callable[[int], Awaitable[None]]
+) -> dict[str, object]:
     """Call `send` for each of `count`, at `rate` a second or without a pause."""
     began, start = now(), trio.current_time()
     for number in range(count):

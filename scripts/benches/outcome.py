@@ -51,10 +51,14 @@ class Outcome:
 
     def to_text(self) -> str:
         """Return a table for a person."""
-        rows = [(name, f"{each.value:g}", each.unit) for name, each in self.figures.items()]
-        rows += [(name, f"{value:g}", "×") for name, value in self.ratios.items()]
+        rows = [
+            (name, f"{each.value:g}", each.unit) for name, each in self.figures.items()
+        ]
+        rows += [(name, f"{value:g}", "times") for name, value in self.ratios.items()]
         width = max((len(row[0]) for row in rows), default=0)
         lines = [self.bench]
-        lines += [f"  {name:<{width}}  {value:>10}  {unit}" for name, value, unit in rows]
+        lines += [
+            f"  {name:<{width}}  {value:>10}  {unit}" for name, value, unit in rows
+        ]
         lines += [f"  ({name}: {value})" for name, value in self.conditions.items()]
         return "\n".join(lines)

@@ -20,6 +20,7 @@ from libp2p.security.noise import transport as noise
 from libp2p.stream_muxer.yamux import yamux
 from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
+
 from scripts.benches.corpus import bodies
 from scripts.benches.lines import Meter, answer_lines, now, paced
 

@@ -18,7 +18,7 @@ from moltp2p.node.home import Home
 from moltp2p.node.node import Node, open_node
 from moltp2p.node.world import real_world
 from scripts.benches.corpus import bodies
-from scripts.benches.lines import Meter, answer_lines, now, paced
+from scripts.benches.lines import Meter, answer_lines, paced
 
 COMMUNITY: Final = "bench"
 HANDFUL: Final = 64
@@ -58,7 +58,13 @@ async def main() -> None:
                 gossip = (await node.status()).gossip
                 mesh = gossip.mesh[topic] if gossip else 0
                 joined = sum(1 for peer in await node.peers() if peer.topics)
-                return {"peers": joined, "mesh": mesh, **meter.state()}
+                return {
+                    "peers": joined,
+                    "mesh": mesh,
+                    "sent_bytes": gossip.counters["sent_bytes"] if gossip else 0,
+                    "duplicates": gossip.counters["duplicates"] if gossip else 0,
+                    **meter.state(),
+                }
 
             async def publish(command: dict[str, Any]) -> Mapping[str, object]:
                 count, first, rate = (command[k] for k in ("count", "first", "rate"))

@@ -10,7 +10,8 @@ A process takes JSON lines on stdin, `{"op": …}`, and answers each with one li
 address    where it listens, a multiaddr
 dial       once connected to `address`
 state      peers in the topic, mesh peers, messages received and when the last came
-           (seconds since 1970), processor seconds, resident bytes
+           (seconds since 1970), processor seconds, resident bytes; of ours also
+           bytes sent by gossip, and duplicates
 publish    once `count` messages from `first` on are published, at `rate` a second
            or as fast as publishing returns; when it began and ended
 delays     milliseconds from publishing to receiving, of all received so far
@@ -19,6 +20,7 @@ delays     milliseconds from publishing to receiving, of all received so far
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import subprocess
 import sys
@@ -121,21 +123,33 @@ async def open_peer(side: Side) -> AsyncIterator[Peer]:
 
 
 @asynccontextmanager
-async def open_peers(side: Side, count: int) -> AsyncIterator[list[Peer]]:
-    """Run nodes that are all connected to each other, for the length of the block.
+async def open_peers(
+    side: Side, count: int, dials: int | None = None
+) -> AsyncIterator[list[Peer]]:
+    """Run nodes that are connected to each other, for the length of the block.
 
-    On entry each knows the others to be in the topic, and has them in its mesh as
+    On entry each knows its peers to be in the topic, and has them in its mesh as
     far as its own parameters want.
+
+    Args:
+        side: what runs.
+        count: how many nodes.
+        dials: how many of those before it each node dials, drawn by lot; None
+            for all.
     """
+    dice = random.Random(count)  # noqa: S311 - the same graph each time
+    degrees = [0] * count
     async with AsyncExitStack() as stack:
         peers = [await stack.enter_async_context(open_peer(side)) for _ in range(count)]
         addresses = [(await peer.ask("address"))["address"] for peer in peers]
         for index, peer in enumerate(peers):
-            for address in addresses[:index]:
-                await peer.ask("dial", address=address)
+            for other in dice.sample(range(index), min(index, dials or index)):
+                await peer.ask("dial", address=addresses[other])
+                degrees[index] += 1
+                degrees[other] += 1
         with trio.fail_after(READY_S):
-            for peer in peers:
-                await _until_ready(peer, count - 1)
+            for peer, degree in zip(peers, degrees, strict=True):
+                await _until_ready(peer, degree)
         yield peers
 
 
