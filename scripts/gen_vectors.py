@@ -15,7 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from scripts.vectors import encoding, gossip, identity, records, transport
+from scripts.vectors import (
+    encoding,
+    gossip,
+    gossip_scores,
+    identity,
+    records,
+    transport,
+)
 from scripts.vectors.form import Case
 
 FOLDER: Final = Path(__file__).parents[1] / "spec" / "vectors"
@@ -41,7 +48,7 @@ DOCUMENTS: Final = (
     Document("02-encoding", 1, encoding.cases),
     Document("03-records", 1, records.cases),
     Document("04-transport", 1, transport.cases),
-    Document("05-gossip", 1, gossip.cases),
+    Document("05-gossip", 1, lambda: [*gossip.cases(), *gossip_scores.cases()]),
 )
 
 

@@ -10,6 +10,7 @@ to it where it belongs, and angry with all who bring it there.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import takewhile
@@ -56,6 +57,7 @@ class _Pending:
         since: when it came.
         senders: who sent it there.
         elsewhere: on what other topics it came meanwhile, and from whom.
+        known_to: who sent it on topics where it was refused.
     """
 
     topic: str
@@ -63,6 +65,13 @@ class _Pending:
     since: float
     senders: Senders
     elsewhere: dict[str, Senders] = field(default_factory=dict)
+    known_to: frozenset[PeerId] = frozenset()
+
+    def holders(self) -> Collection[PeerId]:
+        """Return whom it need not be sent to: all who sent it."""
+        if not self.elsewhere and not self.known_to:
+            return self.senders
+        return self.known_to.union(self.senders, *self.elsewhere.values())
 
 
 class MessageFlow:
@@ -186,7 +195,8 @@ class MessageFlow:
             self.tally.announced_only += 1
             return []
         eager = self._links.eager_peers(topic)
-        targets = [peer for peer in eager if peer not in pending.senders]
+        holders = pending.holders()
+        targets = [peer for peer in eager if peer not in holders]
         return self._push(targets, topic, message_id, data)
 
     def _judge_elsewhere(
@@ -198,8 +208,10 @@ class MessageFlow:
             senders = pending.elsewhere.pop(topic)
             if topic not in self._links.meshes:
                 continue
-            again = _Pending(topic, pending.data, now, senders, pending.elsewhere)
-            self._pending[message_id] = again
+            known_to = pending.known_to.union(pending.senders)
+            self._pending[message_id] = _Pending(
+                topic, pending.data, now, senders, pending.elsewhere, known_to
+            )
             return [Validate(next(iter(senders)), topic, message_id, pending.data)]
         return []
 

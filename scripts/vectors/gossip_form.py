@@ -10,7 +10,10 @@ from typing import Any, assert_never
 
 from moltp2p.core.ids import MessageId, PeerId
 from moltp2p.core.verdict import Verdict
+from moltp2p.proto.address import parse_ip
+from moltp2p.proto.gossip import Gossip
 from moltp2p.proto.gossip_events import (
+    Faulted,
     GossipAction,
     GossipEvent,
     Heartbeat,
@@ -71,11 +74,12 @@ def read_rpc(spelt: Json) -> Rpc:
     )
 
 
-def spell_event(event: GossipEvent) -> Json:  # noqa: C901, PLR0911 - one arm each
+def spell_event(event: GossipEvent) -> Json:  # noqa: C901, PLR0911, PLR0912 - one arm each
     """Return an event as a vector spells it: its name, and what belongs to it."""
     match event:
-        case PeerJoined(peer, protocol, outbound):
-            return {"joined": peer, "protocol": protocol, "outbound": outbound}
+        case PeerJoined(peer, protocol, outbound, ip):
+            joined = {"joined": peer, "protocol": protocol, "outbound": outbound}
+            return joined | ({"ip": str(ip)} if ip else {})
         case PeerLeft(peer):
             return {"left": peer}
         case RpcReceived(peer, rpc):
@@ -86,8 +90,12 @@ def spell_event(event: GossipEvent) -> Json:  # noqa: C901, PLR0911 - one arm ea
             return {"leave": topic}
         case Publish(topic, data):
             return {"publish": spell(data), "topic": topic}
-        case Judged(message_id, verdict):
-            return {"judged": message_id.hex(), "verdict": verdict.value}
+        case Judged(message_id, verdict, forward, needless):
+            judged = {"judged": message_id.hex(), "verdict": verdict.value}
+            words = {"forward": False} if not forward else {}
+            return judged | words | ({"needless": True} if needless else {})
+        case Faulted(peer, count):
+            return {"faulted": peer, "count": count}
         case Overflowed(peer, topic):
             return {"overflowed": peer, "topic": topic}
         case Heartbeat():
@@ -96,11 +104,12 @@ def spell_event(event: GossipEvent) -> Json:  # noqa: C901, PLR0911 - one arm ea
             raise TypeError(f"no vector has {event}")
 
 
-def read_event(spelt: Json) -> GossipEvent:  # noqa: C901, PLR0911 - likewise
+def read_event(spelt: Json) -> GossipEvent:  # noqa: C901, PLR0911, PLR0912 - likewise
     """Return the event that a vector spells."""
     match spelt:
         case {"joined": str(peer), "protocol": protocol, "outbound": outbound}:
-            return PeerJoined(PeerId(peer), protocol, outbound)
+            ip = parse_ip(spelt["ip"]) if "ip" in spelt else None
+            return PeerJoined(PeerId(peer), protocol, outbound, ip)
         case {"left": str(peer)}:
             return PeerLeft(PeerId(peer))
         case {"rpc_from": str(peer), "rpc": rpc}:
@@ -112,7 +121,14 @@ def read_event(spelt: Json) -> GossipEvent:  # noqa: C901, PLR0911 - likewise
         case {"publish": data, "topic": topic}:
             return Publish(topic, read(data))
         case {"judged": str(message_id), "verdict": verdict}:
-            return Judged(MessageId(bytes.fromhex(message_id)), Verdict(verdict))
+            return Judged(
+                MessageId(bytes.fromhex(message_id)),
+                Verdict(verdict),
+                forward=spelt.get("forward", True),
+                needless=spelt.get("needless", False),
+            )
+        case {"faulted": str(peer), "count": int(count)}:
+            return Faulted(PeerId(peer), count)
         case {"overflowed": str(peer), "topic": topic}:
             return Overflowed(PeerId(peer), topic)
         case {"heartbeat": True}:
@@ -139,6 +155,11 @@ def spell_action(action: GossipAction) -> Json:
             }
         case _:
             assert_never(action)
+
+
+def spell_scores(router: Gossip) -> Json:
+    """Return every peer's score, to a thousandth."""
+    return {each.peer: round(each.score.score, 3) for each in router.stats().peers}
 
 
 def _spell_message(message: Message) -> Json:

@@ -15,6 +15,7 @@ from scripts.vectors.gossip_form import (
     spell_action,
     spell_event,
     spell_rpc,
+    spell_scores,
 )
 
 Outcome = dict[str, Any]
@@ -46,7 +47,19 @@ def route(case: dict[str, Any]) -> Outcome:
     return {"steps": steps}
 
 
-OPERATIONS: Final = {"topic": topic, "rpc": rpc, "route": route}
+def score(case: dict[str, Any]) -> Outcome:
+    router = new_router()
+    steps = []
+    for step in case["steps"]:
+        event = read_event(step["event"])
+        assert spell_event(event) == step["event"]
+        actions = router.handle(event, step["at"] / 1000)
+        spelt = {"actions": [spell_action(each) for each in actions]}
+        steps.append(step | spelt | {"scores": spell_scores(router)})
+    return {"steps": steps}
+
+
+OPERATIONS: Final = {"topic": topic, "rpc": rpc, "route": route, "score": score}
 
 
 def outcome(case: dict[str, Any]) -> Outcome:
