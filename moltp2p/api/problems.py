@@ -25,6 +25,7 @@ HTTP_STATUS: Final[Mapping[str, int]] = {
     "duplicate": 409,
     "no-agent": 409,
     "no-community": 409,
+    "nothing-to-delete": 409,
     "offline": 409,
     "too-large": 413,
     "bad-media-type": 415,

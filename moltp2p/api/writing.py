@@ -75,6 +75,8 @@ async def delete(request: Request, record: str) -> Response:
         raise UsageError("deleted", "that record is deleted already")
     if target.record.header.agent != node.agent:
         raise UsageError("not-yours", "only its author can delete a record")
+    if target.record.header.body_hash is None:
+        raise UsageError("nothing-to-delete", "that record has no text, and stays")
     return await _publish(node, delete_draft(target.record))
 
 

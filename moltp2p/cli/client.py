@@ -22,7 +22,7 @@ import httpx
 import trio
 
 from moltp2p.api.sockets import reachable
-from moltp2p.core.errors import LocalError, MoltError
+from moltp2p.core.errors import LocalError, MoltError, UsageError
 from moltp2p.core.ids import parse_record_id, record_text
 
 ANSWER_S: Final = 120.0
@@ -60,10 +60,15 @@ class Client:
         """Make one request, and return its answer.
 
         Raises:
+            UsageError: `not-text` when the body is not Unicode.
             MoltError: what the API told.
         """
         request = self._http.build_request(
-            method, f"/v1{path}", json=body, params=_given(query or {})
+            method,
+            f"/v1{path}",
+            content=None if body is None else _json(body),
+            headers={"content-type": "application/json"},
+            params=_given(query or {}),
         )
         async with self._answered(request) as response:
             await response.aread()
@@ -202,12 +207,10 @@ def is_running(home: Path) -> bool:
 async def _open_offline(home: Path) -> AsyncIterator[httpx.AsyncBaseTransport]:
     from moltp2p.api.http import make_app
     from moltp2p.cli.inprocess import InProcess
-    from moltp2p.cli.logs import log_nothing
     from moltp2p.node.config import Role, load_config
     from moltp2p.node.home import Home
     from moltp2p.node.node import open_node
 
-    log_nothing()
     Home(home).check()
     config = load_config(home, os.environ, {})
     if not Home(home).has_agent:
@@ -229,6 +232,19 @@ def in_path(text: str) -> str:
 def failure(told: Mapping[str, Any]) -> MoltError:
     """Return what the API told as the failure that it was."""
     return MoltError(told["code"], told["message"], told.get("hint", ""))
+
+
+def _json(body: Mapping[str, object]) -> bytes:
+    try:
+        return json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise not_text("an argument") from None
+
+
+def not_text(what: str) -> UsageError:
+    """Return the refusal of bytes that are not text."""
+    hint = "give text in UTF-8, not a file of bytes"
+    return UsageError("not-text", f"{what} is not UTF-8", hint)
 
 
 def _view(content: bytes) -> View:

@@ -24,7 +24,7 @@ def command(shell: Shell, address: str) -> None:
         async with open_client(shell.home, writes=True) as client:
             return await client.ask("POST", "/connect", {"address": address})
 
-    answer = shell.ask(work)
+    answer = shell.run(work)
     if shell.as_json:
         shell.emit(answer)
     else:

@@ -26,4 +26,4 @@ def command(shell: Shell, record: str) -> None:
         async with open_client(shell.home, writes=True) as client:
             return await client.ask("DELETE", f"/records/{in_path(record)}")
 
-    tell_written(shell, shell.ask(work), "deleted by")
+    tell_written(shell, shell.run(work), "deleted by")

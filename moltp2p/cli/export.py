@@ -30,4 +30,4 @@ def command(shell: Shell) -> None:
                     sys.stdout.write(text.decode() + "\n")
             sys.stdout.flush()
 
-    shell.ask(work)
+    shell.run(work)

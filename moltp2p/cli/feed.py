@@ -48,7 +48,7 @@ def command(
             async for page in _pages(client, wanted, everything=everything):
                 await _show(shell, client, page)
 
-    shell.ask(work)
+    shell.run(work)
 
 
 async def _pages(

@@ -44,7 +44,7 @@ def command(shell: Shell, file: BinaryIO) -> None:
         totals[answer.get("verdict", "malformed")] += 1
         _tell(shell, answer)
 
-    shell.ask(work)
+    shell.run(work)
     _finish(shell, totals)
 
 

@@ -6,19 +6,12 @@ import logging
 import sys
 from typing import Final
 
-import structlog
-
 LEVELS: Final = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }
-
-_TRACEBACKS: Final = structlog.processors.ExceptionRenderer(
-    # Without local variables: they would put texts, tokens and keys into the log.
-    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-)
 
 
 def log_nothing() -> None:
@@ -31,7 +24,10 @@ def log_json(level: str) -> None:
 
     What libraries log comes along from `warning` up.
     """
-    formatter = structlog.stdlib.ProcessorFormatter(
+    import structlog
+    from structlog.stdlib import ProcessorFormatter
+
+    formatter = ProcessorFormatter(
         foreign_pre_chain=[
             structlog.stdlib.add_log_level,
             structlog.stdlib.add_logger_name,
@@ -39,8 +35,12 @@ def log_json(level: str) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
         ],
         processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            _TRACEBACKS,
+            ProcessorFormatter.remove_processors_meta,
+            # Without local variables: they would put texts, tokens and keys into
+            # the log.
+            structlog.processors.ExceptionRenderer(
+                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+            ),
             structlog.processors.JSONRenderer(),
         ],
     )

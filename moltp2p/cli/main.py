@@ -82,6 +82,9 @@ class Program(click.Group):
         as_json = JSON_FLAG in words[: words.index("--") if "--" in words else None]
         try:
             code = super().main(words, prog_name, standalone_mode=False)
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            code = USAGE
         except click.UsageError as error:
             _tell_usage(error, as_json=as_json)
             code = USAGE

@@ -28,7 +28,7 @@ def command(shell: Shell) -> None:
             peers: list[dict[str, Any]] = answer["peers"]
             return peers
 
-    peers = shell.ask(work)
+    peers = shell.run(work)
     if shell.as_json:
         for peer in peers:
             shell.emit(peer)

@@ -69,7 +69,7 @@ def _post_one(
             body = content(text, declared) | {"community": community}
             return await client.ask("POST", "/posts", body)
 
-    tell_written(shell, shell.ask(work), "posted")
+    tell_written(shell, shell.run(work), "posted")
 
 
 def _read_some() -> bytes:
@@ -101,7 +101,7 @@ def _post_lines(shell: Shell, first: bytes, community: str | None) -> None:
 
             await send_all(send, _read_some, tally.note, first)
 
-    shell.ask(work)
+    shell.run(work)
     tally.finish()
 
 

@@ -24,4 +24,4 @@ def command(shell: Shell, name: str, about: str | None) -> None:
             said = {"name": name, "about": about}
             return await client.ask("PUT", "/profile", said)
 
-    tell_written(shell, shell.ask(work), "profile")
+    tell_written(shell, shell.run(work), "profile")

@@ -9,7 +9,6 @@ from typing import Any, Final, TypeVar
 import click
 
 from moltp2p.cli.shell import Shell
-from moltp2p.core.errors import UsageError
 
 FROM_STDIN: Final = "-"
 
@@ -65,12 +64,12 @@ def decode(data: bytes) -> str:
     Raises:
         UsageError: `not-text`.
     """
+    from moltp2p.cli.client import not_text
+
     try:
         return data.decode().removesuffix("\n")
     except UnicodeDecodeError:
-        raise UsageError(
-            "not-text", "standard input is not UTF-8", "post text, not a file of bytes"
-        ) from None
+        raise not_text("standard input") from None
 
 
 def tell_written(shell: Shell, record: dict[str, Any], done: str) -> None:

@@ -29,4 +29,4 @@ def command(shell: Shell, /, record: str, text: str, **declared: object) -> None
         async with open_client(shell.home, writes=True) as client:
             return await client.ask("POST", f"/records/{in_path(record)}/replies", body)
 
-    tell_written(shell, shell.ask(work), "replied")
+    tell_written(shell, shell.run(work), "replied")

@@ -24,4 +24,4 @@ def command(shell: Shell) -> None:
         async with open_client(shell.home, writes=True) as client:
             return await client.ask("POST", "/rotate")
 
-    tell_written(shell, shell.ask(work), "rotated by")
+    tell_written(shell, shell.run(work), "rotated by")

@@ -100,9 +100,12 @@ async def _heed_signals(end: _End, *, task_status: trio.TaskStatus[None]) -> Non
     """Ask for the end at the first signal, and insist at the second."""
     import trio
 
+    from moltp2p.net.log import get_logger
+
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         task_status.started()
         number = await anext(signals)
+        get_logger(__name__).info("ending", signal=number)
         end.ask()
         with trio.move_on_after(GRACE_S):
             number = await anext(signals)
@@ -112,6 +115,7 @@ async def _heed_signals(end: _End, *, task_status: trio.TaskStatus[None]) -> Non
 async def _announce(shell: Shell, node: Node, api: Api) -> None:
     """Say that the node runs, and how to reach it."""
     from moltp2p.api.views import status_view
+    from moltp2p.net.log import get_logger
 
     status = status_view(await node.status())
     view = {
@@ -125,6 +129,7 @@ async def _announce(shell: Shell, node: Node, api: Api) -> None:
         "socket": str(api.socket),
         "url": api.url,
     }
+    get_logger(__name__).info("running", peer=view["peer"], home=view["home"])
     if shell.as_json:
         shell.emit(view)
     else:

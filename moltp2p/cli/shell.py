@@ -73,21 +73,11 @@ class Shell:
         Raises:
             MoltError: what `work` raised, taken out of the nurseries it came through.
         """
+        import trio
+
         from moltp2p.cli.logs import log_nothing
 
         (logs or log_nothing)()
-        return self.ask(work)
-
-    def ask(self, work: Callable[[], Awaitable[Result]]) -> Result:
-        """Do as `run`, for what only asks a node, and so has nothing to log.
-
-        To know of logs takes a tenth of a second, of the four that a command takes.
-
-        Raises:
-            MoltError: as `run`.
-        """
-        import trio
-
         try:
             return trio.run(work)
         except BaseExceptionGroup as group:

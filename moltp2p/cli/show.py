@@ -35,7 +35,7 @@ def command(shell: Shell, record: str) -> None:
             top = await client.get(f"/records/{in_path(record)}")
             await _show(shell, client, top)
 
-    shell.ask(work)
+    shell.run(work)
 
 
 async def _show(shell: Shell, client: Client, top: dict[str, Any]) -> None:

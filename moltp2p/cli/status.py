@@ -27,7 +27,7 @@ def command(shell: Shell) -> None:
         async with open_client(shell.home) as client:
             return await client.get("/status"), client.is_live
 
-    status, is_live = shell.ask(work)
+    status, is_live = shell.run(work)
     status |= {"home": str(shell.home)} | ({} if is_live else {"status": "stopped"})
     if shell.as_json:
         shell.emit(status)

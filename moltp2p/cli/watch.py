@@ -37,7 +37,7 @@ def command(shell: Shell, community: str | None) -> None:
                 await _show(client, community, shell.console())
 
     try:
-        shell.ask(work)
+        shell.run(work)
     except KeyboardInterrupt:
         return
     except BrokenPipeError:

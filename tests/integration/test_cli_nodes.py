@@ -240,6 +240,8 @@ not json
         several = await alice.molt("post", "-", stdin=many)
         defaulted = await alice.molt("post", "-c", "art", "-", stdin=many)
         nothing = await alice.molt("post", "-", stdin=b"")
+        no_text = await alice.molt("post", "-c", "art", "-", stdin=b"\xff\xfe")
+        no_words = await alice.molt("post", "-c", "art", "\udcff")
 
     assert plain.lines[0]["text"] == "two\nlines"
     assert several.code == defaulted.code == 1
@@ -259,6 +261,8 @@ not json
         "art",
     ]
     assert (nothing.code, nothing.stdout) == (0, "")
+    for refused in (no_text, no_words):
+        assert (refused.code, refused.lines[-1]["code"]) == (1, "not-text")
 
 
 async def test_an_agent_that_pipes_its_posts_is_answered_as_it_goes(
@@ -352,6 +356,25 @@ async def test_a_signal_ends_a_node_in_time_whoever_watches_it(
         assert not (alice.path / "api.sock").exists()
 
 
+async def test_a_second_signal_ends_a_node_at_once(alice: Home) -> None:
+    async with (
+        alice.run() as node,
+        await trio.open_unix_socket(node.said["socket"]) as half_said,
+    ):
+        head = b"POST /v1/posts HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n"
+        await half_said.send_all(head)
+        await node.has_peers(0)
+
+        node.process.send_signal(signal.SIGTERM)
+        with trio.fail_after(PATIENCE_S):
+            while (alice.path / "api.sock").exists() and node.process.poll() is None:
+                node.process.send_signal(signal.SIGTERM)
+                await trio.sleep(0.05)
+            ended = await node.process.wait()
+
+    assert ended == 128 + signal.SIGTERM
+
+
 async def test_a_signal_ends_a_node_that_is_only_starting(alice: Home) -> None:
     async with alice.start("run") as (process, _):
         with trio.fail_after(PATIENCE_S):
@@ -377,25 +400,25 @@ async def test_a_watch_whose_reader_has_left_ends(alice: Home) -> None:
     assert ended == 0
 
 
-async def test_one_home_is_one_nodes(alice: Home) -> None:
-    async with alice.run():
-        second = await alice.molt("run")
-        verify = await alice.molt("verify-store")
-
-    assert (second.code, second.lines[-1]["code"]) == (1, "store-locked")
-    assert (verify.code, verify.lines[-1]["code"]) == (1, "store-locked")
-
-
-async def test_a_port_in_use_is_told(alice: Home, bob: Home) -> None:
-    async with alice.run() as node:
-        port = node.address.split("/")[4]
-        taken = await bob.molt("run", "--listen", f"/ip4/127.0.0.1/tcp/{port}")
+async def test_what_a_node_holds_no_other_process_can_take(
+    alice: Home, bob: Home
+) -> None:
     async with alice.run("--http", "127.0.0.1:0") as node:
-        port = node.said["url"].rpartition(":")[2]
-        http_taken = await bob.molt("run", "--http", f"127.0.0.1:{port}")
+        port = node.address.split("/")[4]
+        http_port = node.said["url"].rpartition(":")[2]
+        refused = [
+            await alice.molt("run"),
+            await alice.molt("verify-store"),
+            await bob.molt("run", "--listen", f"/ip4/127.0.0.1/tcp/{port}"),
+            await bob.molt("run", "--http", f"127.0.0.1:{http_port}"),
+        ]
 
-    assert (taken.code, taken.lines[-1]["code"]) == (1, "port-in-use")
-    assert (http_taken.code, http_taken.lines[-1]["code"]) == (1, "port-in-use")
+    assert [(each.code, each.lines[-1]["code"]) for each in refused] == [
+        (1, "store-locked"),
+        (1, "store-locked"),
+        (1, "port-in-use"),
+        (1, "port-in-use"),
+    ]
 
 
 async def test_a_listener_needs_no_agent_and_writes_nothing(

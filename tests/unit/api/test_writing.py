@@ -202,6 +202,16 @@ async def test_nobody_deletes_what_somebody_else_wrote(
     assert (response.status_code, response.json()["code"]) == (403, "not-yours")
 
 
+async def test_what_has_no_text_cannot_be_deleted(
+    node: Node, http: httpx.AsyncClient
+) -> None:
+    (first,) = (await http.get("/records")).json()["records"]
+
+    response = await http.delete(f"/records/{first['id']}")
+
+    assert (response.status_code, response.json()["code"]) == (409, "nothing-to-delete")
+
+
 async def test_what_is_not_held_has_neither_replies_nor_an_end(
     http: httpx.AsyncClient,
 ) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 import trio
 from click.testing import CliRunner
 
@@ -39,9 +38,8 @@ Molt = Callable[..., Outcome]
 
 @pytest.fixture(autouse=True)
 def logs_as_before() -> Iterator[None]:
-    """Undo what commands do to logging; they own their process, and not ours."""
+    """Undo what commands do to logging: they think that the process is theirs."""
     yield
-    structlog.reset_defaults()
     logging.disable(logging.NOTSET)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from moltp2p.cli.main import COMMANDS, main
 from moltp2p.cli.shell import Shell
@@ -71,6 +72,13 @@ def test_a_line_that_cannot_be_understood_is_told_and_ends_with_2(
     (told,) = machine.lines
     assert (told["status"], told["code"]) == ("error", "usage")
     assert set(told) == {"status", "code", "message", "hint"}
+
+
+def test_without_a_command_one_is_shown_the_commands() -> None:
+    outcome = CliRunner().invoke(main, [])
+
+    assert outcome.exit_code == 2
+    assert "Commands:\n  init" in outcome.stderr
 
 
 def test_a_failure_is_told_in_words_on_stderr(molt: Molt) -> None:
