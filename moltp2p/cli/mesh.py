@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from moltp2p.cli.shell import Shell, json_option, pass_shell
+from moltp2p.cli.terminal import safe
 from moltp2p.core.errors import MoltError, UsageError
 from moltp2p.core.kinds import Kind, Post, encode_body, parse_body
 from moltp2p.core.topics import check_community
@@ -142,7 +143,7 @@ async def _run(plan: Plan, *, live: bool) -> Report:
 
     with _screen(f"Starting {plan.nodes} nodes …", live=live) as show:
         async with open_mesh(plan.nodes, processes=plan.processes) as mesh:
-            return await run_plan(mesh, plan, lambda mesh: show(_table(mesh, plan)))
+            return await run_plan(mesh, plan, lambda mesh: show(_view(mesh, plan)))
 
 
 @contextmanager
@@ -158,8 +159,31 @@ def _screen(opening: str, *, live: bool) -> Iterator[Callable[[RenderableType], 
         yield place.update
 
 
-def _table(mesh: Mesh, plan: Plan) -> Table:
-    """Return the mesh as it was when it was last looked at."""
+def _view(mesh: Mesh, plan: Plan) -> RenderableType:
+    """Return the mesh as it was when it was last looked at, and what was said."""
+    from rich.console import Group
+
+    return Group(_nodes(mesh, plan), _heard(mesh))
+
+
+def _heard(mesh: Mesh) -> Table:
+    """Return the newest posts, one line each, as one node has them in its store."""
+    from rich.table import Table
+    from rich.text import Text as Line
+
+    last = len(mesh.members) - 1
+    table = Table(box=None, show_header=False, title=f"newest in node {last}'s store")
+    table.add_column(min_width=9, style="dim", no_wrap=True)
+    table.add_column(min_width=14, style="cyan", no_wrap=True)
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    for post in mesh.heard:
+        text = Line(safe(" ".join(post.text.split())))
+        table.add_row(f"…{post.agent[-8:]}", Line(post.community), text)
+    return table
+
+
+def _nodes(mesh: Mesh, plan: Plan) -> Table:
+    """Return a line for each node."""
     from rich.table import Table
 
     made = sum(mesh.authored)

@@ -20,7 +20,8 @@ import trio
 from moltp2p.core.author import Draft
 from moltp2p.core.errors import LocalError
 from moltp2p.core.ids import agent_text
-from moltp2p.core.kinds import Kind, Post
+from moltp2p.core.kinds import Kind, Post, parse_body
+from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams
 from moltp2p.node.config import Config
 from moltp2p.node.home import Home
@@ -47,6 +48,21 @@ class Text:
 
     community: str
     body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A post as it stands in a member's store.
+
+    Attributes:
+        agent: who wrote it, as `did:key`.
+        community: where.
+        text: what it says.
+    """
+
+    agent: str
+    community: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +97,10 @@ class Member(Protocol):
 
     async def snapshot(self) -> Snapshot:
         """Return how it is."""
+        ...
+
+    async def newest(self, count: int) -> list[Heard]:
+        """Return the newest posts in its store, newest first."""
         ...
 
     async def arrivals(self) -> Mapping[str, int]:
@@ -126,6 +146,12 @@ class LocalMember:
             dropped=sum(gossip.dropped.values()),
         )
 
+    async def newest(self, count: int) -> list[Heard]:
+        """Return the newest posts in its store, newest first."""
+        query = Query(kinds=frozenset({Kind.POST}), limit=count)
+        page = await self._node.query(query)
+        return [_heard(stored.record) for stored in page.records]
+
     async def arrivals(self) -> Mapping[str, int]:
         """Return, for each post in its store, when it came after it was written."""
         ages: dict[str, int] = {}
@@ -150,6 +176,13 @@ class LocalMember:
         return psutil.Process()
 
 
+def _heard(record: Record) -> Heard:
+    header = record.header
+    body = None if record.body is None else parse_body(header.kind, record.body)
+    text = body.text if isinstance(body, Post) else ""
+    return Heard(agent_text(header.agent), header.community or "", text)
+
+
 class RemoteMember:
     """A node in a process of its own, spoken to in JSON lines (testing/worker.py)."""
 
@@ -170,6 +203,10 @@ class RemoteMember:
     async def snapshot(self) -> Snapshot:
         """Return how it is."""
         return Snapshot(**await self._ask("snapshot"))
+
+    async def newest(self, count: int) -> list[Heard]:
+        """Return the newest posts in its store, newest first."""
+        return [Heard(**each) for each in await self._ask("newest", count)]
 
     async def arrivals(self) -> Mapping[str, int]:
         """Return, for each post in its store, when it came after it was written."""

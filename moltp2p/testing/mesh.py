@@ -18,6 +18,7 @@ import psutil
 import trio
 
 from moltp2p.testing.members import (
+    Heard,
     Member,
     Snapshot,
     Text,
@@ -28,6 +29,9 @@ from moltp2p.testing.members import (
 
 TICK_S: Final = 0.5
 """How often the members are looked at."""
+
+HEARD_POSTS: Final = 5
+"""How many posts are shown while they come."""
 
 DRAIN_TICK_S: Final = 0.1
 """The same while waiting for the last post, so that `wall_s` is about exact."""
@@ -108,6 +112,7 @@ class Mesh:
         opened_at: `trio.current_time()` before the first was started.
         snapshots: how each was when it was last looked at.
         authored: how many posts each has written.
+        heard: the newest posts in the last member's store, newest first.
         phase: what is going on, in a word: connecting, posting, settling, done.
     """
 
@@ -115,11 +120,13 @@ class Mesh:
     opened_at: float
     snapshots: list[Snapshot] = field(default_factory=list)
     authored: list[int] = field(default_factory=list)
+    heard: list[Heard] = field(default_factory=list)
     phase: str = "connecting"
 
     async def look(self) -> None:
         """Take a snapshot of each member."""
         self.snapshots = [await member.snapshot() for member in self.members]
+        self.heard = await self.members[-1].newest(HEARD_POSTS)
 
 
 @asynccontextmanager

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from typing import Any
 
 import trio
 
-from moltp2p.core.errors import MoltError
+from moltp2p.core.errors import MoltError, UsageError
 from moltp2p.node.config import Config
 from moltp2p.testing.members import Member, Text, open_local_member, worker_config
 
@@ -21,20 +22,25 @@ async def answer(member: Member, line: str) -> dict[str, object]:
     """Return the answer to one line."""
     call, value = json.loads(line)
     try:
-        match call:
-            case "addresses":
-                return {"value": await member.addresses()}
-            case "publish":
-                texts = [Text(**each) for each in value]
-                return {"value": await member.publish(texts)}
-            case "snapshot":
-                return {"value": asdict(await member.snapshot())}
-            case "arrivals":
-                return {"value": dict(await member.arrivals())}
-            case _:
-                return {"error": f"there is no call {call!r}"}
+        return {"value": await _called(member, call, value)}
     except MoltError as error:
         return {"error": str(error)}
+
+
+async def _called(member: Member, call: str, value: Any) -> object:  # noqa: ANN401 - JSON
+    match call:
+        case "addresses":
+            return await member.addresses()
+        case "publish":
+            return await member.publish([Text(**each) for each in value])
+        case "snapshot":
+            return asdict(await member.snapshot())
+        case "newest":
+            return [asdict(each) for each in await member.newest(value)]
+        case "arrivals":
+            return dict(await member.arrivals())
+        case _:
+            raise UsageError("bad-call", f"a member has no call {call!r}")
 
 
 async def serve(config: Config) -> None:
