@@ -9,6 +9,7 @@ from moltp2p.core.codec import Value
 from scripts.vectors.form import Case, spell, to_json
 
 _DEEPEST: Final[Value] = [[[[[[[[0]]]]]]]]
+_DEEPEST_MAPS: Final[Value] = {"a": {"a": {"a": {"a": {"a": {"a": {"a": {"a": 0}}}}}}}}
 _EMOJI: Final = "\N{SLIGHTLY SMILING FACE}"
 
 VALUES: Final[dict[str, tuple[Value, str]]] = {
@@ -40,6 +41,7 @@ VALUES: Final[dict[str, tuple[Value, str]]] = {
     "map-order-bytes": ({"\uffff": 1, _EMOJI: 2}, "three bytes before four"),
     "map-empty-key": ({"": 0}, ""),
     "depth-8": (_DEEPEST, ""),
+    "depth-8-maps": (_DEEPEST_MAPS, ""),
     "items-4096": ([0] * 4_096, ""),
 }
 
@@ -47,7 +49,10 @@ MALFORMED: Final = {
     "no-bytes": ("", ""),
     "truncated-text": ("6261", "two bytes announced, one there"),
     "truncated-map": ("a16161", "a key without a value"),
-    "reserved-length": ("1c", ""),
+    "reserved-length": ("1c" + "00" * 16, ""),
+    "reserved-length-30": ("1e" + "00" * 64, ""),
+    "indefinite-integer": ("1f" + "00" * 128, ""),
+    "indefinite-negative": ("3f" + "00" * 128, ""),
     "break-alone": ("ff", ""),
     "surrogate": ("63eda080", "U+D800"),
     "overlong": ("62c1a1", "a in two bytes"),
@@ -80,6 +85,7 @@ MALFORMED: Final = {
     "tag-self-described": ("d9d9f700", ""),
     "tag-unknown": ("c600", ""),
     "depth-9": ("8181818181818181" + "8100", ""),
+    "depth-9-maps": ("a16161" * 9 + "00", ""),
     "depth-9-empty": ("8181818181818181" + "80", ""),
     "huge-array": ("9bffffffffffffffff", "2^64 - 1 items announced"),
     "huge-map": ("bb7fffffffffffffff", ""),
@@ -124,8 +130,14 @@ def cases() -> list[Case]:
         for error, table in (("malformed", MALFORMED), ("not-canonical", NOT_CANONICAL))
         for name, (text, note) in table.items()
     ]
-    crowd = spell(b"\x99\x10\x01" + bytes(4_097))
-    refused.append(_case("items-4097", "decode", "", crowd, error="malformed"))
+    crowds = {
+        "items-4097": b"\x99\x10\x01" + bytes(4_097),
+        "items-4097-in-two": b"\x82\x99\x0f\xff" + bytes(4_095) + b"\x80",
+    }
+    refused += [
+        _case(name, "decode", "", spell(crowd), error="malformed")
+        for name, crowd in crowds.items()
+    ]
     unwritable = [
         _case(name, "encode", "", value, error="wrong-type")
         for name, value in UNWRITABLE.items()
