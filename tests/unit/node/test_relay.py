@@ -46,6 +46,25 @@ async def test_records_are_told_in_order(nursery: trio.Nursery) -> None:
     assert ear.heard == [post.wire() for post in posts]
 
 
+async def test_what_nobody_heard_costs_the_next_record_nothing(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    relay, asked = Relay(PARAMS), 0
+
+    def has_peers(_: str) -> bool:
+        nonlocal asked
+        asked += 1
+        return False
+
+    nursery.start_soon(relay.run, Ear(present=False).publish, has_peers)
+    for post in _posts(100):
+        relay.tell(post)
+        await wait_all_tasks_blocked()
+
+    assert relay.unheard == 100
+    assert asked < 200
+
+
 async def test_what_nobody_heard_is_told_once_somebody_comes(
     nursery: trio.Nursery, autojump_clock: MockClock
 ) -> None:
