@@ -136,6 +136,8 @@ def codes_in(tree: ast.AST, file: Path) -> Iterator[Code]:
 
 
 def _code_argument(call: ast.Call) -> ast.expr | None:
+    if ast.unparse(call.func).startswith("click."):  # its UsageError has no code
+        return None
     name = call.func.attr if isinstance(call.func, ast.Attribute) else call.func
     name = name.id if isinstance(name, ast.Name) else name
     position = CODE_POSITION.get(name) if isinstance(name, str) else None

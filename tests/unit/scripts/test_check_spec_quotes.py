@@ -139,6 +139,7 @@ def test_a_code_that_is_not_registered_is_named(root: Path, call: str) -> None:
         "Ruling(Verdict.ACCEPT)",
         'ValueError("made-up")',
         'Forward("made-up", peer)',
+        'click.UsageError("say where to")',
     ],
 )
 def test_what_names_no_code_of_its_own_is_left_alone(root: Path, call: str) -> None:
