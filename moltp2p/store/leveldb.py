@@ -1,7 +1,7 @@
 """A store on LevelDB, the only file that imports plyvel.
 
 What LevelDB and plyvel do otherwise than one would think is contained here; each
-has a test in tests/tripwire/test_leveldb.py:
+but the last has a test in tests/tripwire/test_leveldb.py:
 
 1. After a write that failed (a full disk), LevelDB writes on behind the torn end of
    its log; what it then acknowledges is lost when it is opened again. So after any
@@ -13,6 +13,10 @@ has a test in tests/tripwire/test_leveldb.py:
    read. A `RawIterator` says so, and reads on behind the damage.
 5. plyvel calls LevelDB without the interpreter's lock, so closing under a reader in
    another thread is a crash. So closing waits for the readers.
+
+With `paranoid_checks` a damaged block also stops the compaction that would leave it
+out, and with it, sooner or later, writing: with `store-damaged`, while all that can
+be read still is.
 """
 
 from __future__ import annotations
@@ -132,17 +136,19 @@ class LevelDb:
 
 
 class _Gate:
-    """Lets many in at a time, or one alone.
+    """Lets many in at a time, or one alone, who is not kept waiting by newcomers.
 
-    Nobody inside may ask to be alone: it would wait for itself.
+    Nobody inside may enter again, or ask to be alone: it would wait for itself.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._inside = 0
+        self._is_wanted_alone = False
 
     def __enter__(self) -> None:
         with self._changed:
+            self._changed.wait_for(lambda: not self._is_wanted_alone)
             self._inside += 1
 
     def __exit__(self, *_: object) -> None:
@@ -153,8 +159,13 @@ class _Gate:
     @contextmanager
     def alone(self) -> Iterator[None]:
         with self._changed:
-            self._changed.wait_for(lambda: self._inside == 0)
-            yield
+            self._is_wanted_alone = True
+            try:
+                self._changed.wait_for(lambda: self._inside == 0)
+                yield
+            finally:
+                self._is_wanted_alone = False
+                self._changed.notify_all()
 
 
 class _View:

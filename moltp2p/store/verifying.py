@@ -47,7 +47,8 @@ def verify(engine: Engine) -> Iterator[Damage]:
         is_done = not entries
         after = entries[-1][0] if entries else None
     with engine.view() as view:
-        yield from _check_count(view)
+        miscounted = list(_check_count(view))
+    yield from miscounted
 
 
 def _check(entry: Entry, view: Reader) -> list[Damage]:

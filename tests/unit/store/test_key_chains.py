@@ -221,3 +221,16 @@ def test_the_chain_itself_is_never_removed(store: RecordStore) -> None:
         store.add([record], NOW_MS)
 
     assert shown(store) == alice.records
+
+
+def test_what_the_new_key_signed_stays_though_it_came_before_the_rotation(
+    store: RecordStore,
+) -> None:
+    alice = agent()
+    inception, rotation, post = alice.records[0], alice.rotate(), alice.post()
+    store.add([post], NOW_MS)
+
+    store.add([inception, rotation], NOW_MS)
+
+    assert store.has(post.id)
+    assert store.count() == 3

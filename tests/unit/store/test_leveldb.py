@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -118,6 +119,23 @@ def test_a_second_process_on_the_same_folder_is_refused(folder: Path) -> None:
 
         process.communicate()
     open_store(folder, NETWORK).close()
+
+
+@pytest.mark.parametrize("name", ["mend", "close"])
+def test_the_database_is_not_closed_under_a_reader(folder: Path, name: str) -> None:
+    engine = LevelDb(folder)
+    engine.apply([Put(b"key", b"value")])
+    engine._is_suspect = True
+    closing = threading.Thread(target=getattr(engine, name))
+
+    with engine.view() as view:
+        closing.start()
+        closing.join(0.05)
+        assert closing.is_alive()
+        assert view.get(b"key") == b"value"
+    closing.join()
+
+    engine.close()
 
 
 class TestWhatIsNotOurs:

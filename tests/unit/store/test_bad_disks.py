@@ -1,11 +1,12 @@
-"""What the layers above do where an engine cannot read: a fake that cannot.
+"""What a store does where its engine fails: fakes that do so on demand.
 
-Real damage to real files is in test_leveldb.py.
+Real damage to real files is in test_leveldb.py, a real full disk in
+test_full_disk.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -14,7 +15,7 @@ from moltp2p.core.errors import LocalError
 from moltp2p.core.record import Record
 from moltp2p.store import layout
 from moltp2p.store.base import Damage, Query
-from moltp2p.store.engine import Entry, Hole, Reader
+from moltp2p.store.engine import Change, Entry, Hole, Reader
 from moltp2p.store.memory import Memory
 from moltp2p.store.records import RecordStore
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
@@ -187,3 +188,42 @@ def test_a_rotation_that_cannot_see_what_it_overtakes_changes_nothing(
 
     assert store.key_chain(alice.id) == chain
     assert store.count() == 3
+
+
+class LyingDisk(Memory):
+    """Memory that makes the next change and says that it failed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.will_lie = False
+        self.has_lied = False
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        super().apply(changes)
+        self.will_lie, self.has_lied = False, self.will_lie
+        if self.has_lied:
+            raise LocalError("store-failed", "perhaps")
+
+    def mend(self) -> bool:
+        return self.has_lied
+
+
+def test_a_change_that_failed_and_was_made_is_believed_once_the_disk_is_mended(
+    alice: TestAgent,
+) -> None:
+    disk = LyingDisk()
+    store = RecordStore(disk, "test-net")
+    store.add(alice.records, EPOCH_MS)
+    assert store.key_chain(alice.id) is not None
+    rotation = alice.rotate()
+    disk.will_lie = True
+    with pytest.raises(LocalError, match="store-failed"):
+        store.add([rotation], EPOCH_MS)
+
+    assert store.add([rotation], EPOCH_MS) == [False]
+
+    chain = store.key_chain(alice.id)
+    assert chain is not None
+    assert chain.current.record == rotation.id
+    assert store.count() == 4
+    assert list(store.verify()) == []
