@@ -11,14 +11,15 @@ import hmac
 import os
 import secrets
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from fastapi.responses import JSONResponse
 
 from moltp2p.api.connection import App, Receive, Scope, Send
-from moltp2p.api.problems import HTTP_STATUS, problem
-from moltp2p.core.errors import LocalError
+from moltp2p.api.problems import http_status, problem_of
+from moltp2p.core.errors import LocalError, UsageError
 
 TOKEN_FILE: Final = "api.token"  # noqa: S105 - a file's name
 TOKEN_MODE: Final = 0o600
@@ -83,17 +84,22 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it (ASGI)."""
-        headers = dict(scope["headers"])
+        error = self._objection(dict(scope["headers"]))
+        app = self._app
+        if error is not None:
+            app = JSONResponse(problem_of(error), http_status(error))
+        await app(scope, receive, send)
+
+    def _objection(self, headers: Mapping[bytes, bytes]) -> UsageError | None:
         if headers.get(b"host", b"").lower() not in self._hosts:
-            code, message = "bad-host", "the Host header does not name this machine"
-        elif not self._knows_token(headers.get(b"authorization", b"")):
-            code, message = "bad-token", "no token, or not the token of this node"
-        else:
-            await self._app(scope, receive, send)
-            return
-        hint = "send 'Authorization: Bearer ' and what api.token in the home holds"
-        told = problem(code, message, hint if code == "bad-token" else "")
-        await JSONResponse(told, HTTP_STATUS[code])(scope, receive, send)
+            return UsageError("bad-host", "the Host header does not name this machine")
+        if not self._knows_token(headers.get(b"authorization", b"")):
+            return UsageError(
+                "bad-token",
+                "no token, or not the token of this node",
+                "send 'Authorization: Bearer ' and what api.token in the home holds",
+            )
+        return None
 
     def _knows_token(self, header: bytes) -> bool:
         scheme, _, token = header.partition(b" ")

@@ -19,8 +19,9 @@ import h11
 import trio
 
 from moltp2p.api.closing import Closing
-from moltp2p.api.problems import problem
+from moltp2p.api.problems import problem_of
 from moltp2p.api.views import line
+from moltp2p.core.errors import LocalError, MoltError, UsageError
 from moltp2p.net.log import get_logger
 
 READ_BYTES: Final = 65_536
@@ -111,7 +112,7 @@ class Connection:
             # has answered it with `internal-error`, if it still could.
             log.exception("a request failed")
         if self._http.our_state is h11.SEND_RESPONSE:
-            await self._answer(500, problem("internal-error", "no answer was made"))
+            await self._answer(500, LocalError("internal-error", "no answer was made"))
 
     async def _receive(self) -> Message:
         """Return the next piece of the request's body (ASGI)."""
@@ -201,11 +202,11 @@ class Connection:
     async def _refuse(self, error: h11.RemoteProtocolError) -> None:
         """Tell a client that what it speaks is not HTTP."""
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            told = problem("bad-request", f"not HTTP as we speak it: {error}"[:200])
-            await self._answer(error.error_status_hint, told)
+            told = f"not HTTP as we speak it: {error}"[:200]
+            await self._answer(error.error_status_hint, UsageError("bad-request", told))
 
-    async def _answer(self, status: int, told: dict[str, object]) -> None:
-        body = line(told)
+    async def _answer(self, status: int, error: MoltError) -> None:
+        body = line(problem_of(error))
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),

@@ -7,21 +7,21 @@ asks the node, and shows the answer; nothing is decided here.
 from __future__ import annotations
 
 import importlib.metadata
-from http import HTTPStatus
 from typing import Final, cast
 
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from moltp2p.api import reading, writing
 from moltp2p.api.closing import Closing
 from moltp2p.api.connection import ClientGoneError
-from moltp2p.api.problems import http_status, mistakes, problem, problem_of
-from moltp2p.core.errors import MoltError
+from moltp2p.api.problems import http_status, mistakes, problem_of
+from moltp2p.core.errors import LocalError, MoltError, UsageError
 from moltp2p.node.node import Node
 
 PREFIX: Final = "/v1"
+_SEE: Final = "see /openapi.json"
 
 
 def make_app(node: Node, closing: Closing | None = None) -> FastAPI:
@@ -37,7 +37,7 @@ def make_app(node: Node, closing: Closing | None = None) -> FastAPI:
             MoltError: _tell_failure,
             RequestValidationError: _tell_mistakes,
             404: _tell_no_route,
-            405: _tell_no_route,
+            405: _tell_bad_method,
             Exception: _tell_bug,
         },
     )
@@ -58,17 +58,24 @@ async def _tell_mistakes(_: Request, error: Exception) -> Response:
     return JSONResponse(problem_of(mistakes(found)), 400)
 
 
-async def _tell_no_route(_: Request, error: Exception) -> Response:
-    status = cast("HTTPException", error).status_code
-    code = "no-such-route" if status == HTTPStatus.NOT_FOUND else "bad-method"
-    phrase = HTTPStatus(status).phrase
-    return JSONResponse(problem(code, phrase, "see /openapi.json"), status)
+async def _tell_no_route(request: Request, _: Exception) -> Response:
+    error = UsageError("no-such-route", f"nothing at {request.url.path[:100]}", _SEE)
+    return await _tell_failure(request, error)
 
 
-async def _tell_bug(_: Request, error: Exception) -> Response:
+async def _tell_bad_method(request: Request, _: Exception) -> Response:
+    path, method = request.url.path[:100], request.method
+    error = UsageError("bad-method", f"{path} does not take {method}", _SEE)
+    return await _tell_failure(request, error)
+
+
+async def _tell_bug(request: Request, error: Exception) -> Response:
     if isinstance(error, ClientGoneError):
         # Whoever left in the middle of a request may still be reading.
-        return JSONResponse(problem("bad-request", str(error)), 400)
-    kind = type(error).__name__
-    hint = "the node goes on; please report this with its log"
-    return JSONResponse(problem("internal-error", f"a bug: {kind}", hint), 500)
+        return await _tell_failure(request, UsageError("bad-request", str(error)))
+    bug = LocalError(
+        "internal-error",
+        f"a bug: {type(error).__name__}",
+        "the node goes on; please report this with its log",
+    )
+    return await _tell_failure(request, bug)

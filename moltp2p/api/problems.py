@@ -37,22 +37,20 @@ HTTP_STATUS: Final[Mapping[str, int]] = {
 """Codes whose HTTP status is not the one of their class, below."""
 
 
-def problem(code: str, message: str, hint: str = "", **more: object) -> Problem:
+def problem_of(error: MoltError, **more: object) -> Problem:
     """Return the one shape in which a failure is told.
 
     Args:
-        code: a registry word.
-        message: what was wrong, and where.
-        hint: what to do about it.
+        error: what was wrong.
         more: whatever else tells where it was, such as a line's number.
     """
-    told: Problem = {"status": "error", "code": code, "message": message, "hint": hint}
-    return told | more
-
-
-def problem_of(error: MoltError, **more: object) -> Problem:
-    """Return a failure of ours as a problem."""
-    return problem(error.code, error.message, error.hint, **more)
+    return {
+        "status": "error",
+        "code": error.code,
+        "message": error.message,
+        "hint": error.hint,
+        **more,
+    }
 
 
 def http_status(error: MoltError) -> int:

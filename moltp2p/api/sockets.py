@@ -115,7 +115,7 @@ def bind_loopback(text: str) -> Iterator[trio.SocketListener]:
 
     Raises:
         UsageError: `bad-setting`, `not-loopback`.
-        LocalError: `port-in-use`, `listen-failed`.
+        LocalError: `port-in-use`, `cannot-listen`.
     """
     host, port = parse_loopback(text)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -161,7 +161,7 @@ def _bind_failed(text: str, error: OSError) -> LocalError:
             f"somebody else listens on {text}",
             "choose another port for http_listen, or 0 for a free one",
         )
-    return LocalError("listen-failed", f"cannot listen on {text}: {error.strerror}")
+    return LocalError("cannot-listen", f"cannot listen on {text}: {error.strerror}")
 
 
 def _listener(sock: socket.socket) -> trio.SocketListener:
