@@ -137,9 +137,11 @@ class Watch:
             case Withdraw(peer, _):
                 assert peer in self.present
             case Validate(peer, topic, message_id, data):
-                assert isinstance(event, RpcReceived)
-                assert peer == event.peer
-                assert Message(topic, data) in event.rpc.messages
+                # A verdict may hand it out again, where another topic is to be judged.
+                assert isinstance(event, RpcReceived | Judged)
+                if isinstance(event, RpcReceived):
+                    assert peer == event.peer
+                    assert Message(topic, data) in event.rpc.messages
                 assert message_id not in self.pending
                 self.pending[message_id] = now
 
