@@ -138,6 +138,38 @@ def test_the_database_is_not_closed_under_a_reader(folder: Path, name: str) -> N
     engine.close()
 
 
+class Watched:
+    """A database that notes how batches are written."""
+
+    def __init__(self, engine: LevelDb) -> None:
+        self.batches: list[dict[str, bool]] = []
+        self._db = engine._db
+        engine._db = self
+
+    def write_batch(self, **options: bool) -> object:
+        self.batches.append(options)
+        return self._db.write_batch(**options)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._db, name)
+
+
+def test_each_add_is_one_synced_transaction(folder: Path) -> None:
+    engine = LevelDb(folder)
+    store = RecordStore(engine, NETWORK)
+    watched = Watched(engine)
+    alice = TestAgent("alice")
+    post = alice.post()
+    alice.delete(post)
+    alice.rotate()
+
+    store.add(alice.records, EPOCH_MS)
+    store.add(alice.records, EPOCH_MS)
+
+    assert watched.batches == [{"transaction": True, "sync": True}]
+    store.close()
+
+
 class TestWhatIsNotOurs:
     def test_a_newer_schema_is_refused_and_left_as_it_is(
         self, folder: Path, written: list[Record]
