@@ -30,7 +30,7 @@ from moltp2p.api.views import View, ruling_view, written_view
 from moltp2p.core.author import Draft
 from moltp2p.core.errors import LocalError, MoltError, UsageError
 from moltp2p.core.record import Record
-from moltp2p.core.validate import Road
+from moltp2p.core.validate import Road, Ruling
 from moltp2p.node.node import Node
 
 router = APIRouter(responses=schemas.PROBLEMS)
@@ -112,7 +112,7 @@ async def import_records(request: Request) -> Response:
 
     async def work(lines: Sequence[Line]) -> list[View]:
         views = await _import_lines(node, lines)
-        totals.update(str(view.get("verdict", "malformed")) for view in views)
+        totals.update(str(view.get("verdict", "failed")) for view in views)
         return views
 
     def end() -> list[View]:
@@ -122,7 +122,8 @@ async def import_records(request: Request) -> Response:
     return answer_lines(request, work, end)
 
 
-_OUTCOMES = ("accept", "ignore", "reject", "malformed")
+_OUTCOMES = ("accept", "ignore", "reject", "failed")
+"""The verdicts; and lines that are no record, or for which there was no room."""
 
 
 async def _publish(node: Node, draft: Draft) -> Response:
@@ -170,15 +171,26 @@ async def _publish_each(
 
 
 async def _import_lines(node: Node, lines: Sequence[Line]) -> list[View]:
+    """Take what can be read, and answer each line."""
     wires = [_wire_of(each) for each in lines]
     good = [wire for wire in wires if isinstance(wire, bytes)]
-    rulings = iter(await node.take(good, Road.IMPORT) if good else [])
+    rulings = iter(await _take(node, good))
+    results = [next(rulings) if isinstance(wire, bytes) else wire for wire in wires]
     return [
-        {"line": each.number} | ruling_view(next(rulings))
-        if isinstance(wire, bytes)
-        else problem_of(wire, line=each.number)
-        for each, wire in zip(lines, wires, strict=True)
+        problem_of(result, line=each.number)
+        if isinstance(result, MoltError)
+        else {"line": each.number} | ruling_view(result)
+        for each, result in zip(lines, results, strict=True)
     ]
+
+
+async def _take(node: Node, wires: Sequence[bytes]) -> Sequence[Ruling | LocalError]:
+    if not wires:
+        return []
+    try:
+        return await node.take(wires, Road.IMPORT)
+    except LocalError as error:
+        return [error] * len(wires)
 
 
 def _wire_of(each: Line) -> bytes | UsageError:

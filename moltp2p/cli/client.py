@@ -86,7 +86,7 @@ class Client:
         )
         async with self._answered(request) as response:
             await response.aread()
-            return [json.loads(text) for text in response.content.split(b"\n") if text]
+            return [_view(text) for text in response.content.split(b"\n") if text]
 
     @asynccontextmanager
     async def lines(self, path: str, **query: object) -> AsyncIterator[Lines]:

@@ -41,7 +41,7 @@ def command(shell: Shell, file: BinaryIO) -> None:
         return file.read(READ_BYTES)
 
     def note(answer: dict[str, Any]) -> None:
-        totals[answer.get("verdict", "malformed")] += 1
+        totals[answer.get("verdict", "failed")] += 1
         _tell(shell, answer)
 
     shell.run(work)
@@ -59,12 +59,12 @@ def _tell(shell: Shell, answer: dict[str, Any]) -> None:
 
 
 def _finish(shell: Shell, totals: Counter[str]) -> None:
-    names = ("accept", "ignore", "reject", "malformed")
+    names = ("accept", "ignore", "reject", "failed")
     counts = {name: totals[name] for name in names}
     if shell.as_json:
         shell.emit({"status": "imported", "lines": totals.total()} | counts)
     else:
         told = ", ".join(f"{name} {count:,}" for name, count in counts.items())
         click.echo(f"{totals.total():,} lines: {told}")
-    if totals["reject"] or totals["malformed"]:
+    if totals["reject"] or totals["failed"]:
         raise click.exceptions.Exit(FAILED)

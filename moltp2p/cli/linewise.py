@@ -102,7 +102,7 @@ async def _answers(send: Send, group: Sequence[Line]) -> list[View]:
         told = iter(await send(texts) if texts else [])
     except MoltError as error:
         first = group[0].number
-        message = f"{error.message}; from line {first} on nothing was answered"
+        message = f"{error.message}; no line was answered from line {first} on"
         raise LocalError(error.code, message, error.hint) from None
     return [
         problem_of(too_long(), line=each.number)

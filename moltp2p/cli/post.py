@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
-from io import BufferedReader
-from typing import Any, Final, cast
+from typing import Any
 
 import click
 
 from moltp2p.cli.publishing import (
     FROM_STDIN,
     content,
+    declarations,
     declaring,
-    decode,
+    read_some,
+    read_stdin,
     tell_written,
 )
 from moltp2p.cli.shell import Shell, json_option, pass_shell
-
-READ_BYTES: Final = 256 * 1024
 
 
 @click.command()
@@ -41,19 +39,21 @@ def command(
       {"community": "general", "text": "…", "title": "…", "language": "en"}
 
     "body" is another word for "text"; "ai_generated" and "origin" may stand there
-    too. Lines without a community go to --community. Each line is answered, in
-    order, once it is on disk; a line that is refused is answered with its number,
+    too, and the options stand for what a line does not say. Each line is answered,
+    in order, once it is on disk; a line that is refused is answered with its number,
     and the others are published all the same.
     """  # noqa: D301 - click's mark
     if text != FROM_STDIN:
         _post_one(shell, text, community, declared)
         return
-    first = _read_some()
-    if community is None or _is_json_line(first):
-        _post_lines(shell, first, community)
+    first = read_some()
+    while community is not None and b"\n" not in first and (more := read_some()):
+        first += more
+    if community is None or _is_post(first.partition(b"\n")[0]):
+        where = {} if community is None else {"community": community}
+        _post_lines(shell, first, where | declarations(declared))
     else:
-        rest = b"".join(iter(_read_some, b""))
-        _post_one(shell, decode(first + rest), community, declared)
+        _post_one(shell, read_stdin(first), community, declared)
 
 
 def _post_one(
@@ -72,21 +72,16 @@ def _post_one(
     tell_written(shell, shell.run(work), "posted")
 
 
-def _read_some() -> bytes:
-    """Return what there is on standard input; nothing at its end."""
-    return cast("BufferedReader", sys.stdin.buffer).read1(READ_BYTES)
-
-
-def _is_json_line(data: bytes) -> bool:
-    """Tell whether what begins like this is posts, a JSON object each."""
+def _is_post(line: bytes) -> bool:
+    """Tell whether standard input, if it begins with this line, is a post a line."""
     try:
-        value = json.loads(data.split(b"\n", 1)[0])
+        value = json.loads(line)
     except ValueError:
         return False
     return isinstance(value, dict) and not value.keys().isdisjoint(("text", "body"))
 
 
-def _post_lines(shell: Shell, first: bytes, community: str | None) -> None:
+def _post_lines(shell: Shell, first: bytes, defaults: Mapping[str, object]) -> None:
     from moltp2p.cli.client import View, open_client
     from moltp2p.cli.linewise import Tally, send_all
 
@@ -96,18 +91,18 @@ def _post_lines(shell: Shell, first: bytes, community: str | None) -> None:
         async with open_client(shell.home, writes=True) as client:
 
             async def send(lines: list[bytes]) -> list[View]:
-                addressed = [_with_community(line, community) for line in lines]
-                return await client.send_lines("/posts", addressed)
+                whole = [_with_defaults(line, defaults) for line in lines]
+                return await client.send_lines("/posts", whole)
 
-            await send_all(send, _read_some, tally.note, first)
+            await send_all(send, read_some, tally.note, first)
 
     shell.run(work)
     tally.finish()
 
 
-def _with_community(line: bytes, community: str | None) -> bytes:
-    """Return a line with the community that it does not name itself."""
-    if community is None:
+def _with_defaults(line: bytes, defaults: Mapping[str, object]) -> bytes:
+    """Return a line with what it does not say itself; the node judges the rest."""
+    if not defaults:
         return line
     try:
         value = json.loads(line)
@@ -115,4 +110,4 @@ def _with_community(line: bytes, community: str | None) -> bytes:
         return line
     if not isinstance(value, dict):
         return line
-    return json.dumps({"community": community} | value).encode()
+    return json.dumps({**defaults, **value}).encode()

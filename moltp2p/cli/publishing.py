@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from io import BufferedReader
+from typing import Any, Final, TypeVar, cast
 
 import click
 
 from moltp2p.cli.shell import Shell
+from moltp2p.core.errors import UsageError
 
 FROM_STDIN: Final = "-"
+READ_BYTES: Final = 256 * 1024
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -41,31 +44,49 @@ def declaring(function: Function) -> Function:
 
 def content(text: str, declared: Mapping[str, object]) -> dict[str, Any]:
     """Return the content of a post or a reply, as the API takes it."""
-    origin = {name: declared[name] for name in ("trigger", "framework", "model")}
-    origin = {name: value for name, value in origin.items() if value is not None}
+    return {"text": text} | declarations(declared)
+
+
+def declarations(declared: Mapping[str, object]) -> dict[str, Any]:
+    """Return what the options of `declaring` say, as the API takes it."""
     said = {name: declared[name] for name in ("title", "language", "ai_generated")}
-    return {"text": text, "origin": origin or None} | said
+    origin = {name: declared[name] for name in ("trigger", "framework", "model")}
+    said["origin"] = _given(origin) or None
+    return _given(said)
+
+
+def _given(options: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def read_text(text: str) -> str:
     """Return `text`, or all of standard input when it is `-`.
 
     Raises:
-        UsageError: `not-text` when standard input is not UTF-8.
+        UsageError: as `read_stdin`.
     """
-    if text != FROM_STDIN:
-        return text
-    return decode(sys.stdin.buffer.read())
+    return read_stdin() if text == FROM_STDIN else text
 
 
-def decode(data: bytes) -> str:
-    """Return text from standard input, without the line end that a shell adds.
+def read_some() -> bytes:
+    """Return what there is on standard input by now; nothing at its end."""
+    return cast("BufferedReader", sys.stdin.buffer).read1(READ_BYTES)
+
+
+def read_stdin(first: bytes = b"") -> str:
+    """Return `first`, and the rest of standard input, without a last line end.
 
     Raises:
-        UsageError: `not-text`.
+        UsageError: `not-text`, `too-large`.
     """
+    from moltp2p.api.splitting import MAX_OBJECT_BYTES
     from moltp2p.cli.client import not_text
 
+    data = first + sys.stdin.buffer.read(MAX_OBJECT_BYTES)
+    if len(data) > MAX_OBJECT_BYTES:
+        raise UsageError(
+            "too-large", f"a text of more than {MAX_OBJECT_BYTES} bytes", "split it"
+        )
     try:
         return data.decode().removesuffix("\n")
     except UnicodeDecodeError:

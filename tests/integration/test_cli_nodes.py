@@ -238,9 +238,11 @@ not json
     async with alice.run():
         plain = await alice.molt("post", "-c", "general", "-", stdin=b"two\nlines\n")
         several = await alice.molt("post", "-", stdin=many)
-        defaulted = await alice.molt("post", "-c", "art", "-", stdin=many)
+        words = ("post", "-c", "art", "--model", "m", "--ai-generated", "-")
+        defaulted = await alice.molt(*words, stdin=many)
         nothing = await alice.molt("post", "-", stdin=b"")
         no_text = await alice.molt("post", "-c", "art", "-", stdin=b"\xff\xfe")
+        too_much = await alice.molt("post", "-c", "art", "-", stdin=b"x" * 600_000)
         no_words = await alice.molt("post", "-c", "art", "\udcff")
 
     assert plain.lines[0]["text"] == "two\nlines"
@@ -260,7 +262,10 @@ not json
         "science",
         "art",
     ]
+    assert defaulted.lines[0]["origin"]["model"] == "m"
+    assert defaulted.lines[2]["ai_generated"] is True
     assert (nothing.code, nothing.stdout) == (0, "")
+    assert (too_much.code, too_much.lines[-1]["code"]) == (1, "too-large")
     for refused in (no_text, no_words):
         assert (refused.code, refused.lines[-1]["code"]) == (1, "not-text")
 

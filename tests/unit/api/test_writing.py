@@ -17,6 +17,7 @@ from moltp2p.core.errors import LocalError
 from moltp2p.core.ids import parse_record_id, record_text
 from moltp2p.core.kinds import Kind, Post
 from moltp2p.core.record import Record
+from moltp2p.core.validate import Ruling
 from moltp2p.node.config import Config, Role
 from moltp2p.node.node import Node, open_node
 from moltp2p.testing.factories import TestAgent
@@ -276,7 +277,7 @@ async def test_an_export_read_elsewhere_is_the_same_records(
         "accept": 303,
         "ignore": 0,
         "reject": 0,
-        "malformed": 0,
+        "failed": 0,
     }
     for answer in answers:
         schemas.RulingOut.model_validate(answer, strict=True)
@@ -319,8 +320,23 @@ async def test_imported_records_are_judged_one_by_one(http: httpx.AsyncClient) -
         "accept": 2,
         "ignore": 1,
         "reject": 2,
-        "malformed": 3,
+        "failed": 3,
     }
+
+
+async def test_when_there_is_no_room_for_an_import_every_record_is_told(
+    http: httpx.AsyncClient, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> list[Ruling]:
+        raise LocalError("disk-full", "no room", "make room")
+
+    monkeypatch.setattr(node, "take", fail)
+    lines = [export_line(TestAgent("bob").incept().wire()), b"x"]
+
+    *answers, totals = await send_lines(http, "/import", lines)
+
+    assert [answer["code"] for answer in answers] == ["disk-full", "not-json"]
+    assert (totals["accept"], totals["failed"]) == (0, 2)
 
 
 async def test_an_export_that_meets_damage_says_so_in_its_last_line(
