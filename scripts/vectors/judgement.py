@@ -203,11 +203,30 @@ def _welcome() -> list[Case]:
         _accept("unknown-kind-with-body", _unknown_kind(b"not even CBOR"), alone),
         _accept("unknown-header-field", wire(fields(x=[{"y": b"z"}])), alone),
         _accept("unknown-origin-field", wire(mixed), alone),
+        _accept("eight-references", wire(_referring(8), None), alone),
+        _accept("labels-of-1-and-64", wire(_labelled()), alone),
+        _accept("body-of-no-bytes", _unknown_kind(b""), alone),
+        _accept(
+            "size-65536",
+            wire(fields(size=MAX_RECORD_BYTES), None),
+            Bench(),
+            "the most that a header may announce",
+            keep="header",
+        ),
         _accept("gap-in-seq", wire(fields(seq=1_000_000)), alone),
         _accept("fork", post({"text": "other"}), Bench(held=(parse(wire(fields())),))),
         _accept("record-65536", forge.of_size(MAX_RECORD_BYTES), alone),
         _accept("header-2048", forge.with_header_of(MAX_HEADER_BYTES), alone),
     ]
+
+
+def _referring(count: int) -> forge.Fields:
+    refs: forge.Fields = {f"role-{number}": OTHER for number in range(count)}
+    return bare(1_000, refs=refs, community="general")
+
+
+def _labelled() -> forge.Fields:
+    return fields(origin={"framework": "f", "model": "m" * 64})
 
 
 def _unknown_kind(body: bytes) -> bytes:
