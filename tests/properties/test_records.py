@@ -13,7 +13,7 @@ from moltp2p.core.author import Draft
 from moltp2p.core.kinds import Kind, Post, Profile, encode_body, parse_body
 from moltp2p.core.record import Origin, Record
 from moltp2p.core.topics import NetworkParams
-from moltp2p.core.validate import Bench, Road, judge
+from moltp2p.core.validate import Bench, Road, judge, judge_own
 from moltp2p.core.verdict import Verdict
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
 from tests.facts import facts
@@ -118,6 +118,24 @@ def test_what_an_author_writes_is_never_rejected(written: Record) -> None:
 
     assert ruling.verdict is not Verdict.REJECT, ruling
     assert ruling.code in {"ok", "key-unknown"}
+
+
+@given(authored(), st.sampled_from(["test-net", "other-net"]), st.booleans())
+def test_own_records_are_ruled_on_as_by_strangers(
+    written: Record, network: str, is_held: bool
+) -> None:
+    bench = Bench(NetworkParams(network), EPOCH_MS, Road.LOCAL)
+    alice = TestAgent("alice")
+    held = facts(alice.incept(), *([written] if is_held else []))
+
+    ours = judge_own(written, bench, held)
+    theirs = judge(written.wire(), bench, held)
+
+    assert (ours.verdict, ours.code, ours.keep) == (
+        theirs.verdict,
+        theirs.code,
+        theirs.keep,
+    )
 
 
 @given(authored(st.just(EPOCH_MS)))

@@ -33,5 +33,5 @@ def test_letters_of_other_scripts_are_refused(text: str) -> None:
 
 def test_a_huge_text_is_refused_unread() -> None:
     # base58 takes quadratic time, so that a megabyte of it would take hours.
-    assert code_of(lambda: parse_agent("did:key:z" + "1" * 10**6)) == "bad-agent"
+    assert code_of(lambda: parse_agent("did:key:z" + "z" * 10**6)) == "bad-agent"
     assert code_of(lambda: parse_record_id("b" + "a" * 10**6)) == "bad-record-id"
