@@ -67,12 +67,17 @@ class MuxedStream:
         # The bytes are ours now: cancelled between here and the caller, upstream's
         # `YamuxStream.read` loses them. The socket's own deadline bounds the write.
         with trio.CancelScope(shield=True):
-            await self._credit(len(data))
+            await self._credit()
         return data
 
-    async def _credit(self, count: int) -> None:
+    async def _credit(self) -> None:
+        """Open the window again once half of it was read, as go-yamux does.
+
+        Upstream does so at each read when told how much was read: a frame back for
+        each message, and a window that grows by what was credited twice.
+        """
         try:
-            await self._stream._auto_tune_and_send_window_update(bytes_read=count)  # noqa: SLF001
+            await self._stream._auto_tune_and_send_window_update(bytes_read=0)  # noqa: SLF001
         except BaseLibp2pError:
             return  # the connection is gone, which the next read will say
 
