@@ -164,7 +164,7 @@ class _Job(Generic[Answer]):
     def do(self, desk: Desk) -> None:
         try:
             self.answer = self.work(desk)
-        except UsageError as error:
+        except MoltError as error:  # ours to mend or this disk's; no other job's
             self.error = error
 
 
