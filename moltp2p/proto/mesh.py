@@ -104,9 +104,13 @@ class Mesh:
         """Return whether a peer that grafts itself is let in.
 
         A full mesh takes only peers that we dialled, so that inbound strangers
-        cannot take it over.
+        cannot take it over; and when it does little, peers better than most in it,
+        or those who squat there would keep the others out.
         """
-        return len(self.peers) < degrees.high or self._is_outbound(peer)
+        if len(self.peers) < degrees.high or self._is_outbound(peer):
+            return True
+        median = self._median()
+        return median < OPPORTUNISTIC_THRESHOLD and self._score(peer) > median
 
     def pick(self, candidates: list[PeerId], count: int) -> list[PeerId]:
         """Return up to `count` of the candidates, by chance."""
@@ -146,13 +150,16 @@ class Mesh:
         """
         if not self.peers:
             return []
-        median = sorted(map(self._score, self.peers))[len(self.peers) // 2]
+        median = self._median()
         if median >= OPPORTUNISTIC_THRESHOLD:
             return []
         better = [peer for peer in candidates if self._score(peer) > median]
         chosen = self.pick(better, count)
         self.add(chosen)
         return chosen
+
+    def _median(self) -> float:
+        return sorted(map(self._score, self.peers))[len(self.peers) // 2]
 
     def _surplus(self, degrees: Degrees) -> list[PeerId]:
         """Return whom to let go: all but D.
