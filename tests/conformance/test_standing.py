@@ -575,7 +575,7 @@ def test_an_honest_mesh_grows_back_among_squatters() -> None:
 
     swarm.beat(OPPORTUNISTIC_HEARTBEATS // 2)
     squatted = honest_links()
-    for beat in range(OPPORTUNISTIC_HEARTBEATS // 2 + 2):
+    for beat in range(OPPORTUNISTIC_HEARTBEATS // 2 + 4):  # past the first backoff
         for number in range(2):
             swarm.publish(honest[(beat + number) % 10], b"%d %d" % (beat, number))
         swarm.beat()
