@@ -1,0 +1,1 @@
+"""The parts of the simulator; `moltp2p.testing.simulator` puts them together."""
