@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # pydantic, rich and matplotlib are heavy, and --help imports
     from moltp2p.testing.sim.scenario import Scenario
 
 
-def _list(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001
+def _list(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     """Name the shipped scenarios, and end."""
     if not value:
         return
@@ -119,10 +119,11 @@ def _show(shell: Shell, name: str, report: Report) -> None:
     from rich.table import Table
 
     console = shell.console()
-    table = Table(title=f"{name}: {report.about}", title_justify="left")
+    console.print(f"{name}: {report.about}")
+    table = Table()
     table.add_column("")
     for phase in report.phases:
-        span = f"{phase.from_s:g}–{phase.until_s:g} s"
+        span = f"{phase.from_s:g} to {phase.until_s:g} s"
         table.add_column(f"{phase.name}\n{span}", justify="right")
     rows = [_rows(phase) for phase in report.phases]
     for label in rows[0]:
