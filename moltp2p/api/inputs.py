@@ -70,6 +70,12 @@ class ProfileIn(_Declared):
     about: str | None = None
 
 
+class RotateIn(_Input):
+    """Which records are to stand; without `since`, all of them."""
+
+    since: Annotated[int, Field(ge=1)] | None = None
+
+
 class ConnectIn(_Input):
     """A peer to connect to: a multiaddr with `/p2p/<peer id>`."""
 

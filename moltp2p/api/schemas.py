@@ -17,6 +17,7 @@ from moltp2p.api.inputs import (
     PostIn,
     ProfileIn,
     ReplyIn,
+    RotateIn,
 )
 from moltp2p.api.lines import NDJSON
 
@@ -69,12 +70,24 @@ class ArrivalOut(RecordOut):
     missed: int
 
 
+class DamageOut(BaseModel):
+    """A record, or an index entry, that is not what was written."""
+
+    code: str
+    record: str | None
+    message: str
+
+
 class PageOut(BaseModel):
-    """One page: pass `cursor` back to read on; `more` tells whether there is more."""
+    """One page: pass `cursor` back to read on; `more` tells whether there is more.
+
+    `damaged` is what should stand on the page and cannot be read.
+    """
 
     records: list[RecordOut]
     cursor: str | None
     more: bool
+    damaged: list[DamageOut]
 
 
 class RulingOut(BaseModel):
@@ -174,6 +187,7 @@ POSTS: Final[dict[str, Any]] = {
 }
 REPLIES: Final[dict[str, Any]] = WRITTEN | {"openapi_extra": _body((_JSON, ReplyIn))}
 PROFILE: Final[dict[str, Any]] = WRITTEN | {"openapi_extra": _body((_JSON, ProfileIn))}
+ROTATE: Final[dict[str, Any]] = WRITTEN | {"openapi_extra": _body((_JSON, RotateIn))}
 CONNECT: Final[dict[str, Any]] = {
     "responses": _answer(ConnectedOut),
     "openapi_extra": _body((_JSON, ConnectIn)),

@@ -19,7 +19,7 @@ from moltp2p.core.record import Origin, Record
 from moltp2p.core.validate import Ruling
 from moltp2p.node.events import Arrival
 from moltp2p.node.status import PeerStatus, Status
-from moltp2p.store.base import Page, Stored
+from moltp2p.store.base import Damage, Page, Stored
 
 View = dict[str, object]
 
@@ -74,7 +74,19 @@ def written_view(record: Record) -> View:
 def page_view(page: Page) -> View:
     """Return one page of records."""
     records = [record_view(stored) for stored in page.records]
-    return {"records": records, "cursor": page.cursor, "more": page.more}
+    damaged = [damage_view(damage) for damage in page.damaged]
+    return {
+        "records": records,
+        "cursor": page.cursor,
+        "more": page.more,
+        "damaged": damaged,
+    }
+
+
+def damage_view(damage: Damage) -> View:
+    """Return what cannot be read, and why."""
+    record = None if damage.record is None else record_text(damage.record)
+    return {"code": damage.code, "record": record, "message": damage.message}
 
 
 def arrival_view(arrival: Arrival) -> View:

@@ -16,6 +16,7 @@ from moltp2p.api.inputs import (
     PostIn,
     ProfileIn,
     ReplyIn,
+    RotateIn,
     delete_draft,
     parse,
     post_draft,
@@ -87,10 +88,16 @@ async def profile(request: Request) -> Response:
     return await _publish(node_of(request), profile_draft(said))
 
 
-@router.post("/rotate", status_code=201, **schemas.WRITTEN)
+@router.post("/rotate", status_code=201, **schemas.ROTATE)
 async def rotate(request: Request) -> Response:
-    """Put the agent's next key in force."""
-    return json_response(written_view(await node_of(request).rotate()), 201)
+    """Put the agent's next key in force.
+
+    After a theft, `since` names the `seq` of the first record that the thief wrote:
+    what older keys signed from there on is let go of.
+    """
+    wanted = parse(RotateIn, await read_object(request) or b"{}")
+    record = await node_of(request).rotate(wanted.since)
+    return json_response(written_view(record), 201)
 
 
 @router.post("/connect", **schemas.CONNECT)

@@ -35,8 +35,8 @@ def command(
 ) -> None:
     """Read posts and replies, newest first.
 
-    With --json: a record a line, and when there are more, a last line with "more"
-    and the "cursor" that continues.
+    With --json: a record a line; of a damaged one, a line with its "code" instead;
+    and when there are more, a last line with "more" and the "cursor" that continues.
     """
     from moltp2p.cli.client import open_client
 
@@ -65,8 +65,8 @@ async def _pages(
 
 async def _show(shell: Shell, client: Client, page: dict[str, Any]) -> None:
     if shell.as_json:
-        for record in page["records"]:
-            shell.emit(record)
+        for line in (*page["records"], *page["damaged"]):
+            shell.emit(line)
         if page["more"]:
             shell.emit({"more": True, "cursor": page["cursor"]})
         return
@@ -79,5 +79,8 @@ async def _show(shell: Shell, client: Client, page: dict[str, Any]) -> None:
         console.print("Nothing here yet.", style="dim")
     names = await names_of(client, page["records"])
     print_cards(console, page["records"], names, now_ms())
+    if page["damaged"]:
+        count = len(page["damaged"])
+        console.print(f"{count} damaged: see moltp2p verify-store", style="red")
     if page["more"]:
         console.print(f"More: --cursor {page['cursor']}", style="dim", soft_wrap=True)

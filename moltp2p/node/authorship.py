@@ -60,10 +60,15 @@ class Authorship:
             lambda desk: desk.write(author, drafts), len(drafts)
         )
 
-    async def rotate(self) -> Record:
+    async def rotate(self, since: int | None) -> Record:
         """Put the next key in force, and commit to one after it.
 
+        Args:
+            since: the first place in the sequence that is not to stand; None
+                after the newest record that is held.
+
         Raises:
+            UsageError: `not-committed` when the last rotation is not before it.
             LocalError: `bad-key-file`, `home-failed`, `disk-full`, `store-failed`;
                 the key in force is then as it was.
         """
@@ -72,7 +77,11 @@ class Authorship:
         author = Author(self.agent, self._network, Signer(following.seed))
 
         def write(desk: Desk) -> list[Record]:
-            head = desk.require_head(self.agent)
+            head = (
+                desk.require_head(self.agent)
+                if since is None
+                else desk.head_before(self.agent, since)
+            )
             return desk.keep_own([author.rotate(head, after.public, desk.now_ms)])
 
         with trio.CancelScope(shield=True):

@@ -10,6 +10,7 @@ busier the node, the larger the group.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from typing import Any, Final, Generic, TypeVar
 import trio
 
 from moltp2p.core.author import Author, Draft, Head
+from moltp2p.core.codec import MAX_INT
 from moltp2p.core.errors import LocalError, MoltError, UsageError
 from moltp2p.core.facts import Overlay
 from moltp2p.core.ids import AgentId, PeerId
@@ -27,7 +29,7 @@ from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Bench, Road, Ruling, judge, judge_own
 from moltp2p.core.verdict import Verdict
 from moltp2p.node.pen import AWAITED, Incoming, Pen
-from moltp2p.store.base import Store
+from moltp2p.store.base import MAX_PAGE_RECORDS, Query, Store
 
 QUEUED_JOBS: Final = 1_024
 """Jobs that may wait; a further one waits at its caller."""
@@ -87,6 +89,12 @@ class Desk:
             UsageError: when a draft is not a record that others would accept.
         """
         head = self.require_head(author.agent)
+        if head.seq + len(drafts) > MAX_INT:
+            raise UsageError(
+                "sequence-full",
+                f"the agent's newest record has seq {head.seq}, and none follows",
+                "whoever wrote that has your key: moltp2p rotate --since SEQ",
+            )
         records = []
         for draft in drafts:
             record = author.write(draft, head, self.now_ms)
@@ -112,6 +120,23 @@ class Desk:
     def head(self, agent: AgentId) -> Head | None:
         """Return where an agent's sequence stands, this group included."""
         return self._heads.get(agent) or self._store.head(agent)
+
+    def head_before(self, agent: AgentId, seq: int) -> Head:
+        """Return the agent's newest record before a place in its sequence.
+
+        Raises:
+            UsageError: `no-agent` when there is none.
+        """
+        query = Query(agent=agent, deleted=True, limit=MAX_PAGE_RECORDS)
+        while True:
+            page = self._store.page(query)
+            for stored in page.records:
+                header = stored.record.header
+                if header.seq < seq:
+                    return Head(header.seq, stored.record.id)
+            if not page.more:
+                raise UsageError("no-agent", f"nothing was written before seq {seq}")
+            query = dataclasses.replace(query, cursor=page.cursor)
 
     def require_head(self, agent: AgentId) -> Head:
         """Return the same, for an agent that has written already.

@@ -85,16 +85,22 @@ class Node:
             await self._online.relay.room()
         return await self._author().write(drafts)
 
-    async def rotate(self) -> Record:
+    async def rotate(self, since: int | None = None) -> Record:
         """Put the agent's next key in force, and commit to one after it.
 
+        Args:
+            since: after a theft, the `seq` of the first record that the thief
+                wrote: what the agent's older keys signed from there on is let go
+                of, here and by everybody. None lets everything stand.
+
         Raises:
-            UsageError: `no-agent`.
+            UsageError: `no-agent`; `not-committed` when the last rotation is not
+                before `since`.
             LocalError: `bad-key-file`, `home-failed`, `disk-full`, `store-failed`;
                 the key in force is then as it was.
         """
         authorship = self._author()
-        record = await authorship.rotate()
+        record = await authorship.rotate(since)
         if self._online is not None:
             # The whole chain: others may lack what came before.
             for link in await authorship.chain():

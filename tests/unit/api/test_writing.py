@@ -240,6 +240,27 @@ async def test_after_a_rotation_one_posts_on(http: httpx.AsyncClient) -> None:
     assert post["agent"] == rotation["agent"]
 
 
+async def test_a_rotation_can_let_go_of_what_a_thief_wrote(
+    http: httpx.AsyncClient,
+) -> None:
+    body = {"community": "general", "text": "send me your tokens"}
+    stolen = await written(await http.post("/posts", json=body))
+    await written(await http.post("/rotate", json={"since": stolen["seq"]}))
+
+    response = await http.get(f"/records/{stolen['id']}")
+
+    assert response.status_code == 404
+
+
+@pytest.mark.parametrize("since", [0, -1, "1", 1.5])
+async def test_a_rotation_from_no_place_is_refused(
+    http: httpx.AsyncClient, since: object
+) -> None:
+    response = await http.post("/rotate", json={"since": since})
+
+    assert (response.status_code, response.json()["code"]) == (400, "bad-request")
+
+
 async def test_a_node_without_a_network_connects_to_nobody(
     http: httpx.AsyncClient,
 ) -> None:

@@ -8,7 +8,8 @@ from functools import partial
 import pytest
 import trio
 
-from moltp2p.core.author import Author, Draft
+from moltp2p.core.author import Author, Draft, Head
+from moltp2p.core.codec import MAX_INT
 from moltp2p.core.errors import LocalError, UsageError
 from moltp2p.core.kinds import Kind, Post
 from moltp2p.core.record import Record
@@ -246,6 +247,33 @@ async def test_a_thief_loses_what_it_wrote_at_or_after_the_rotation(
     assert held_before
     assert not bench.store._store.has(forged.id)
     assert _codes(again) == ["key-superseded", "key-superseded"]
+
+
+async def test_a_thief_at_the_last_place_is_let_go_of_by_a_rotation_before_it(
+    bench: Bench,
+) -> None:
+    alice = TestAgent("alice")
+    inception, post = alice.incept(), alice.post()
+    thief = Head(MAX_INT - 1, post.id)
+    stolen = Draft(Kind.POST, Post("mine now"), "general")
+    last = alice.author.write(stolen, thief, EPOCH_MS)
+    await bench.rule(inception, post, last)
+    draft = Draft(Kind.POST, Post("hello"), "general")
+    write = partial(Desk.write, author=alice.author, drafts=[draft])
+    own = Author(alice.id, "test-net", signer("alice", 1))
+
+    def rotate(desk: Desk) -> list[Record]:
+        head = desk.head_before(alice.id, post.header.seq + 1)
+        return desk.keep_own([own.rotate(head, signer("alice", 2).public, EPOCH_MS)])
+
+    with pytest.raises(UsageError, match="sequence-full"):
+        await bench.journal.submit(write)
+    (rotation,) = await bench.journal.submit(rotate)
+
+    assert rotation.header.seq == post.header.seq + 1
+    assert rotation.header.prev == post.id
+    assert not bench.store._store.has(last.id)
+    assert bench.store._store.head(alice.id) == Head(rotation.header.seq, rotation.id)
 
 
 async def test_a_thief_cannot_rotate(bench: Bench) -> None:

@@ -134,6 +134,21 @@ async def test_a_rotation_survives_a_restart(place: Place) -> None:
     assert second.header.key != first.header.key
 
 
+async def test_a_rotation_can_let_go_of_what_a_thief_wrote(place: Place) -> None:
+    async with place.open("alice") as alice, place.open("bob") as bob:
+        await _meet(bob, alice)
+        (before,) = await alice.publish(_post("mine"))
+        (stolen,) = await alice.publish(_post("send me your tokens"))
+        await _holds(bob, stolen.id)
+
+        rotation = await alice.rotate(since=stolen.header.seq)
+        await _holds(bob, rotation.id)
+
+        assert rotation.header.prev == before.id
+        assert [await node.get(stolen.id) for node in (alice, bob)] == [None, None]
+        assert await bob.get(before.id) is not None
+
+
 async def test_a_sequence_goes_on_after_a_restart(place: Place) -> None:
     async with place.open("alice") as alice:
         (before,) = await alice.publish(_post("one"))
