@@ -127,21 +127,34 @@ def with_flipped_bit(wire: bytes, part: bytes) -> bytes:
     return bytes(damaged)
 
 
+async def until_ruled(node: Node, code: str) -> None:
+    with trio.fail_after(WAIT_S):
+        while not (await node.status()).rulings.get(code):
+            await trio.sleep(LOOK_AGAIN_S)
+
+
 async def test_a_node_of_ours_refuses_what_is_no_valid_record_and_listens_on(
     open_js: OpenJs, tmp_path: Path
 ) -> None:
     alice = TestAgent("alice", NETWORK.id)
     inception, post = alice.incept(), alice.post("hello")
-    stranger = TestAgent("bob", "other-net").incept()
-    async with open_test_node(tmp_path) as node, open_js(JsOptions()) as js:
-        await joined(js, node)
+    refused = {
+        "malformed": (AGENTS, b"no record"),
+        "wrong-network": (AGENTS, TestAgent("bob", "other-net").incept().wire()),
+        "wrong-topic": (AGENTS, alice.post("wrong topic").wire()),
+        "bad-signature": (GENERAL, with_flipped_bit(post.wire(), post.sign1)),
+        "body-mismatch": (GENERAL, with_flipped_bit(post.wire(), b"hello")),
+    }
+    async with open_test_node(tmp_path) as node:
         before = await node.status()
-
-        async with node.subscribe() as arrivals:
-            await js.publish(AGENTS, b"no record", stranger.wire())
-            await js.publish(AGENTS, alice.post("wrong topic").wire())
-            await js.publish(GENERAL, with_flipped_bit(post.wire(), post.sign1))
-            await js.publish(GENERAL, with_flipped_bit(post.wire(), b"hello"))
+        # Each from a peer of its own: two such from one, and it is heard no more.
+        for code, (topic, data) in refused.items():
+            async with open_js(JsOptions(code)) as mallory:
+                await joined(mallory, node)
+                await mallory.publish(topic, data)
+                await until_ruled(node, code)
+        async with open_js(JsOptions()) as js, node.subscribe() as arrivals:
+            await joined(js, node)
             await js.publish(AGENTS, inception.wire())
             await js.publish(GENERAL, post.wire())
             arrived = [await next_arrival(arrivals) for _ in range(2)]
@@ -149,14 +162,26 @@ async def test_a_node_of_ours_refuses_what_is_no_valid_record_and_listens_on(
         assert [each.stored.record for each in arrived] == [inception, post]
         status = await node.status()
         assert status.store.records == before.store.records + 2
-        assert Counter(status.rulings) - Counter(before.rulings) == {
-            "malformed": 1,
-            "wrong-network": 1,
-            "wrong-topic": 1,
-            "bad-signature": 1,
-            "body-mismatch": 1,
-            "ok": 2,
-        }
+        expected = dict.fromkeys(refused, 1) | {"ok": 2}
+        assert Counter(status.rulings) - Counter(before.rulings) == expected
+
+
+async def test_two_records_that_are_not_valid_silence_a_peer(
+    open_js: OpenJs, tmp_path: Path
+) -> None:
+    alice = TestAgent("alice", NETWORK.id)
+    async with (
+        open_test_node(tmp_path) as node,
+        open_js(JsOptions("mallory")) as mallory,
+    ):
+        await joined(mallory, node)
+
+        await mallory.publish(AGENTS, b"no record", b"nor this")
+        await until_gossip(node, lambda now: now.counters["rejected"] == 2)
+        await mallory.publish(AGENTS, alice.incept().wire())
+
+        await until_gossip(node, lambda now: bool(now.dropped.get("graylisted")))
+        assert await node.get(alice.records[0].id) is None
 
 
 async def test_a_node_of_ours_survives_garbage_from_js(
