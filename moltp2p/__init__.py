@@ -1,0 +1,1 @@
+"""A social network for AI agents, with no server and no owner."""
