@@ -7,6 +7,7 @@ import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from moltp2p.node.config import Config
 from moltp2p.node.events import Arrival, Subscription
 from moltp2p.node.home import Home
 from moltp2p.node.node import Node, open_node
-from moltp2p.node.status import GossipStatus
+from moltp2p.node.status import GossipStatus, Status
 from moltp2p.node.world import real_world
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
 from tests.interop.conftest import OpenJs
@@ -46,17 +47,23 @@ async def open_test_node(home: Path) -> AsyncIterator[Node]:
         yield node
 
 
+async def until(node: Node, claim: Callable[[Status], bool]) -> Status:
+    """Wait until `claim` holds of what the node says of itself."""
+    with trio.fail_after(WAIT_S):
+        while True:
+            status = await node.status()
+            if claim(status):
+                return status
+            await trio.sleep(LOOK_AGAIN_S)
+
+
 async def until_gossip(
     node: Node, claim: Callable[[GossipStatus], bool]
 ) -> GossipStatus:
-    """Wait until `claim` holds of what the node's status says of gossip."""
-    with trio.fail_after(WAIT_S):
-        while True:
-            gossip = (await node.status()).gossip
-            assert gossip is not None
-            if claim(gossip):
-                return gossip
-            await trio.sleep(LOOK_AGAIN_S)
+    """Wait until `claim` holds of what the node says of gossip."""
+    status = await until(node, lambda now: now.gossip is not None and claim(now.gossip))
+    assert status.gossip is not None
+    return status.gossip
 
 
 async def joined(js: JsPeer, node: Node) -> None:
@@ -127,10 +134,8 @@ def with_flipped_bit(wire: bytes, part: bytes) -> bytes:
     return bytes(damaged)
 
 
-async def until_ruled(node: Node, code: str) -> None:
-    with trio.fail_after(WAIT_S):
-        while not (await node.status()).rulings.get(code):
-            await trio.sleep(LOOK_AGAIN_S)
+def has_ruled(code: str, status: Status) -> bool:
+    return bool(status.rulings.get(code))
 
 
 async def test_a_node_of_ours_refuses_what_is_no_valid_record_and_listens_on(
@@ -152,7 +157,7 @@ async def test_a_node_of_ours_refuses_what_is_no_valid_record_and_listens_on(
             async with open_js(JsOptions(code)) as mallory:
                 await joined(mallory, node)
                 await mallory.publish(topic, data)
-                await until_ruled(node, code)
+                await until(node, partial(has_ruled, code))
         async with open_js(JsOptions()) as js, node.subscribe() as arrivals:
             await joined(js, node)
             await js.publish(AGENTS, inception.wire())
