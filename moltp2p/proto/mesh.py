@@ -109,6 +109,8 @@ class Mesh:
         """
         if len(self.peers) < degrees.high or self._is_outbound(peer):
             return True
+        if not self.peers:
+            return False
         median = self._median()
         return median < OPPORTUNISTIC_THRESHOLD and self._score(peer) > median
 

@@ -78,6 +78,16 @@ def test_a_graft_of_an_unknown_topic_is_ignored() -> None:
     assert lone.drops() == {"graft-not-joined": 1}
 
 
+def test_a_graft_is_refused_where_no_mesh_is_wanted_at_all() -> None:
+    none = Degrees(0, 0, 0, 0, 0)
+    lone = LoneRouter(BOB, settings=GossipSettings(none, none))
+
+    lone.hear(BOB, GRAFT)
+
+    assert lone.router.mesh(TOPIC) == []
+    assert lone.drops() == {"graft-mesh-full": 1}
+
+
 def test_a_graft_without_a_subscription_is_ignored() -> None:
     lone = LoneRouter()
     lone.tell(PeerJoined(BOB, MESHSUB_1_1, outbound=False))
