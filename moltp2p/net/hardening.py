@@ -9,17 +9,27 @@ by not running them: `net/switch.py` and `net/host.py` stand in their place.
 from __future__ import annotations
 
 import socket
+import struct
 from typing import TYPE_CHECKING, Final
 
 import trio
 from libp2p.io.abc import ReadWriteCloser
 from libp2p.io.exceptions import ConnectionClosedError
-from libp2p.stream_muxer.yamux.yamux import Yamux
+from libp2p.security.secure_session import SecureSession
+from libp2p.stream_muxer.yamux.yamux import (
+    FLAG_ACK,
+    TYPE_PING,
+    TYPE_WINDOW_UPDATE,
+    YAMUX_HEADER_FORMAT,
+    Yamux,
+)
 
 from moltp2p.core.errors import PeerError
 from moltp2p.proto.address import Endpoint, parse_ip
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from libp2p.abc import ISecureConn
     from libp2p.peer.id import ID
     from libp2p.stream_muxer.yamux.yamux import YamuxStream
@@ -40,6 +50,11 @@ the default would be a quarter of an hour."""
 STREAM_BUFFER_BYTES: Final = 512 * 1024
 """Kept unread for one stream. The window is 256 KiB; upstream grants up to half as
 much again, by counting a read twice (`_auto_tune_and_send_window_update`)."""
+
+# SPEC 04: "more than 2,097,152 bytes"
+UNREAD_BYTES: Final = 2_097_152
+"""Kept unread for all streams of a connection. Each stream has a window of its own,
+so that 64 of them entitle a peer to more memory than a stranger should hold."""
 
 
 class BoundedSocket(ReadWriteCloser):
@@ -134,28 +149,112 @@ class BoundedSocket(ReadWriteCloser):
 class _Unread(bytearray):
     """What arrived on one stream and was not read yet, bounded."""
 
+    def __init__(self, buffers: _Buffers) -> None:
+        super().__init__()
+        self._buffers = buffers
+
     def extend(self, data: bytes) -> None:  # type: ignore[override]
+        # TooSlowError is the one exception on which upstream's read loop hangs up.
         if len(self) + len(data) > STREAM_BUFFER_BYTES:
-            # The one exception on which upstream's read loop hangs up.
             raise trio.TooSlowError("the peer ignores the receive window")
+        if self._buffers.unread_bytes + len(data) > UNREAD_BYTES:
+            raise trio.TooSlowError("the peer fills too many streams at once")
         super().extend(data)
 
 
 class _Buffers(dict[int, bytearray]):
+    @property
+    def unread_bytes(self) -> int:
+        return sum(map(len, self.values()))
+
     def __setitem__(self, stream_id: int, buffer: bytearray) -> None:
-        super().__setitem__(stream_id, _Unread(buffer))
+        unread = _Unread(self)
+        unread += buffer
+        super().__setitem__(stream_id, unread)
+
+
+class _Held:
+    """The connection as yamux's read loop sees it: it holds answers back.
+
+    Yamux answers a ping, and a new stream, from within its read loop. Sent at once,
+    each answer of 12 bytes is a Noise message and a system call of its own. Here
+    they go with the next frame that is written, and at the latest when the loop
+    would wait for the peer: whoever sends 5,000 pings at once gets one answer.
+
+    Args:
+        secured: the connection.
+        flush: sends what is held back, by calling `write` in its turn.
+    """
+
+    def __init__(
+        self, secured: ISecureConn, flush: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._secured = secured
+        self._flush = flush
+        self._answers = b""
+
+    def hold(self, answer: bytes) -> None:
+        """Let `answer` be sent later."""
+        self._answers += answer
+
+    async def read(self, n: int) -> bytes:
+        """Return exactly `n` bytes, or fewer at the end of the connection."""
+        if self._answers and _decrypted(self._secured) < n:
+            await self._flush()
+        return await self._secured.read(n)
+
+    async def write(self, data: bytes) -> None:
+        """Send what was held back, and then `data`."""
+        answers, self._answers = self._answers, b""
+        if answers or data:
+            await self._secured.write(answers + data)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._secured.close()
+
+
+def _decrypted(secured: ISecureConn) -> int:
+    """Return how many bytes can be read without waiting for the peer."""
+    if isinstance(secured, SecureSession):
+        return secured.high_watermark - secured.low_watermark
+    return 0
+
+
+ANSWERS: Final = frozenset({(TYPE_PING, FLAG_ACK), (TYPE_WINDOW_UPDATE, FLAG_ACK)})
+"""Frames that only yamux's read loop writes."""
 
 
 class BoundedYamux(Yamux):
     """Yamux whose receive window is enforced.
 
     C4: upstream only logs a peer that sends beyond the window, and buffers all
-    of it (`yamux.py:1542`).
+    of it (`yamux.py:1542`). It also reads 16 MiB of one frame before it looks for
+    the stream that they are for (`yamux.py:1254`).
     """
 
     def __init__(self, secured: ISecureConn, peer: ID, *, outbound: bool) -> None:
         super().__init__(secured, peer, is_initiator=outbound)
+        self._held = _Held(secured, self._flush)
+        self.secured_conn = self._held  # type: ignore[assignment]
         self.stream_buffers = _Buffers()
+
+    async def _write_frame(self, data: bytes) -> None:
+        _, kind, flags, _, _ = struct.unpack_from(YAMUX_HEADER_FORMAT, data)
+        if (kind, flags) in ANSWERS:
+            self._held.hold(data)
+            await trio.lowlevel.checkpoint()
+        else:
+            await super()._write_frame(data)
+
+    async def _flush(self) -> None:
+        async with self._write_lock:
+            await self._held.write(b"")
+
+    async def _read_data_body(self, length: int) -> bytes:
+        if length > STREAM_BUFFER_BYTES:
+            raise trio.TooSlowError("a frame larger than any window")
+        return await super()._read_data_body(length)
 
 
 def keep_window(stream: YamuxStream) -> None:

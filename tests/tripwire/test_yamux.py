@@ -67,6 +67,19 @@ async def test_c4_the_receive_window_is_not_enforced() -> None:
         mended("C4, the receive window", "BoundedYamux in net/hardening.py")
 
 
+async def test_c4_one_frame_may_fill_the_memory() -> None:
+    """Sixteen megabytes are read before anybody asks for which stream they are."""
+    yamux = Yamux(Fake(header(TYPE_DATA, 0, 77, 2**24) + bytes(2**20)), None)  # type: ignore[arg-type]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(yamux.start)
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        is_waiting = not yamux.is_closed
+        nursery.cancel_scope.cancel()
+
+    if not is_waiting:
+        mended("C4, the size of a frame", "_read_data_body in net/hardening.py")
+
+
 async def test_a_reset_looks_like_an_end() -> None:
     rst = header(TYPE_WINDOW_UPDATE, 8, 1, 0)
     yamux = Yamux(Fake(header(TYPE_WINDOW_UPDATE, FLAG_SYN, 1, 0) + rst), None)  # type: ignore[arg-type]
