@@ -12,7 +12,6 @@ import errno
 import logging
 import socket
 from contextlib import ExitStack, asynccontextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import psutil
@@ -31,7 +30,7 @@ from moltp2p.core.ids import PublicKey
 from moltp2p.net.base import ConnectionLimits
 from moltp2p.net.connection import LibP2PConnection
 from moltp2p.net.hardening import BoundedSocket
-from moltp2p.net.identify import IDENTIFY, PING, identify, ping
+from moltp2p.net.identify import IDENTIFY, PING, Introduction, ping
 from moltp2p.net.switch import open_switch
 from moltp2p.proto.address import (
     Address,
@@ -50,7 +49,7 @@ if TYPE_CHECKING:
     from libp2p.abc import ISecureConn
 
     from moltp2p.core.ids import PeerId
-    from moltp2p.net.base import FaultHandler, Network, Stream
+    from moltp2p.net.base import FaultHandler, Network
     from moltp2p.net.switch import Switch
 
 BACKLOG: Final = 128
@@ -286,7 +285,8 @@ async def open_host(
     ):
         transport = TcpTransport(seed, switch)
         switch.transport = transport
-        switch.handle(IDENTIFY, partial(_identify, key, transport, switch))
+        us = Introduction(key, transport.endpoints, lambda: switch.protocols)
+        switch.handle(IDENTIFY, us.serve)
         switch.handle(PING, ping)
         await transport.listen(endpoints)
         if endpoints:
@@ -295,10 +295,3 @@ async def open_host(
             yield switch
         finally:
             transport.stop()
-
-
-async def _identify(
-    key: PublicKey, transport: TcpTransport, switch: Switch, stream: Stream
-) -> None:
-    endpoints = [str(endpoint) for endpoint in transport.endpoints()]
-    await identify(stream, key, endpoints, switch.protocols)

@@ -212,6 +212,21 @@ async def test_streams_left_unclosed_do_not_pile_up(victim: Network) -> None:
         assert len(left) <= LIMITS.streams_per_peer + 10
 
 
+async def test_whoever_asks_too_often_who_we_are_is_told_nothing(
+    victim: Network,
+) -> None:
+    async with open_host(b"f" * 32, []) as friend:
+        await friend.dial(victim.addresses()[0])
+        answers = []
+        for _ in range(12):
+            stream = await friend.open_stream(victim.peer_id, [IDENTIFY])
+            answers.append(await stream.receive_some(8192))
+            await stream.close()
+
+    assert all(answers[:8])
+    assert answers[8:] == [b""] * 4
+
+
 async def never_read(stream: Stream) -> None:
     await trio.sleep_forever()
 
