@@ -25,6 +25,7 @@ from moltp2p.proto.address_book import (
     AddressStatus,
 )
 from moltp2p.proto.peer_exchange import (
+    ANSWER_FACTOR,
     MAX_MESSAGE_BYTES,
     PROTOCOL,
     Ask,
@@ -193,8 +194,8 @@ class Discovery:
         """Serve one ask."""
         data = await FrameReader(stream, MAX_MESSAGE_BYTES).receive(EXCHANGE_S)
         ask = decode_ask(data)
-        peers = self._offer(stream.peer, ask)
-        await FrameWriter(stream, MAX_MESSAGE_BYTES).send(encode_answer(peers))
+        answer = encode_answer(self._offer(stream.peer, ask), ANSWER_FACTOR * len(data))
+        await FrameWriter(stream, MAX_MESSAGE_BYTES).send(answer)
         self._changed.set()
 
     def _offer(self, peer: PeerId, ask: Ask) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +13,8 @@ from moltp2p.proto.address_book import MAX_OFFERED, MAX_PER_PEER
 
 PROTOCOL: Final = "/moltp2p/peers/1.0.0"  # SPEC 04: "/moltp2p/peers/1.0.0"
 MAX_MESSAGE_BYTES: Final = 8_192  # SPEC 04: "a frame of at most 8,192 bytes"
+ASK_BYTES: Final = 768  # SPEC 04: "make its ask 768 bytes long"
+ANSWER_FACTOR: Final = 5  # SPEC 04: "more than 5 times the bytes of the ask"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,11 @@ class Ask:
 
 
 def encode_ask(ask: Ask) -> bytes:
-    """Return the bytes of an ask."""
-    return encode({"ip4": list(ask.ip4), "ip6": list(ask.ip6)})
+    """Return the bytes of an ask, as long as it takes to get a whole answer."""
+    fields = {"ip4": list(ask.ip4), "ip6": list(ask.ip6)}
+    bare = encode(fields | {"pad": b""})
+    # The length of the padding takes three bytes, and that of none took one.
+    return encode(fields | {"pad": bytes(ASK_BYTES - len(bare) - 2)})
 
 
 def decode_ask(data: bytes) -> Ask:
@@ -42,9 +48,12 @@ def decode_ask(data: bytes) -> Ask:
     return Ask(_ports(fields.get("ip4")), _ports(fields.get("ip6")))
 
 
-def encode_answer(addresses: list[str]) -> bytes:
-    """Return the bytes of an answer."""
-    return encode({"peers": addresses})
+def encode_answer(addresses: Sequence[str], max_bytes: int) -> bytes:
+    """Return the bytes of an answer, with as many of the addresses as fit."""
+    answer = encode({"peers": list(addresses)})
+    if len(answer) > max_bytes and addresses:
+        return encode_answer(addresses[:-1], max_bytes)
+    return answer
 
 
 def decode_answer(data: bytes) -> list[str]:

@@ -18,7 +18,12 @@ from moltp2p.core.codec import Value, encode
 from moltp2p.core.ids import PeerId, PublicKey
 from moltp2p.proto.address import parse_address, peer_id_of
 from moltp2p.proto.framing import encode_frame
-from moltp2p.proto.peer_exchange import Ask, encode_answer, encode_ask
+from moltp2p.proto.peer_exchange import (
+    MAX_MESSAGE_BYTES,
+    Ask,
+    encode_answer,
+    encode_ask,
+)
 from scripts.vectors.form import Case, spell
 
 KEY: Final = PublicKey(
@@ -181,11 +186,14 @@ def _stream(wire: bytes) -> dict[str, object]:
 
 def _exchange_cases() -> list[Case]:
     ask = encode_ask(Ask((4001, 4002), ()))
+    bare_ask = encode({"ip4": [], "ip6": []})
     later_ask = encode({"ip4": [4001], "ip6": [], "quic": [4001]})
-    answer = encode_answer(NEIGHBOURS[:2])
-    unknown = encode_answer(["/ip4/9.0.0.1/udp/1/quic-v1", NEIGHBOURS[1]])
+    answer = _answer(NEIGHBOURS[:2])
+    unknown = _answer(["/ip4/9.0.0.1/udp/1/quic-v1", NEIGHBOURS[1]])
     told = [
-        _case("ask", "ask", ask.hex(), output={"ip4": [4001, 4002], "ip6": []}),
+        _case("ask", "ask", spell(ask), output={"ip4": [4001, 4002], "ip6": []}),
+        _case("ask-bare", "ask", bare_ask.hex(), "gets 55 bytes, which is no address")
+        | {"output": {"ip4": [], "ip6": []}},
         _case("ask-unknown-field", "ask", later_ask.hex())
         | {"output": {"ip4": [4001], "ip6": []}},
         _case("answer", "answer", answer.hex(), output=NEIGHBOURS[:2]),
@@ -193,10 +201,14 @@ def _exchange_cases() -> list[Case]:
         | {"output": NEIGHBOURS[1:2]},
     ]
     believed = [
-        _case(name, "believe", _told(ip, encode_answer(NEIGHBOURS)), note, output=some)
+        _case(name, "believe", _told(ip, _answer(NEIGHBOURS)), note, output=some)
         for name, (ip, some, note) in BELIEFS.items()
     ]
     return told + believed + _bad_messages()
+
+
+def _answer(addresses: list[str]) -> bytes:
+    return encode_answer(addresses, MAX_MESSAGE_BYTES)
 
 
 def _told(ip: str, answer: bytes) -> dict[str, str]:

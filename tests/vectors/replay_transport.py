@@ -11,6 +11,7 @@ from moltp2p.proto.address import parse_ip, peer_id_of
 from moltp2p.proto.address_book import AddressBook
 from moltp2p.proto.framing import FrameDecoder, encode_frame
 from moltp2p.proto.peer_exchange import (
+    MAX_MESSAGE_BYTES,
     decode_answer,
     decode_ask,
     encode_answer,
@@ -44,8 +45,8 @@ def frames(given: dict[str, Any]) -> Outcome:
     return {"output": found}
 
 
-def ask(given: str) -> Outcome:
-    data = bytes.fromhex(given)
+def ask(given: object) -> Outcome:
+    data = read(given)
     message = decode_ask(data)
     assert decode_ask(encode_ask(message)) == message
     return {"output": {"ip4": list(message.ip4), "ip6": list(message.ip6)}}
@@ -53,7 +54,7 @@ def ask(given: str) -> Outcome:
 
 def answer(given: str) -> Outcome:
     addresses = decode_answer(bytes.fromhex(given))
-    assert encode_answer(addresses).hex() == given
+    assert encode_answer(addresses, MAX_MESSAGE_BYTES).hex() == given
     return {"output": addresses}
 
 

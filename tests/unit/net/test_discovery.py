@@ -20,7 +20,7 @@ from moltp2p.net.memory import MemoryHub, memory_peer_id, open_memory_network
 from moltp2p.net.streams import FrameReader, FrameWriter
 from moltp2p.proto.address import Address, Endpoint, parse_ip
 from moltp2p.proto.address_book import DialState
-from moltp2p.proto.peer_exchange import PROTOCOL
+from moltp2p.proto.peer_exchange import PROTOCOL, Ask, encode_ask
 
 HOME = Endpoint(parse_ip("10.9.9.9"), 4001)
 BOOT = str(Address(HOME, memory_peer_id(b"boot")))
@@ -237,7 +237,7 @@ async def test_a_flood_of_asks_gets_nothing_more(autojump_clock: MockClock) -> N
         answers = []
         for _ in range(3):
             stream = await mallory.open_stream(boot.network.peer_id, [PROTOCOL])
-            await FrameWriter(stream, 8192).send(encode({"ip4": [], "ip6": []}))
+            await FrameWriter(stream, 8192).send(encode_ask(Ask((), ())))
             answers.append(await FrameReader(stream, 8192).receive())
             await stream.close()
 

@@ -10,6 +10,9 @@ from moltp2p.core.codec import encode
 from moltp2p.core.errors import PeerError
 from moltp2p.proto.address_book import MAX_OFFERED
 from moltp2p.proto.peer_exchange import (
+    ANSWER_FACTOR,
+    ASK_BYTES,
+    MAX_MESSAGE_BYTES,
     Ask,
     decode_answer,
     decode_ask,
@@ -29,7 +32,33 @@ def test_an_ask_reads_back_as_written(
 
 @given(st.lists(st.text(max_size=160), max_size=MAX_OFFERED))
 def test_an_answer_reads_back_as_written(addresses: list[str]) -> None:
-    assert decode_answer(encode_answer(addresses)) == addresses
+    answer = encode_answer(addresses, MAX_MESSAGE_BYTES * 4)
+
+    assert decode_answer(answer) == addresses
+
+
+@given(ports, ports)
+def test_an_ask_is_as_long_as_a_whole_answer_costs(
+    ip4: tuple[int, ...], ip6: tuple[int, ...]
+) -> None:
+    longest = f"/ip6/{':'.join(['ffff'] * 8)}/tcp/65535/p2p/{'1' * 52}"
+    whole = encode_answer([longest] * MAX_OFFERED, MAX_MESSAGE_BYTES)
+
+    assert len(encode_ask(Ask(ip4, ip6))) == ASK_BYTES
+    assert len(whole) <= ANSWER_FACTOR * ASK_BYTES
+
+
+@given(st.lists(st.text(max_size=160), max_size=MAX_OFFERED), st.integers(8, 3000))
+def test_an_answer_leaves_out_what_does_not_fit(
+    addresses: list[str], max_bytes: int
+) -> None:
+    answer = encode_answer(addresses, max_bytes)
+    told = decode_answer(answer)
+
+    assert len(answer) <= max_bytes
+    assert told == addresses[: len(told)]
+    one_more = encode_answer(addresses[: len(told) + 1], MAX_MESSAGE_BYTES * 4)
+    assert told == addresses or len(one_more) > max_bytes
 
 
 @given(st.binary(max_size=64))
