@@ -89,7 +89,7 @@ async def sustained(side: Side, nodes: int, count: int) -> tuple[float, Run]:
 async def run(rounds: int) -> Outcome:
     """Measure all sides in turns, in the reverse order in every second round."""
     outcome = Outcome("gossip")
-    sides = [ours(), bare(), js()]
+    sides = [ours(), bare(), js(), js(signed=True)]
     for nodes in (2, 6):
         rates: dict[str, list[float]] = {side.name: [] for side in sides}
         shares: dict[str, list[float]] = {side.name: [] for side in sides}
@@ -107,7 +107,7 @@ async def run(rounds: int) -> Outcome:
             )
             outcome.add(f"{name}: burst arrived", min(shares[side.name]) * 100, "%")
         mine = statistics.median(rates["ours"])
-        for other in ("py-libp2p", "js-libp2p"):
+        for other in ("py-libp2p", "js-libp2p", "js signed"):
             outcome.compare(
                 f"ours / {other}, {nodes} nodes", mine, statistics.median(rates[other])
             )
@@ -116,7 +116,7 @@ async def run(rounds: int) -> Outcome:
         f" {rounds} rounds, medians"
     )
     outcome.conditions["sides"] = (
-        "ours is signed, verified and in a synced LevelDB at each end;"
-        " the others neither sign, verify nor store"
+        "ours is signed, verified and in a synced LevelDB at each end; py-libp2p and"
+        " js-libp2p neither sign, verify nor store; js signed signs and verifies"
     )
     return outcome

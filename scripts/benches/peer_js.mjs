@@ -1,5 +1,5 @@
 // js-libp2p's gossipsub as a benchmark's node: see peers.py for the lines it answers.
-// Messages are neither signed nor stored.
+// Messages are not stored; they are signed and verified where the argument says so.
 
 import './polyfill.mjs' // first: the modules below use it while they load
 
@@ -27,7 +27,7 @@ const node = await createLibp2p({
     identify: identify(),
     pubsub: gossipsub({
       fallbackToFloodsub: false,
-      globalSignaturePolicy: 'StrictNoSign',
+      globalSignaturePolicy: process.argv[2],
       msgIdFn: ({ data }) => createHash('sha256').update(data).digest(),
       allowPublishToZeroTopicPeers: true
     })

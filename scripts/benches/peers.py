@@ -4,6 +4,7 @@ side       what runs                       what a message costs it
 ours       peer_ours.py, a whole node      signed, verified, in a synced LevelDB
 py-libp2p  peer_bare.py, its own pubsub    no signature, no store
 js-libp2p  peer_js.mjs, its own gossipsub  no signature, no store
+js signed  the same, its default policy    signed and verified, no store
 
 A process takes JSON lines on stdin, `{"op": …}`, and answers each with one line:
 
@@ -90,8 +91,11 @@ def bare() -> Side:
     return Side("py-libp2p", (sys.executable, "-m", "scripts.benches.peer_bare"))
 
 
-def js() -> Side:
+def js(*, signed: bool = False) -> Side:
     """Return js-libp2p's gossipsub, installed when it is not yet.
+
+    Args:
+        signed: whether it signs and verifies each message, as it does by default.
 
     Raises:
         NoNodeError: Node is missing.
@@ -100,7 +104,10 @@ def js() -> Side:
     folder = install(find_tool("npm"))
     program = folder / "peer_js.mjs"
     shutil.copy(HERE / "peer_js.mjs", program)
-    return Side("js-libp2p", (find_node(), str(program)))
+    name, policy = "js-libp2p", "StrictNoSign"
+    if signed:
+        name, policy = "js signed", "StrictSign"
+    return Side(name, (find_node(), str(program), policy))
 
 
 @asynccontextmanager
