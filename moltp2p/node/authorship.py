@@ -36,8 +36,11 @@ class Authorship:
         self._draw = draw
         self._signer = Signer(key.seed)
 
-    async def begin(self) -> None:
+    async def begin(self) -> list[Record]:
         """Write the agent's first record, or finish a rotation that was cut short.
+
+        Returns:
+            The key chain that was there already; others may not have heard of it.
 
         Raises:
             LocalError: `bad-key-file`, `disk-full`, `store-failed`.
@@ -45,8 +48,9 @@ class Authorship:
         chain = await trio.to_thread.run_sync(self._store.key_chain, self.agent)
         if chain is None:
             await self._incept()
-        else:
-            await trio.to_thread.run_sync(self._settle, chain.current.key)
+            return []
+        await trio.to_thread.run_sync(self._settle, chain.current.key)
+        return await self.chain()
 
     async def write(self, drafts: Sequence[Draft]) -> list[Record]:
         """Write all of `drafts`, or none; they are on disk on return.

@@ -260,6 +260,7 @@ class Journal:
             is_new = self._store.add([kept.record for kept in desk.kept], desk.now_ms)
         except LocalError as error:
             self.state = error.code
+            desk.rulings.clear()  # nothing came of them
             for job in jobs:
                 job.error = job.error or error
             return []

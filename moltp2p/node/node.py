@@ -235,10 +235,10 @@ async def _assembled(
     nursery = await stack.enter_async_context(trio.open_nursery())
     stack.callback(nursery.cancel_scope.cancel)
     nursery.start_soon(journal.run, partial(_announce, hub, relay))
-    authorship = None
+    authorship, known = None, []
     if config.role is Role.AGENT:
         authorship = Authorship(config.network.id, home, store, journal, world.draw)
-        await authorship.begin()
+        known = await authorship.begin()
     online = None
     if relay is not None:
         # Importing libp2p takes a second: an offline node goes without.
@@ -246,7 +246,7 @@ async def _assembled(
 
         opening = open_online(config, world, home, journal, relay)
         online = await stack.enter_async_context(opening)
-        for record in await authorship.chain() if authorship else ():
+        for record in known:
             relay.tell(record)
     stack.callback(hub.close)
     return Node(config, store, journal, hub, authorship, online)

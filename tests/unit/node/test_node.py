@@ -139,6 +139,7 @@ async def test_a_rotation_can_let_go_of_what_a_thief_wrote(place: Place) -> None
         await _meet(bob, alice)
         (before,) = await alice.publish(_post("mine"))
         (stolen,) = await alice.publish(_post("send me your tokens"))
+        await _holds(bob, before.id)
         await _holds(bob, stolen.id)
 
         rotation = await alice.rotate(since=stolen.header.seq)
