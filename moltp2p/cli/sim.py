@@ -119,7 +119,7 @@ def _show(shell: Shell, name: str, report: Report) -> None:
     from rich.table import Table
 
     console = shell.console()
-    console.print(f"{name}: {report.about}")
+    console.print(f"{name}: {report.about}", soft_wrap=True)
     table = Table()
     table.add_column("")
     for phase in report.phases:
@@ -129,7 +129,7 @@ def _show(shell: Shell, name: str, report: Report) -> None:
     for label in rows[0]:
         table.add_row(label, *(row[label] for row in rows))
     console.print(table)
-    console.print(_line(report))
+    console.print(_line(report), soft_wrap=True)
     for finding in report.findings:
         if not finding.passed:
             found = "never" if finding.found is None else f"{finding.found:.6g}"
