@@ -38,7 +38,12 @@ from moltp2p.proto.gossip_events import (
     RpcReceived,
 )
 from moltp2p.proto.gossip_peer import GossipPeer, Roster
-from moltp2p.proto.gossip_settings import HEARTBEAT_S, LATE_S, GossipSettings
+from moltp2p.proto.gossip_settings import (
+    GOSSIP_TURNS,
+    HEARTBEAT_S,
+    LATE_S,
+    GossipSettings,
+)
 from moltp2p.proto.gossip_stats import GossipStats, PeerStats
 from moltp2p.proto.intake import Intake
 from moltp2p.proto.lazy_gossip import LazyGossip
@@ -67,13 +72,14 @@ class Gossip:
         is_topic: Callable[[str], bool],
     ) -> None:
         self._settings = settings
+        self._rng = rng
         self._roster = Roster(is_topic)
         self._scores = Scores(settings.shared)
         self._beat_at: float | None = None
         self._links = Links(self._roster, settings, rng)
         self._lazy = LazyGossip(self._roster, self._links, settings.lazy, rng)
         self._flow = MessageFlow(
-            self._roster, self._scores, self._links, self._lazy, settings.peer_rate
+            self._roster, self._scores, self._links, self._lazy, settings
         )
         self._intake = Intake(self._roster, self._links, self._lazy, self._flow)
 
@@ -182,6 +188,7 @@ class Gossip:
         self._peer_left(event.peer, now)
         standing = self._scores.arrive(event.peer, event.ip, now)
         peer = GossipPeer(event.peer, event.protocol, event.outbound, standing)
+        peer.turn = self._rng.randrange(GOSSIP_TURNS)
         self._roster.peers[event.peer] = peer
         out = Outgoing()
         for topic in self._links.meshes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -21,6 +21,7 @@ from moltp2p.proto.gossip_settings import (
     MAX_IWANT_IDS,
     MAX_IWANT_IDS_PER_RPC,
     MAX_PEER_TOPICS,
+    MAX_SPARED,
     MESHSUB_1_2,
     MIN_IWANT_IDS,
 )
@@ -81,6 +82,11 @@ class GossipPeer:
         dont_want: ids that IDONTWANT named, and for how many heartbeats more.
         owed: topics announced to it although it is in the mesh, and for how
             many heartbeats more.
+        spared: messages that were not pushed to it although it is in the mesh,
+            and their topics; announced to it unless it shows that it has them.
+        needy: for how many heartbeats more it is not spared anything: it had to ask
+            for what it was spared.
+        turn: at which of each `GOSSIP_TURNS` heartbeats it is told what there is.
         used: what it has done since the last heartbeat.
         asked_at: when we asked it for something, the last `IWANT_RPCS` times.
         message_bytes: how large its messages are: the largest, falling slowly
@@ -96,6 +102,9 @@ class GossipPeer:
     topics: dict[str, None] = field(default_factory=dict)
     dont_want: dict[MessageId, int] = field(default_factory=dict)
     owed: dict[str, int] = field(default_factory=dict)
+    spared: dict[MessageId, str] = field(default_factory=dict)
+    needy: int = 0
+    turn: int = 0
     used: Allowance = field(default_factory=Allowance)
     asked_at: deque[float] = field(default_factory=lambda: deque(maxlen=IWANT_RPCS))
     message_bytes: float = MAX_MESSAGE_BYTES
@@ -118,6 +127,17 @@ class GossipPeer:
         """Count subscriptions, GRAFTs and PRUNEs; return whether to read them."""
         self.used.entries += count
         return self.used.entries <= MAX_CONTROL_ENTRIES
+
+    def spare(self, message_id: MessageId, topic: str) -> None:
+        """Note that a message is not pushed to the peer, but will be announced."""
+        if len(self.spared) < MAX_SPARED:
+            self.spared[message_id] = topic
+
+    def note_held(self, ids: Iterable[MessageId]) -> None:
+        """Note that the peer has messages; they need not be announced to it."""
+        if self.spared:
+            for message_id in ids:
+                self.spared.pop(message_id, None)
 
     def note_size(self, size_bytes: int) -> None:
         """Learn from the size of a message that it sent."""
@@ -146,6 +166,7 @@ class GossipPeer:
     def tick(self) -> None:
         """Let one heartbeat pass."""
         self.used = Allowance()
+        self.needy = max(0, self.needy - 1)
         if self.dont_want:
             self.dont_want = _one_less(self.dont_want)
         if self.owed:

@@ -23,11 +23,16 @@ MAX_BACKOFF_S: Final = 600  # SPEC 05: "| longest backoff honoured | 600 s |"
 BACKOFF_SLACK_S: Final = 2 * HEARTBEAT_S
 # SPEC 05: "| backoff slack of the one who waits | 2 heartbeats |"
 PROMISE_S: Final = 3.0  # SPEC 05: "| answer to IWANT expected within | 3 s |"
+RETRY_S: Final = HEARTBEAT_S
+# SPEC 05: "| answer to IWANT expected from an idle peer within | 1 s |"
 
 # Lazy gossip.
-GOSSIP_FACTOR: Final = 0.25  # SPEC 05: "| gossip factor | 0.25 |"
+EAGER: Final = 5  # SPEC 05: "| copies that go round at once | 5 |"
+MIN_EAGER: Final = 2  # SPEC 05: "| peers pushed to at least | 2 |"
+NEEDY_HEARTBEATS: Final = 60  # SPEC 05: "| dependence remembered | 60 heartbeats |"
 CACHE_WINDOWS: Final = 6  # SPEC 05: "| message cache | 6 heartbeats |"
 GOSSIP_WINDOWS: Final = 3  # SPEC 05: "| gossip windows | 3 heartbeats |"
+GOSSIP_TURNS: Final = 3  # SPEC 05: "| turns of gossip | 3 heartbeats |"
 OWED_HEARTBEATS: Final = 3  # SPEC 05: "| owed gossip | 3 heartbeats |"
 MAX_HOLDERS: Final = 3  # SPEC 05: "| other holders remembered per wanted id | 3 |"
 IDONTWANT_BYTES: Final = 1024
@@ -58,6 +63,7 @@ MAX_SERVED: Final = 3  # SPEC 05: "MUST serve one id at most three times to one 
 MAX_CONTROL_ENTRIES: Final = 2048
 # SPEC 05: "| subscriptions, GRAFTs and PRUNEs | 2,048 |"
 MAX_DONT_WANT: Final = 1000  # SPEC 05: "| IDONTWANT ids held | 1,000 |"
+MAX_SPARED: Final = 4000  # SPEC 05: "| ids spared to it | 4,000 |"
 MAX_PEER_TOPICS: Final = 256  # SPEC 05: "| topics held | 256 |"
 
 # What the router holds in all.
@@ -74,7 +80,7 @@ MAX_CACHE_BYTES: Final = 16_777_216
 
 
 PEER_RATE: Final = Rate(per_s=4096, burst=16_384)
-# SPEC 05: "| of one peer, pushed on | 4,096 | 16,384 |"
+# SPEC 05: "4,096 units a second are pushed on, and 16,384 at once"
 
 # What goes beyond bounds and is held against a peer.
 FLOOD_FACTOR: Final = 2
@@ -118,6 +124,8 @@ class GossipSettings:
         small_below: where a network stops being small.
         lazy: D_lazy, the least number of peers outside the mesh to gossip to.
         flood_publish: whether our own messages go to every peer in the topic.
+        eager: how many copies of a message are to go round at once, whoever sends
+            them; a mesh peer that gets none is told that there is one.
         shared: networks whose addresses many honest peers share: how many come
             from there is held against nobody.
         peer_rate: how much of what one peer brings is pushed on, in units of
@@ -133,6 +141,7 @@ class GossipSettings:
     lazy: int = 6
     # SPEC 05: "| D_lazy | 6 |"
     flood_publish: bool = True
+    eager: int = EAGER
     shared: tuple[IpNetwork, ...] = LOOPBACK
     peer_rate: Rate = PEER_RATE
 

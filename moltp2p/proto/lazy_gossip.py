@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -11,13 +10,14 @@ from moltp2p.core.ids import MessageId, PeerId
 from moltp2p.proto.gossip_events import Push
 from moltp2p.proto.gossip_peer import GossipPeer, Roster
 from moltp2p.proto.gossip_settings import (
-    GOSSIP_FACTOR,
+    GOSSIP_TURNS,
     IHAVE_IDS_PER_RPC,
     MAX_IHAVE_IDS,
     MAX_IHAVE_RPCS,
     MAX_IWANT_BYTES,
     MAX_IWANT_IDS,
     MAX_SERVED,
+    NEEDY_HEARTBEATS,
 )
 from moltp2p.proto.links import Links
 from moltp2p.proto.message_cache import CachedMessage, MessageCache
@@ -43,11 +43,32 @@ class LazyGossip:
         self, roster: Roster, links: Links, lazy: int, rng: random.Random
     ) -> None:
         self.cache = MessageCache()
-        self.promises = Promises()
+        self.promises = Promises(roster.score)
+        self._heartbeats = 0
         self._roster = roster
         self._links = links
         self._lazy = lazy
         self._rng = rng
+
+    def spare(
+        self, targets: list[PeerId], count: int, topic: str, message_id: MessageId
+    ) -> list[PeerId]:
+        """Return `count` of those that a message could be pushed to, and the needy.
+
+        The others are told of it at the next heartbeat, if they have not sent it
+        by then; mostly they have. Whoever sits beside whom in a mesh is chance, so
+        neighbours of a random one serve as well as a sample, and are cheaper.
+        """
+        peers = self._roster.peers
+        first = int(self._rng.random() * len(targets))
+        turned = targets[first:] + targets[:first]
+        needy = [peer for peer in turned if peers[peer].needy]
+        if needy:
+            turned = needy + [peer for peer in turned if not peers[peer].needy]
+            count = max(count, len(needy))
+        for peer in turned[count:]:
+            peers[peer].spare(message_id, topic)
+        return turned[:count]
 
     def on_ihave(
         self,
@@ -80,15 +101,26 @@ class LazyGossip:
             cached = self.cache.get(message_id)
             if cached is None:
                 self._roster.drop(peer, "iwant-unknown")
-            elif message_id not in peer.dont_want and self._may_serve(peer, cached):
+                continue
+            if peer.id in self._links.eager_peers(cached.topic):
+                peer.needy = NEEDY_HEARTBEATS
+            if message_id not in peer.dont_want and self._may_serve(peer, cached):
                 pushes.append(
                     Push((peer.id,), cached.topic, message_id, cached.data, asked=True)
                 )
         return pushes
 
     def emit(self, out: Outgoing) -> None:
-        """Announce the recent messages of each topic to peers outside its mesh."""
+        """Announce recent messages: each topic's to peers outside its mesh, in turn.
+
+        Each of them is told once in `GOSSIP_TURNS` heartbeats, so that a message
+        passes in time even where one honest peer is outside a mesh of others.
+        """
         room: dict[PeerId, int] = {}
+        self._heartbeats += 1
+        for known in self._roster.peers.values():
+            if known.spared:
+                room[known.id] = ANNOUNCED_IDS - self._announce_spared(known, out)
         for topic in self.cache.recent_topics():
             ids = self.cache.recent_ids(topic)
             for peer in self._listeners(topic):
@@ -97,6 +129,17 @@ class LazyGossip:
                 if chosen:
                     out.ihave(peer, topic, chosen)
                     room[peer] = left - len(chosen)
+
+    def _announce_spared(self, peer: GossipPeer, out: Outgoing) -> int:
+        """Announce what was not pushed to a mesh peer; return how many ids."""
+        by_topic: dict[str, list[MessageId]] = {}
+        for message_id, topic in peer.spared.items():
+            if message_id in self.cache and peer.standing.may_gossip:
+                by_topic.setdefault(topic, []).append(message_id)
+        peer.spared = {}
+        for topic, ids in by_topic.items():
+            out.ihave(peer.id, topic, ids)
+        return sum(map(len, by_topic.values()))
 
     def break_promises(self, now: float, *, blame: bool) -> None:
         """Give up on who did not send what it announced, and hold it against them.
@@ -108,14 +151,14 @@ class LazyGossip:
             now: seconds.
             blame: false when it may be our own fault.
         """
-        broken = Counter(self.promises.break_overdue(now))
-        for breaker, count in broken.items():
+        for breaker, count in self.promises.break_overdue(now).items():
             peer = self._roster.peers.get(breaker)
             if peer is None:
                 continue
             self._roster.drop(peer, "broken-promise", count)
             if blame and count > peer.used.new_messages:
                 peer.standing.misbehave(1)
+        self.promises.hurry(now, self._is_idle)
 
     def chase(self, now: float, out: Outgoing) -> None:
         """Ask for what is wanted still, each id of one who may be asked."""
@@ -129,7 +172,7 @@ class LazyGossip:
         for message_id, holders in self.promises.waiting():
             present = [holder for holder in holders if holder in room]
             if not present:
-                self.promises.keep(message_id)
+                self.promises.give_up(message_id)
             for holder in present:
                 mine = asks.setdefault(holder, [])
                 if len(mine) < room[holder]:
@@ -137,6 +180,10 @@ class LazyGossip:
                     break
         for asked, ids in asks.items():
             self._ask(peers[asked], ids, now, out)
+
+    def _is_idle(self, peer: PeerId) -> bool:
+        known = self._roster.peers.get(peer)
+        return known is None or not known.used.new_messages
 
     def _within_ihave_limits(
         self, peer: GossipPeer, ids: tuple[MessageId, ...]
@@ -186,13 +233,17 @@ class LazyGossip:
         return True
 
     def _listeners(self, topic: str) -> list[PeerId]:
-        """Return whom to tell: a share of those not pushed to, and who is owed it."""
+        """Return whom to tell: those outside the mesh in turn, and who is owed it."""
         eager = set(self._links.eager_peers(topic))
         peers = self._roster.peers
         everybody = self._roster.subscribers(topic)
         subscribers = [p for p in everybody if peers[p].standing.may_gossip]
         others = [peer for peer in subscribers if peer not in eager]
-        count = max(self._lazy, int(GOSSIP_FACTOR * len(others)))
-        chosen = self._rng.sample(others, min(count, len(others)))
+        turn = self._heartbeats % GOSSIP_TURNS
+        chosen = [peer for peer in others if peers[peer].turn == turn]
+        if len(chosen) < self._lazy:
+            rest = [peer for peer in others if peers[peer].turn != turn]
+            missing = min(self._lazy - len(chosen), len(rest))
+            chosen += self._rng.sample(rest, missing)
         owed = [p for p in subscribers if topic in peers[p].owed and p not in chosen]
         return chosen + owed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from moltp2p.core.ids import PeerId
@@ -55,7 +55,7 @@ class Links:
         """The mesh sizes that fit the number of peers we know."""
         return self._settings.degrees_for(len(self._roster.peers))
 
-    def eager_peers(self, topic: str) -> Iterable[PeerId]:
+    def eager_peers(self, topic: str) -> Collection[PeerId]:
         """Return whom a topic's messages are pushed to without being asked."""
         if topic in self.meshes:
             return self.meshes[topic].peers

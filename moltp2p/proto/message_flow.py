@@ -32,13 +32,15 @@ from moltp2p.proto.gossip_settings import (
     MAX_PENDING,
     MAX_RATED_PEERS,
     MAX_REFUSED,
+    MIN_EAGER,
     PENDING_S,
+    GossipSettings,
 )
 from moltp2p.proto.gossip_stats import Tally
 from moltp2p.proto.lazy_gossip import LazyGossip
 from moltp2p.proto.links import Links
 from moltp2p.proto.outgoing import Outgoing
-from moltp2p.proto.ratelimit import Rate, RateLimiter, units
+from moltp2p.proto.ratelimit import RateLimiter, units
 from moltp2p.proto.rpc import MAX_MESSAGE_BYTES, Message
 from moltp2p.proto.score import Scores
 from moltp2p.proto.seen_window import SeenWindow
@@ -82,7 +84,7 @@ class MessageFlow:
         scores: told of what was judged REJECT.
         links: the meshes.
         lazy: the cache that accepted messages go into, and what was asked for.
-        peer_rate: of what is pushed on for each peer.
+        settings: how many copies go round at once, and for whom.
     """
 
     def __init__(
@@ -91,12 +93,15 @@ class MessageFlow:
         scores: Scores,
         links: Links,
         lazy: LazyGossip,
-        peer_rate: Rate,
+        settings: GossipSettings,
     ) -> None:
         self.seen: SeenWindow[MessageId] = SeenWindow()
         self.tally = Tally()
         self._refused: SeenWindow[tuple[str, MessageId]] = SeenWindow(MAX_REFUSED)
-        self._limiter: RateLimiter[PeerId] = RateLimiter(peer_rate, MAX_RATED_PEERS)
+        self._limiter: RateLimiter[PeerId] = RateLimiter(
+            settings.peer_rate, MAX_RATED_PEERS
+        )
+        self._eager = settings.eager
         self._scores = scores
         self._roster = roster
         self._links = links
@@ -154,6 +159,7 @@ class MessageFlow:
                 )
         if duplicates:
             self.tally.duplicates += len(duplicates)
+            peer.note_held(duplicates)
             actions.append(Withdraw(peer.id, tuple(duplicates)))
         return actions
 
@@ -197,6 +203,10 @@ class MessageFlow:
         eager = self._links.eager_peers(topic)
         holders = pending.holders()
         targets = [peer for peer in eager if peer not in holders]
+        # The more copies came while it was judged, the fewer are still needed.
+        count = max(MIN_EAGER, self._eager - len(holders))
+        if len(targets) > count:
+            targets = self._lazy.spare(targets, count, topic, message_id)
         return self._push(targets, topic, message_id, data)
 
     def _judge_elsewhere(

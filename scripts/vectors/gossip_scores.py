@@ -268,7 +268,7 @@ def _behaviour() -> list[Scene]:
                 *(hear(0, peer, GRAFT) for peer in crowd[:6]),
                 *beats(1, 58),
                 message(58.5, crowd[6], b"0"),
-                judged(58.5, b"0"),
+                (58.5, Judged(id_of(b"0"), Verdict.ACCEPT, forward=False)),
                 *beats(59, 60),
             ],
             "p6 is outside the mesh, and the only one to have brought anything",

@@ -47,6 +47,7 @@ def test_everybody_in_a_random_network_gets_every_message_once(
     for number in range(50):
         data = b"message %d" % number
         swarm.publish(swarm.names[number % 25], data)
+        swarm.beat()  # whom nobody chose to push it to has been told of it
 
         assert swarm.missing(data, but=swarm.names[number % 25]) == []
     assert {n for node in swarm.nodes.values() for n in node.judged.values()} == {1}
@@ -102,8 +103,11 @@ def test_a_late_joiner_gets_what_is_published_then() -> None:
     swarm.connect(late, swarm.names[0])
     swarm.join(names=[late])
     swarm.publish(swarm.names[5], b"now")
+    swarm.beat()
+    swarm.publish(swarm.names[6], b"then")
 
     assert swarm.has(late, b"now")
+    assert swarm.has(late, b"then")
 
 
 def test_a_late_joiner_is_told_what_was_published_just_before() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
 
 from moltp2p.core.ids import MessageId, PeerId
@@ -85,14 +87,59 @@ def test_a_broken_promise_is_counted_and_the_next_holder_asked() -> None:
     lone.hear(CAROL, ihave(*ids(1)))
     lone.hear(DAVE, ihave(*ids(1)))
 
-    waiting = lone.beat(2)
-    asking = lone.beat()
-    again = lone.beat(3)
+    asked = [lone.beat() for _ in range(3)]
+    drops = lone.drops()
+    lone.beat(2)
 
-    assert waiting == []
-    assert asking == [Send(CAROL, Rpc(iwant=ids(1)))]
-    assert again == [Send(DAVE, Rpc(iwant=ids(1)))]
-    assert lone.drops() == {"broken-promise": 2}
+    assert asked == [
+        [Send(CAROL, Rpc(iwant=ids(1)))],
+        [Send(DAVE, Rpc(iwant=ids(1)))],
+        [],
+    ]
+    assert drops == {"broken-promise": 1}
+    assert lone.drops() == {"broken-promise": 3}
+    assert lone.router.stats().promises == 0
+
+
+def test_a_busy_holder_is_given_three_seconds_before_another_is_asked() -> None:
+    lone = LoneRouter(BOB, CAROL)
+    lone.hear(BOB, ihave(*ids(1)))
+    lone.hear(CAROL, ihave(*ids(1)))
+
+    asked = []
+    for number in range(3):
+        lone.hear(BOB, message(b"busy %d" % number))
+        asked.append(lone.beat())
+
+    assert asked == [[], [], [Send(CAROL, Rpc(iwant=ids(1)))]]
+    assert lone.drops() == {"broken-promise": 1}
+
+
+def test_the_better_of_two_holders_is_asked_first() -> None:
+    lone = LoneRouter(BOB, CAROL, DAVE)
+    lone.hear(DAVE, message(b"dave has brought something before"))
+    lone.tell(Judged(id_of(b"dave has brought something before"), Verdict.ACCEPT))
+    lone.beat()
+    for peer in (BOB, CAROL, DAVE):
+        lone.hear(peer, ihave(*ids(1)))
+
+    asked = [a.peer for a in lone.beat(3) if isinstance(a, Send) and a.rpc.iwant]
+
+    assert asked == [DAVE, CAROL]
+
+
+def test_a_better_holder_takes_the_place_of_a_worse_one() -> None:
+    liars = [PeerId(f"liar-{number}") for number in range(6)]
+    lone = LoneRouter(*liars, DAVE)
+    lone.hear(DAVE, message(b"dave has brought something before"))
+    lone.tell(Judged(id_of(b"dave has brought something before"), Verdict.ACCEPT))
+    lone.beat()
+    for peer in (*liars, DAVE):
+        lone.hear(peer, ihave(*ids(1)))
+
+    asked = [a.peer for a in lone.beat() if isinstance(a, Send) and a.rpc.iwant]
+
+    assert asked == [DAVE]
 
 
 def test_the_next_holder_is_one_who_is_still_there() -> None:
@@ -242,15 +289,123 @@ def test_ids_are_announced_to_peers_outside_the_mesh_for_three_heartbeats() -> N
     assert actions == [Send(BOB, ihave(*ids(1)))] * 3
 
 
-def test_a_quarter_of_the_others_is_told_but_at_least_six() -> None:
-    def told(count: int) -> int:
-        names = [PeerId(f"p{number:03}") for number in range(count)]
-        lone = LoneRouter(*names, settings=NO_MESH)
-        lone.beat()
-        lone.tell(Publish(TOPIC, b"0"))
-        return len(lone.beat())
+def told(count: int, heartbeats: int) -> list[list[PeerId]]:
+    """Return who of so many peers is told of a message at each heartbeat."""
+    names = [PeerId(f"p{number:03}") for number in range(count)]
+    lone = LoneRouter(*names, settings=NO_MESH)
+    lone.beat()
+    lone.tell(Publish(TOPIC, b"0"))
+    beats = [lone.beat() for _ in range(heartbeats)]
+    return [[a.peer for a in beat if isinstance(a, Send)] for beat in beats]
 
-    assert [told(3), told(20), told(100)] == [3, 6, 25]
+
+def test_everybody_outside_the_mesh_is_told_once_in_three_heartbeats() -> None:
+    turns = told(100, heartbeats=3)
+
+    assert sorted(map(len, turns)) > [20, 20, 20]
+    assert sorted(chain.from_iterable(turns)) == [
+        PeerId(f"p{number:03}") for number in range(100)
+    ]
+
+
+def test_at_least_six_are_told_at_each_heartbeat() -> None:
+    assert [len(turn) for turn in told(3, heartbeats=3)] == [3, 3, 3]
+    assert all(6 <= len(turn) <= 12 for turn in told(20, heartbeats=3))
+
+
+def meshed(count: int) -> LoneRouter:
+    lone = LoneRouter(*(PeerId(f"p{number:02}") for number in range(count)))
+    lone.beat()
+    for peer in lone.router.subscribers(TOPIC):
+        lone.hear(peer, Rpc(graft=(TOPIC,)))
+    assert len(lone.router.mesh(TOPIC)) == count
+    return lone
+
+
+def pushed(actions: list[GossipAction]) -> set[PeerId]:
+    return {peer for each in actions if isinstance(each, Push) for peer in each.peers}
+
+
+def announced(actions: list[GossipAction]) -> set[PeerId]:
+    return {each.peer for each in actions if isinstance(each, Send) and each.rpc.ihave}
+
+
+@pytest.mark.parametrize(("copies", "pushes"), [(1, 4), (2, 3), (3, 2), (5, 2)])
+def test_of_a_large_mesh_few_are_pushed_to_and_the_others_told(
+    copies: int, pushes: int
+) -> None:
+    lone = meshed(10)
+    senders = list(lone.router.mesh(TOPIC))[:copies]
+    for peer in senders:
+        lone.hear(peer, message(b"0"))
+
+    got = pushed(lone.tell(Judged(id_of(b"0"), Verdict.ACCEPT)))
+    told_of = announced(lone.beat())
+    later = announced(lone.beat(2))
+
+    assert len(got) == pushes
+    assert got | told_of | {*senders} == set(lone.router.mesh(TOPIC))
+    assert not got & told_of
+    assert later == set()
+
+
+def test_who_shows_that_it_has_a_message_is_not_told_of_it() -> None:
+    lone = meshed(10)
+    sender, *others = lone.router.mesh(TOPIC)
+    lone.hear(sender, message(b"0"))
+    got = pushed(lone.tell(Judged(id_of(b"0"), Verdict.ACCEPT)))
+    spared = [peer for peer in others if peer not in got]
+
+    lone.hear(spared[0], message(b"0"))
+
+    assert announced(lone.beat()) == {*spared[1:]}
+
+
+def test_who_is_pushed_to_changes_from_message_to_message() -> None:
+    lone = meshed(10)
+    sender = lone.router.mesh(TOPIC)[0]
+    chosen = set()
+    for number in range(40):
+        lone.hear(sender, message(b"%d" % number))
+        got = pushed(lone.tell(Judged(id_of(b"%d" % number), Verdict.ACCEPT)))
+        chosen.add(frozenset(got))
+
+    assert len(chosen) > 4
+    assert frozenset.union(*chosen) == set(lone.router.mesh(TOPIC)) - {sender}
+
+
+def test_who_had_to_ask_for_what_it_was_spared_is_spared_nothing_for_a_minute() -> None:
+    lone = meshed(10)
+    sender, *others = lone.router.mesh(TOPIC)
+    lone.hear(sender, message(b"0"))
+    got = pushed(lone.tell(Judged(id_of(b"0"), Verdict.ACCEPT)))
+    needy = next(peer for peer in others if peer not in got)
+    lone.hear(needy, Rpc(iwant=ids(1)))
+
+    def is_spared(number: int) -> bool:
+        data = b"later %d" % number
+        lone.hear(sender, message(data))
+        return needy not in pushed(lone.tell(Judged(id_of(data), Verdict.ACCEPT)))
+
+    soon = [is_spared(number) for number in range(50)]
+    lone.beat(60)
+    late = [is_spared(number) for number in range(50, 100)]
+
+    assert not any(soon)
+    assert any(late)
+
+
+def test_what_is_spared_to_one_peer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moltp2p.proto.gossip_peer.MAX_SPARED", 5)
+    lone = meshed(10)
+    sender = lone.router.mesh(TOPIC)[0]
+    for number in range(100):
+        lone.hear(sender, message(b"%d" % number))
+        lone.tell(Judged(id_of(b"%d" % number), Verdict.ACCEPT))
+
+    rpcs = [a.rpc for a in lone.beat() if isinstance(a, Send)]
+
+    assert {len(rpc.ihave[0].ids) for rpc in rpcs} == {5}
 
 
 def test_a_mesh_peer_is_told_only_after_it_subscribed_or_its_queue_overflowed() -> None:
