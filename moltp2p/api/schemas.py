@@ -101,8 +101,22 @@ class RulingOut(BaseModel):
     hint: str
 
 
+class ScoreOut(BaseModel):
+    """What the node thinks of a peer, and why: blame if there is any, else credit."""
+
+    score: float
+    credit: float
+    blame: float
+    invalid: float
+    faults: float
+    colocation: float
+    behaviour: float
+    topics: dict[str, float]
+    means: str
+
+
 class PeerOut(BaseModel):
-    """One connected peer."""
+    """One connected peer; `protocol` and `score` are null until it gossips."""
 
     peer: str
     address: str
@@ -114,6 +128,8 @@ class PeerOut(BaseModel):
     queued_bytes: int
     dropped: int
     faults: int
+    behind_s: float
+    score: ScoreOut | None
 
 
 class PeersOut(BaseModel):

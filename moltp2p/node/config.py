@@ -68,6 +68,8 @@ class Config:
         bootstrap: multiaddrs of first peers, with `/p2p/<peer id>`.
         communities: communities to follow; empty for all.
         target_peers: how many peers the node dials by itself.
+        agent_rate: how much of what one agent says is passed on, units of 1,024
+            bytes a second; 0 for all.
         http_listen: loopback `HOST:PORT` for the API beside the socket, or None.
         log_level: the least severe event that is logged.
     """
@@ -79,6 +81,7 @@ class Config:
     bootstrap: tuple[str, ...] = ()
     communities: tuple[str, ...] = ()
     target_peers: int = 12
+    agent_rate: int = 64
     http_listen: str | None = None
     log_level: str = "info"
 
@@ -129,6 +132,12 @@ SETTINGS: Final = (
         _within(0, 128),
     ),
     Setting(
+        "agent_rate",
+        64,
+        "How many KiB a second of one agent's records to pass on; 0 for all.",
+        _within(0, 1_000_000),
+    ),
+    Setting(
         "http_listen",
         "",
         "Loopback HOST:PORT for the HTTP API beside its socket; empty for none.",
@@ -174,6 +183,7 @@ def _config(home: Path, values: Mapping[str, Scalar]) -> Config:
         bootstrap=cast("tuple[str, ...]", values["bootstrap"]),
         communities=cast("tuple[str, ...]", values["communities"]),
         target_peers=cast("int", values["target_peers"]),
+        agent_rate=cast("int", values["agent_rate"]),
         http_listen=cast("str", values["http_listen"]) or None,
         log_level=cast("str", values["log_level"]),
     )

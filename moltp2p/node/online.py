@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 
 import trio
 
-from moltp2p.core.errors import LocalError
 from moltp2p.core.topics import agents_topic, all_topics, topic_of
-from moltp2p.core.validate import Road
-from moltp2p.core.verdict import Verdict
 from moltp2p.net.base import Network
 from moltp2p.net.discovery import Discovery, DiscoverySettings, open_discovery
-from moltp2p.net.inbox import Incoming as Message
 from moltp2p.net.pubsub import PubSub, open_pubsub
 from moltp2p.node.config import Config, Role
+from moltp2p.node.forwarding import GossipJudge, agent_rate
 from moltp2p.node.home import Home
 from moltp2p.node.journal import Journal
-from moltp2p.node.pen import Incoming
 from moltp2p.node.relay import Relay
 from moltp2p.node.status import GossipStatus, PeerStatus
 from moltp2p.node.world import World
@@ -64,6 +59,8 @@ class Online:
                     mesh=gossip.meshes if gossip else 0,
                     queued_bytes=gossip.queued_bytes if gossip else 0,
                     dropped=sum(gossip.drops.values()) if gossip else 0,
+                    behind_s=gossip.behind_s if gossip else 0.0,
+                    score=gossip.score if gossip else None,
                 )
             )
         return found
@@ -94,6 +91,10 @@ class Online:
                 "sent_bytes": stats.sent_bytes,
                 "received_bytes": stats.received_bytes,
                 "writes": stats.writes,
+                "announced_only": tally.announced_only,
+                "held_back": tally.held_back,
+                "slow_peers": stats.slow_peers,
+                "blamed_peers": stats.gossip.blamed,
             },
             dropped=dict(drops),
             dials=self.discovery.status(),
@@ -113,7 +114,7 @@ async def open_online(
     seed = (await trio.to_thread.run_sync(home.peer_key, world.draw)).seed
     topics = all_topics(config.network)
     router = Gossip(GossipSettings(), world.dice, frozenset(topics).__contains__)
-    judge = partial(_judge, journal)
+    judge = GossipJudge(journal, agent_rate(config.agent_rate), trio.current_time)
     wanted = DiscoverySettings(target_peers=config.target_peers)
     async with (
         world.open_network(config, seed) as network,
@@ -135,17 +136,3 @@ def followed_topics(config: Config) -> list[str]:
         return all_topics(params)
     shards = {topic_of(params, name): None for name in config.communities}
     return [agents_topic(params), *shards]
-
-
-async def _judge(journal: Journal, batch: Sequence[Message]) -> list[Verdict]:
-    """Have a batch from gossip judged and stored; a disk that is full blames nobody."""
-    incoming = [
-        Incoming(each.data, Road.GOSSIP, each.topic, each.peer) for each in batch
-    ]
-    try:
-        rulings = await journal.submit(
-            lambda desk: [desk.rule(each) for each in incoming], len(incoming)
-        )
-    except LocalError:
-        return [Verdict.IGNORE] * len(batch)
-    return [ruling.verdict for ruling in rulings]

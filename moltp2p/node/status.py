@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from moltp2p.core.ids import AgentId, PeerId
 from moltp2p.core.verdict import Verdict
 from moltp2p.proto.address_book import AddressStatus
+from moltp2p.proto.standing import ScoreParts
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class PeerStatus:
         queued_bytes: what waits to be sent to it.
         dropped: what could not be queued for it.
         faults: what it did wrong.
+        behind_s: for how long it has not kept up with what is sent to it.
+        score: what we think of it, and why; None while `protocol` is.
     """
 
     peer: PeerId
@@ -52,6 +55,8 @@ class PeerStatus:
     queued_bytes: int
     dropped: int
     faults: int
+    behind_s: float
+    score: ScoreParts | None
 
 
 @dataclass(frozen=True, slots=True)
