@@ -35,6 +35,8 @@ class Authorship:
         self._journal = journal
         self._draw = draw
         self._signer = Signer(key.seed)
+        # Two at once would prepare one key and commit to another.
+        self._rotating = trio.Lock()
 
     async def begin(self) -> list[Record]:
         """Write the agent's first record, or finish a rotation that was cut short.
@@ -43,13 +45,14 @@ class Authorship:
             The key chain that was there already; others may not have heard of it.
 
         Raises:
+            UsageError: `wrong-key` when the key files are not those of the key chain.
             LocalError: `bad-key-file`, `disk-full`, `store-failed`.
         """
         chain = await trio.to_thread.run_sync(self._store.key_chain, self.agent)
         if chain is None:
             await self._incept()
             return []
-        await trio.to_thread.run_sync(self._settle, chain.current.key)
+        await trio.to_thread.run_sync(self._settle_stored)
         return await self.chain()
 
     async def write(self, drafts: Sequence[Draft]) -> list[Record]:
@@ -73,12 +76,18 @@ class Authorship:
 
         Raises:
             UsageError: `not-committed` when the last rotation is not before it.
-            LocalError: `bad-key-file`, `home-failed`, `disk-full`, `store-failed`;
-                the key in force is then as it was.
+            LocalError: `bad-key-file`, `home-failed`, `disk-full`, `store-failed`.
+                Call it again, or restart: no key is lost whatever came of it.
         """
+        async with self._rotating:
+            await trio.to_thread.run_sync(self._settle_stored)
+            return await self._rotate(since)
+
+    async def _rotate(self, since: int | None) -> Record:
         following = await trio.to_thread.run_sync(self._home.next_key)
         after = await trio.to_thread.run_sync(self._home.prepare_rotation, self._draw)
-        author = Author(self.agent, self._network, Signer(following.seed))
+        signer = Signer(following.seed)
+        author = Author(self.agent, self._network, signer)
 
         def write(desk: Desk) -> list[Record]:
             head = (
@@ -90,6 +99,9 @@ class Authorship:
 
         with trio.CancelScope(shield=True):
             (record,) = await self._journal.submit(write)
+            # Before the files, so that what follows is signed by the key in force
+            # even when they cannot be written.
+            self._signer = signer
             await trio.to_thread.run_sync(self._settle, following.public)
         return record
 
@@ -98,6 +110,12 @@ class Authorship:
         return await trio.to_thread.run_sync(self._chain)
 
     async def _incept(self) -> None:
+        if self._signer.public != PublicKey(self.agent):
+            raise UsageError(
+                "wrong-key",
+                "agent.key was rotated to, and the store does not hold the rotation",
+                "put back records/; or run with --role listener and import them first",
+            )
         following = await trio.to_thread.run_sync(self._home.next_key)
 
         def write(desk: Desk) -> list[Record]:
@@ -105,6 +123,12 @@ class Authorship:
             return desk.keep_own([incept(self._network, self._signer, key, now_ms)])
 
         await self._journal.submit(write)
+
+    def _settle_stored(self) -> None:
+        """Finish a rotation that was stored, and whose key files were not written."""
+        chain = self._store.key_chain(self.agent)
+        if chain is not None:
+            self._settle(chain.current.key)
 
     def _settle(self, in_force: PublicKey) -> None:
         """Bring the key files in line with the stored key chain."""

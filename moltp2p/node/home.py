@@ -4,7 +4,7 @@ config.toml       settings (node/config.py)
 peer.key          the node's libp2p identity
 agent.key         the agent's signing key now in force
 agent.next.key    the key to rotate to; keep a copy elsewhere
-agent.after.key   only while a rotation is under way (see `rotate_keys`)
+agent.after.key   only while a rotation is under way (see `prepare_rotation`)
 records/          the store
 api.sock          the local API, while a node runs
 """
@@ -14,7 +14,8 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -166,35 +167,42 @@ class Home:
         return self._read("peer", "peer")
 
     def prepare_rotation(self, draw: Draw) -> Key:
-        """Put the key after the next one on disk, and return it.
+        """Return the key after the next one, once it is on disk.
 
-        It must be safe before the rotate record commits to it.
+        It must be safe before the rotate record commits to it. One that was
+        prepared before is taken again: whoever was told that a rotation failed
+        cannot know whether its record is on the disk, and names that key.
+
+        Raises:
+            LocalError: as `agent_key`; `home-failed`.
         """
-        after = Key("next", draw(SEED_BYTES), self.agent_key().agent)
-        self._write("agent.after", after)
-        return after
+        if not self._file("agent.after").exists():
+            after = Key("next", draw(SEED_BYTES), self.agent_key().agent)
+            self._write("agent.after", after)
+        return self._read("agent.after", "next")
 
     def settle_rotation(self, in_force: PublicKey | None) -> None:
-        """Finish a rotation that was begun, or forget it.
+        """Finish a rotation that was begun, if its record was stored.
 
-        Called after the rotate record is stored, and at each start, so that a
-        crash between any two steps is mended.
+        Called after the rotate record is stored, at each start, and before each
+        rotation, so that a crash or a full disk between any two steps is mended.
 
         Args:
             in_force: the agent's key as its stored key chain says.
+
+        Raises:
+            LocalError: as `agent_key`; `home-failed`.
         """
-        after = self._file("agent.after")
-        if not after.exists():
+        after, following = self._file("agent.after"), self._file("agent.next")
+        if not (after.exists() and following.exists()):
             return
-        following = self._file("agent.next")
-        if following.exists():
-            if self.next_key().public != in_force:
-                after.unlink()
-                return
-            current = self.next_key()
-            self._write("agent", Key("agent", current.seed, current.agent))
-        after.replace(following)
-        _sync_folder(self.path)
+        current = self.next_key()
+        if current.public != in_force:
+            return
+        self._write("agent", Key("agent", current.seed, current.agent))
+        with _writing(following):
+            after.replace(following)
+            _sync_folder(self.path)
 
     def _file(self, name: str) -> Path:
         return self.path / f"{name}.key"
@@ -207,7 +215,7 @@ class Home:
         fields["seed"] = key.seed.hex()
         path = self._file(name)
         draft = path.with_suffix(".part")
-        try:
+        with _writing(path):
             draft.unlink(missing_ok=True)
             handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, KEY_MODE)
             with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -215,13 +223,7 @@ class Home:
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(path)
-        except OSError as error:
-            raise LocalError(
-                "home-failed",
-                f"{path} cannot be written: {error.strerror}",
-                "make room or give this user the folder; nothing was changed",
-            ) from None
-        _sync_folder(self.path)
+            _sync_folder(self.path)
 
     def _read(self, name: str, role: str) -> Key:
         path = self._file(name)
@@ -272,6 +274,19 @@ def _refuse_wider(path: Path, mode: int) -> None:
             f"{path} has mode {found:04o}, which lets others in",
             f"run: chmod {mode:o} {path}",
         )
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turn what the system says to a key file's writing into words of ours."""
+    try:
+        yield
+    except OSError as error:
+        raise LocalError(
+            "home-failed",
+            f"{path} cannot be written: {error.strerror}",
+            "make room or give this user the folder; no key is lost",
+        ) from None
 
 
 def _sync_folder(path: Path) -> None:

@@ -96,8 +96,8 @@ class Node:
         Raises:
             UsageError: `no-agent`; `not-committed` when the last rotation is not
                 before `since`.
-            LocalError: `bad-key-file`, `home-failed`, `disk-full`, `store-failed`;
-                the key in force is then as it was.
+            LocalError: `bad-key-file`, `home-failed`, `disk-full`, `store-failed`.
+                Call it again, or restart: no key is lost whatever came of it.
         """
         authorship = self._author()
         record = await authorship.rotate(since)

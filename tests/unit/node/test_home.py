@@ -139,14 +139,16 @@ def test_a_rotation_puts_the_next_key_in_force(home: Home, draw: Draw) -> None:
     assert home.next_key().seed == after.seed
 
 
-def test_a_rotation_that_was_never_stored_is_forgotten(home: Home, draw: Draw) -> None:
+def test_a_key_that_was_prepared_in_vain_serves_the_next_rotation(
+    home: Home, draw: Draw
+) -> None:
     key, following = home.agent_key(), home.next_key()
-    home.prepare_rotation(draw)
+    prepared = home.prepare_rotation(draw)
 
     home.settle_rotation(key.public)
 
     assert (home.agent_key(), home.next_key()) == (key, following)
-    assert not (home.path / "agent.after.key").exists()
+    assert home.prepare_rotation(draw) == prepared
 
 
 def test_a_crash_after_any_step_of_settling_is_mended(home: Home, draw: Draw) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -132,6 +133,57 @@ async def test_a_rotation_survives_a_restart(place: Place) -> None:
     assert alice.agent == agent
     assert post.header.key == first.header.key
     assert second.header.key != first.header.key
+
+
+async def test_rotations_at_once_follow_one_another(place: Place) -> None:
+    async with place.open("alice") as alice:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(alice.rotate)
+            nursery.start_soon(alice.rotate)
+
+        third = await alice.rotate()
+
+    assert third.header.seq == 3
+
+
+async def test_a_rotation_whose_keys_cannot_be_written_costs_no_key(
+    place: Place,
+) -> None:
+    async with place.open("alice") as alice:
+        in_the_way = alice.config.home / "agent.part"
+        in_the_way.mkdir()
+        with pytest.raises(LocalError, match="home-failed"):
+            await alice.rotate()
+        (post,) = await alice.publish(_post("under the key that is in force"))
+        with pytest.raises(LocalError, match="home-failed"):
+            await alice.rotate()
+        in_the_way.rmdir()
+        rotation = await alice.rotate()
+    async with place.open("alice") as alice:
+        again = await alice.rotate()
+
+    keys = [post.header.key, rotation.header.key, again.header.key]
+    assert len({*keys, None}) == 4
+
+
+async def test_rotated_keys_without_their_records_make_no_other_agent(
+    place: Place,
+) -> None:
+    async with place.open("alice") as alice:
+        await alice.rotate()
+    shutil.rmtree(alice.config.home / "records")
+
+    with pytest.raises(UsageError, match="wrong-key"):
+        async with place.open("alice"):
+            pass
+
+
+async def test_a_node_that_is_closed_says_so(place: Place) -> None:
+    async with place.open("alice") as alice:
+        pass
+
+    with pytest.raises(UsageError, match="store-closed"):
+        await alice.publish(_post())
 
 
 async def test_a_rotation_can_let_go_of_what_a_thief_wrote(place: Place) -> None:
