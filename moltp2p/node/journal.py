@@ -11,6 +11,7 @@ busier the node, the larger the group.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -215,11 +216,15 @@ class Journal:
             records: about how many records it writes.
 
         Raises:
-            UsageError: what `work` raised; nothing of it was kept.
+            UsageError: what `work` raised; nothing of it was kept. `store-closed`
+                when nobody writes any more.
             LocalError: `disk-full`, `store-failed`; nothing was kept.
         """
         job = _Job(work, records)
-        await self._send.send(job)
+        try:
+            await self._send.send(job)
+        except trio.BrokenResourceError:
+            raise _closed() from None
         await job.done.wait()
         if job.error is not None:
             raise job.error
@@ -232,16 +237,28 @@ class Journal:
             announce: told of each batch that is on disk, with our clock; called
                 before the jobs are answered; must not block.
         """
-        async for first in self._receive:
-            jobs = [first, *self._others(GROUP_RECORDS - first.records)]
-            desk = Desk(self._store, self._params, self.pen, self._clock_ms())
-            new = await trio.to_thread.run_sync(self._do, desk, jobs)
-            self.rulings.update(desk.rulings)
-            announce(new, desk.now_ms)
-            for job in jobs:
-                job.done.set()
+        jobs: list[_Job[Any]] = []
+        try:
+            async for first in self._receive:
+                jobs = [first, *self._others(GROUP_RECORDS - first.records)]
+                desk = Desk(self._store, self._params, self.pen, self._clock_ms())
+                new = await trio.to_thread.run_sync(self._do, desk, jobs)
+                self.rulings.update(desk.rulings)
+                announce(new, desk.now_ms)
+                for job in jobs:
+                    job.done.set()
+        finally:
+            self._refuse(jobs)
 
-    def _others(self, room: int) -> Iterable[_Job[Any]]:
+    def _refuse(self, jobs: Iterable[_Job[Any]]) -> None:
+        """Answer everybody who waits, and whoever comes later: nobody writes now."""
+        for job in [*jobs, *self._others(math.inf)]:
+            if not job.done.is_set():
+                job.error = job.error or _closed()
+                job.done.set()
+        self._receive.close()
+
+    def _others(self, room: float) -> Iterable[_Job[Any]]:
         while room > 0:
             try:
                 job = self._receive.receive_nowait()
@@ -266,3 +283,7 @@ class Journal:
             return []
         self.state = "ok"
         return [kept for kept, new in zip(desk.kept, is_new, strict=True) if new]
+
+
+def _closed() -> UsageError:
+    return UsageError("store-closed", "the node was closed before this call")

@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 import trio
+import trio.testing
 
 from moltp2p.core.author import Author, Draft, Head
 from moltp2p.core.codec import MAX_INT
@@ -288,3 +289,42 @@ async def test_a_thief_cannot_rotate(bench: Bench) -> None:
     chain = bench.store._store.key_chain(alice.id)
     assert chain is not None
     assert len(chain.links) == 1
+
+
+async def test_whoever_waits_is_answered_when_the_writer_ends() -> None:
+    bench = Bench()
+    told: list[str] = []
+
+    async def wait() -> None:
+        try:
+            await bench.journal.submit(lambda desk: desk.now_ms)
+        except UsageError as error:
+            told.append(error.code)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(wait)
+        with trio.CancelScope() as ended:
+            ended.cancel()
+            await bench.journal.run(bench.announce)
+    await wait()
+
+    assert told == ["store-closed"] * 3
+
+
+async def test_a_bug_in_a_job_leaves_nobody_waiting() -> None:
+    bench = Bench()
+    told: list[str] = []
+
+    async def wait() -> None:
+        with pytest.raises(UsageError) as caught, trio.CancelScope(shield=True):
+            await bench.journal.submit(lambda _: 1 // 0)
+        told.append(caught.value.code)
+
+    with pytest.RaisesGroup(ZeroDivisionError):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(wait)
+            nursery.start_soon(bench.journal.run, bench.announce)
+
+    assert told == ["store-closed"]
