@@ -146,7 +146,9 @@ class Peering:
 
     def hang_up(self, peer: PeerId) -> None:
         """End our stream to a peer; another is opened later."""
-        self._lines[peer].writing.cancel()
+        # A peer that has just gone has a queue still, until its stream has ended.
+        if line := self._lines.get(peer):
+            line.writing.cancel()
 
     # Our stream.
 

@@ -55,6 +55,22 @@ async def reconnect_at_once(hub: MemoryHub, one: Gossiper, other: Gossiper) -> N
     await one.dial(other)
 
 
+async def test_hanging_up_on_a_peer_that_has_just_gone_is_harmless(
+    hub: MemoryHub, autojump_clock: MockClock
+) -> None:
+    async with (
+        open_gossiper(hub, "alice") as alice,
+        open_raw_peer(hub, "mallory") as mallory,
+    ):
+        await alice.dial(mallory)
+        await alice.until(lambda: bool(mallory.streams))
+        await alice.network.disconnect(mallory.network.peer_id)
+        await alice.until(lambda: not alice.pubsub.stats().peers)
+
+        # As a heartbeat may that finds its queue full before its stream has ended.
+        alice.pubsub._peering.hang_up(mallory.network.peer_id)
+
+
 @pytest.mark.slow
 async def test_a_burst_of_ten_thousand_arrives_whole_and_in_order(
     hub: MemoryHub, autojump_clock: MockClock
