@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import trio
 
@@ -22,6 +23,9 @@ from moltp2p.node.status import GossipStatus, PeerStatus
 from moltp2p.node.world import World
 from moltp2p.proto.gossip import Gossip
 from moltp2p.proto.gossip_settings import GossipSettings
+
+GOODBYE_S: Final = 2.0
+"""How long the end of the block waits for own records to reach the queues to peers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,9 @@ async def open_online(
 ) -> AsyncIterator[Online]:
     """Join the network for the length of the block.
 
+    At its end, unless by an error, own records that wait are told for up to
+    `GOODBYE_S`; what has no peer in its topic by then stays unheard.
+
     Raises:
         UsageError: `bad-address`.
         LocalError: `port-in-use`, `cannot-listen`, or as `Home.peer_key`.
@@ -126,6 +133,8 @@ async def open_online(
             await pubsub.join(topic)
         nursery.start_soon(relay.run, pubsub.publish, lambda t: bool(pubsub.targets(t)))
         yield Online(network, discovery, pubsub, relay)
+        with trio.move_on_after(GOODBYE_S):
+            await relay.finish()
         nursery.cancel_scope.cancel()
 
 

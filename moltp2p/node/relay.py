@@ -46,6 +46,7 @@ class Relay:
         self._unheard: deque[Record] = deque()
         self._wake = trio.Event()
         self._room = trio.Event()
+        self._telling = False
 
     @property
     def unheard(self) -> int:
@@ -62,6 +63,11 @@ class Relay:
         while len(self._queue) > QUEUED_RECORDS // 2:
             await self._room.wait()
 
+    async def finish(self) -> None:
+        """Wait until every record is told to whoever is there, or found unheard."""
+        while self._queue or self._telling:
+            await self._room.wait()
+
     async def run(self, publish: Publish, has_peers: HasPeers) -> None:
         """Send until cancelled.
 
@@ -73,11 +79,13 @@ class Relay:
         while True:
             while self._queue:
                 record = self._queue.popleft()
+                self._telling = True
                 topic = self._topic(record)
                 if has_peers(topic):
                     await publish(topic, record.wire())
                 else:
                     self._push(self._unheard, record)
+                self._telling = False
                 self._room.set()
                 self._room = trio.Event()
             self._wake = trio.Event()

@@ -110,6 +110,18 @@ async def test_what_was_said_alone_is_told_to_whoever_comes(place: Place) -> Non
             await _holds(bob, post.id)
 
 
+async def test_who_leaves_at_once_is_heard_all_the_same(place: Place) -> None:
+    async with place.open("bob") as bob:
+        async with place.open("alice") as alice:
+            await _meet(alice, bob)
+            (first,) = await alice.publish(_post("first"))
+            await _holds(bob, first.id)
+            posts = await alice.publish(*(_post(str(number)) for number in range(200)))
+
+        for post in posts:
+            await _holds(bob, post.id)
+
+
 async def test_a_peer_can_follow_a_rotation_from_the_start(place: Place) -> None:
     async with place.open("alice") as alice, place.open("bob") as bob:
         await _meet(alice, bob)

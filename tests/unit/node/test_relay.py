@@ -110,6 +110,35 @@ async def test_a_publisher_that_asks_for_room_loses_nothing(
     assert len(ear.heard) == QUEUED_RECORDS * 2
 
 
+async def test_finishing_waits_for_the_last_record_and_for_nobody_to_come(
+    nursery: trio.Nursery,
+) -> None:
+    relay, ear, posts = Relay(PARAMS), Ear(present=True), _posts(3)
+    ear.busy = trio.Event()
+    nursery.start_soon(relay.run, ear.publish, ear.has_peers)
+    for post in posts:
+        relay.tell(post)
+    finished = trio.Event()
+
+    async def finish() -> None:
+        await relay.finish()
+        finished.set()
+
+    nursery.start_soon(finish)
+    await wait_all_tasks_blocked()
+    was_early = finished.is_set()
+    ear.busy.set()
+    await wait_all_tasks_blocked()
+
+    assert not was_early
+    assert finished.is_set()
+    assert len(ear.heard) == 3
+    ear.present = False
+    relay.tell(posts[0])
+    await relay.finish()
+    assert relay.unheard == 1
+
+
 async def test_without_asking_the_oldest_is_dropped_and_counted() -> None:
     relay = Relay(PARAMS)
     (post,) = _posts(1)
