@@ -30,6 +30,16 @@ from moltp2p.node.world import real_world
 from moltp2p.store.base import Order, Query
 
 PAGE_RECORDS: Final = 1_000
+
+RECORD_CAUSES: Final = (
+    "queue-full",
+    "answer-queue-full",
+    "pending-full",
+    "pending-expired",
+    "peer-gone",
+    "relay-full",
+)
+"""The causes by which gossip drops a record (spec 09)."""
 START_S: Final = 60.0
 """How long a node's process may take until it answers."""
 
@@ -74,7 +84,8 @@ class Snapshot:
         peers: connected peers.
         mesh: the smallest number of mesh peers over all its topics.
         records: records in its store.
-        dropped: everything that its gossip dropped.
+        dropped: records that its gossip dropped. A GRAFT that was refused, or an id
+            that nobody wanted, is no loss and is left out.
     """
 
     agent: str
@@ -143,7 +154,7 @@ class LocalMember:
             peers=gossip.peers,
             mesh=min(gossip.mesh.values(), default=0),
             records=status.store.records,
-            dropped=sum(gossip.dropped.values()),
+            dropped=sum(gossip.dropped.get(cause, 0) for cause in RECORD_CAUSES),
         )
 
     async def newest(self, count: int) -> list[Heard]:

@@ -83,7 +83,7 @@ class Report:
         wall_s: from the first post until the last was stored.
         cpu_s: processor time of all nodes in that time.
         rss_mb: memory of all nodes at the end, 10^6 bytes.
-        dropped: what gossip dropped, over all nodes.
+        dropped: records that gossip dropped, over all nodes.
     """
 
     nodes: int
