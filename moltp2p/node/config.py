@@ -16,6 +16,7 @@ from typing import Final, cast
 
 from moltp2p.core.errors import UsageError
 from moltp2p.core.topics import NetworkParams, check_community
+from moltp2p.proto.address import parse_address, parse_endpoint
 
 CONFIG_FILE: Final = "config.toml"
 ENVIRON_PREFIX: Final = "MOLTP2P_"
@@ -96,9 +97,12 @@ def _one_of(*choices: str) -> Callable[[Scalar], object]:
     return check
 
 
-def _communities(names: Scalar) -> None:
-    for name in cast("tuple[str, ...]", names):
-        check_community(name)
+def _each(parse: Callable[[str], object]) -> Callable[[Scalar], object]:
+    def check(values: Scalar) -> None:
+        for value in cast("tuple[str, ...]", values):
+            parse(value)
+
+    return check
 
 
 def _within(low: int, high: int) -> Callable[[Scalar], object]:
@@ -116,14 +120,20 @@ SETTINGS: Final = (
     Setting(
         "listen",
         ("/ip4/127.0.0.1/tcp/0",),
-        "Multiaddrs to listen on; port 0 takes a free one.",
+        "Multiaddrs to listen on: /ip4/…/tcp/…; port 0 takes a free one.",
+        _each(parse_endpoint),
     ),
-    Setting("bootstrap", (), "Multiaddrs of first peers, each with /p2p/<peer id>."),
+    Setting(
+        "bootstrap",
+        (),
+        "Multiaddrs of first peers: /ip4/…/tcp/…/p2p/<peer id>.",
+        _each(parse_address),
+    ),
     Setting(
         "communities",
         (),
         "Communities to follow; none given means all.",
-        _communities,
+        _each(check_community),
     ),
     Setting(
         "target_peers",

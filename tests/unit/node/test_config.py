@@ -58,6 +58,8 @@ def test_the_home_and_other_programs_variables_are_not_settings(
         ("role = 'king'", "bad-setting", "king"),
         ("listen = '/ip4/127.0.0.1/tcp/0'", "bad-setting", "listen"),
         ("listen = [1]", "bad-setting", "listen"),
+        ("listen = ['0.0.0.0:4001']", "bad-setting", "0.0.0.0:4001"),
+        ("bootstrap = ['/ip4/192.0.2.1/tcp/4001']", "bad-setting", "192.0.2.1"),
         ("communities = ['No Spaces']", "bad-setting", "No Spaces"),
         ("target_peers = 1000", "bad-setting", "1000"),
         ("network = 'UPPER'", "bad-setting", "UPPER"),
