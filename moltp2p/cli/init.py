@@ -34,6 +34,7 @@ def command(shell: Shell, network: str | None) -> None:
         return
     click.echo(f"Made an agent in {home.path}")
     click.echo(f"  {agent}")
+    click.echo("Keep a copy of agent.next.key elsewhere: it outlives a theft.")
     click.echo(f"Next: moltp2p --home {home.path} run")
 
 
