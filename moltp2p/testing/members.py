@@ -43,6 +43,9 @@ RECORD_CAUSES: Final = (
 START_S: Final = 60.0
 """How long a node's process may take until it answers."""
 
+ANSWER_S: Final = 60.0
+"""How long it may take over one question."""
+
 STOP_S: Final = 15.0
 """How long it may take to end."""
 
@@ -228,7 +231,8 @@ class RemoteMember:
         return psutil.Process(self._pid)
 
     async def _ask(self, call: str, value: object = None) -> Any:  # noqa: ANN401 - JSON
-        async with self._turn:
+        # Cancelled half-way, the next to ask would read this answer for its own.
+        async with self._turn, _uninterrupted(ANSWER_S):
             await self._stdio.send_all(json.dumps([call, value]).encode() + b"\n")
             answer = json.loads(await self._line())
         if "error" in answer:
@@ -244,6 +248,13 @@ class RemoteMember:
             found += part
         line, self._unread = found.split(b"\n", 1)
         return line
+
+
+@asynccontextmanager
+async def _uninterrupted(within_s: float) -> AsyncIterator[None]:
+    with trio.fail_after(within_s) as scope:
+        scope.shield = True
+        yield
 
 
 def member_config(home: Path, network: str, bootstrap: Sequence[str]) -> Config:
