@@ -146,11 +146,11 @@ def _rows(phase: PhaseReport) -> Mapping[str, str]:
         "p50": f"{done.p50_s:.3f} s",
         "p99": f"{done.p99_s:.3f} s",
         "max": f"{done.max_s:.3f} s",
-        "duplicates a delivery": f"{phase.duplicates:.2f}",
-        "bytes a delivery": f"{phase.bytes_per_delivery:,.0f}",
-        "of them control": f"{phase.control_share:.1%}",
-        "bytes from Sybils": f"{traffic.sybil_bytes:,}",
-        "to and from the victim": f"{phase.victim.share:.3%}",
+        "duplicates each": f"{phase.duplicates:.2f}",
+        "bytes each": f"{phase.bytes_per_delivery:,.0f}",
+        "control": f"{phase.control_share:.1%}",
+        "from Sybils": f"{traffic.sybil_bytes / 1e6:.1f} MB",
+        "victim": f"{phase.victim.share:.3%}",
     }
 
 

@@ -42,10 +42,12 @@ def draw_plot(report: Report, path: Path) -> None:
     from matplotlib import rc_context  # noqa: PLC0415 - optional
     from matplotlib.figure import Figure  # noqa: PLC0415
 
+    drawers = [_draw_delivered, _draw_delays, _draw_meshes, _draw_scores, _draw_traffic]
+    if not report.sybils:
+        drawers.remove(_draw_scores)
     with rc_context({"svg.hashsalt": "moltp2p", "font.size": 9}):
-        figure = Figure(figsize=(9, 10), layout="constrained")
-        panels: Sequence[Axes] = figure.subplots(4, 1, sharex=True)
-        drawers = (_draw_delivered, _draw_delays, _draw_meshes, _draw_traffic)
+        figure = Figure(figsize=(9, 2.3 * len(drawers)), layout="constrained")
+        panels: Sequence[Axes] = figure.subplots(len(drawers), 1, sharex=True)
         for panel, draw in zip(panels, drawers, strict=True):
             draw(panel, report)
             _shade(panel, report)
@@ -59,24 +61,23 @@ def draw_plot(report: Report, path: Path) -> None:
 
 
 def _title(report: Report) -> str:
-    return (
-        f"{report.about}\n{report.honest} honest nodes, {report.sybils} Sybils,"
-        f" seed {report.seed}"
-    )
+    sybils = f", {report.sybils} Sybils" if report.sybils else ""
+    return f"{report.about}\n{report.honest} honest nodes{sybils}, seed {report.seed}"
 
 
 def _draw_delivered(panel: Axes, report: Report) -> None:
     _line(panel, report, lambda m: m.deliveries.share, "all", when_published=True)
     panel.set_ylabel("share delivered")
-    panel.set_ylim(bottom=None, top=1.005)
+    least = min(moment.deliveries.share for moment in report.moments)
+    panel.set_ylim(min(0.9, least) - 0.02, 1.02)
 
 
 def _draw_delays(panel: Axes, report: Report) -> None:
-    _line(panel, report, lambda m: m.deliveries.p50_s, "p50", when_published=True)
-    _line(panel, report, lambda m: m.deliveries.p99_s, "p99", when_published=True)
     _line(panel, report, lambda m: m.deliveries.max_s, "max", when_published=True)
+    _line(panel, report, lambda m: m.deliveries.p99_s, "p99", when_published=True)
+    _line(panel, report, lambda m: m.deliveries.p50_s, "p50", when_published=True)
     panel.set_ylabel("delay, s")
-    panel.set_yscale("log")
+    panel.set_ylim(bottom=0)
     panel.legend(loc="upper right")
 
 
@@ -90,11 +91,21 @@ def _draw_meshes(panel: Axes, report: Report) -> None:
         _line(panel, report, _honest_degree, "mean, honest peers alone")
     panel.set_ylabel("mesh degree")
     panel.set_ylim(bottom=0)
-    panel.legend(loc="upper right")
+    panel.legend(loc="lower right")
 
 
 def _honest_degree(moment: Moment) -> float:
     return moment.sample.mesh_mean * moment.sample.honest_share
+
+
+def _draw_scores(panel: Axes, report: Report) -> None:
+    _line(panel, report, lambda m: m.sample.honest_score, "honest, median")
+    _line(panel, report, lambda m: m.sample.honest_score_min, "honest, worst")
+    _line(panel, report, lambda m: m.sample.sybil_score, "Sybils, median")
+    _line(panel, report, lambda m: m.sample.sybil_score_max, "Sybils, best")
+    panel.set_ylabel("score")
+    panel.set_yscale("symlog", linthresh=1)
+    panel.legend(loc="lower right")
 
 
 def _draw_traffic(panel: Axes, report: Report) -> None:
@@ -109,18 +120,20 @@ def _draw_traffic(panel: Axes, report: Report) -> None:
 def _line(
     panel: Axes,
     report: Report,
-    figure: Callable[[Moment], float],
+    figure: Callable[[Moment], float | None],
     label: str,
     *,
     when_published: bool = False,
 ) -> None:
-    moments = [
-        moment
+    points = [
+        (moment.sample.at_s, value)
         for moment in report.moments
         if moment.deliveries.expected or not when_published
+        if (value := figure(moment)) is not None
     ]
-    times = [moment.sample.at_s for moment in moments]
-    panel.plot(times, list(map(figure, moments)), label=label, linewidth=1)
+    times, values = zip(*points, strict=True) if points else ((), ())
+    marker = "." if when_published else ""
+    panel.plot(times, values, label=label, linewidth=1, marker=marker, markersize=3)
 
 
 def _shade(panel: Axes, report: Report) -> None:

@@ -24,7 +24,8 @@ class Sample:
         healthy: the share of nodes whose every mesh has D_lo honest peers.
         honest_score: the median score that honest nodes give each other.
         honest_score_min: the worst.
-        sybil_score: the median score that they give Sybils.
+        sybil_score: the median score that they give Sybils; None where there are
+            none.
         sybil_score_max: the best.
         traffic: all that was counted until then.
     """
@@ -36,10 +37,10 @@ class Sample:
     mesh_max: int
     honest_share: float
     healthy: float
-    honest_score: float
-    honest_score_min: float
-    sybil_score: float
-    sybil_score_max: float
+    honest_score: float | None
+    honest_score_min: float | None
+    sybil_score: float | None
+    sybil_score_max: float | None
     traffic: Traffic
 
 
@@ -75,15 +76,15 @@ def take_sample(
         honest_share=honest_sum / max(1, sum(sizes)),
         healthy=healthy / max(1, online),
         honest_score=_median(scores),
-        honest_score_min=min(scores, default=0.0),
+        honest_score_min=min(scores, default=None),
         sybil_score=_median(sybil_scores),
-        sybil_score_max=max(sybil_scores, default=0.0),
+        sybil_score_max=max(sybil_scores, default=None),
         traffic=replace(traffic),
     )
 
 
-def _median(scores: list[float]) -> float:
-    return median_low(scores) if scores else 0.0
+def _median(scores: list[float]) -> float | None:
+    return median_low(scores) if scores else None
 
 
 def _count_honest(mesh: Iterable[str]) -> int:
