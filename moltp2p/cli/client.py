@@ -221,7 +221,7 @@ async def _open_offline(home: Path) -> AsyncIterator[httpx.AsyncBaseTransport]:
 
 
 def in_path(text: str) -> str:
-    """Return a record's id as a user typed it, fit to stand in a path.
+    """Return a record's id as it was typed, fit to stand in a path.
 
     Raises:
         UsageError: `bad-record-id`.
