@@ -162,6 +162,9 @@ class LazyGossip:
 
     def chase(self, now: float, out: Outgoing) -> None:
         """Ask for what is wanted still, each id of one who may be asked."""
+        waiting = list(self.promises.waiting())
+        if not waiting:
+            return  # as at most heartbeats, which need not look at every peer then
         peers = self._roster.peers
         asks: dict[PeerId, list[MessageId]] = {}
         room = {
@@ -169,7 +172,7 @@ class LazyGossip:
             for name, peer in peers.items()
             if peer.standing.may_gossip
         }
-        for message_id, holders in self.promises.waiting():
+        for message_id, holders in waiting:
             present = [holder for holder in holders if holder in room]
             if not present:
                 self.promises.give_up(message_id)
