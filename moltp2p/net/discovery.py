@@ -106,7 +106,9 @@ class Discovery:
         except MoltError as error:
             # Also what is the caller's or this machine's fault: the address is
             # tried again later, and `status` says what is wrong with it.
-            log.info("dial-failed", address=str(address), code=error.code)
+            # Peers name many addresses where nobody is any more.
+            tell = log.info if self._book.is_configured(address) else log.debug
+            tell("dial-failed", address=str(address), code=error.code)
             self._book.failed(address, error.code, trio.current_time())
         else:
             self._book.reached(address)

@@ -220,6 +220,11 @@ class AddressBook:
         if entry.source is not None and entry.failures >= FORGET_AFTER:
             del self._entries[address]
 
+    def is_configured(self, address: Address) -> bool:
+        """Tell whether an address is the operator's own, and not from a peer."""
+        entry = self._entries.get(address)
+        return entry is not None and entry.source is None
+
     # -- what to do ------------------------------------------------------------
 
     @property

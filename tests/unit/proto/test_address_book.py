@@ -69,6 +69,16 @@ def test_bootstrap_addresses_are_dialled_at_once() -> None:
     assert of.wake_at(0.0) == float("inf")
 
 
+def test_what_the_operator_configured_is_told_from_what_peers_say() -> None:
+    of = book()
+    of.add_bootstrap(address(1))
+    learn(of, address(2))
+
+    known = [of.is_configured(address(number)) for number in (1, 2, 3)]
+
+    assert known == [True, False, False]
+
+
 def test_this_node_is_never_dialled() -> None:
     of = book()
     of.add_bootstrap(address(0))
