@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Final, Protocol, assert_never
 
@@ -48,7 +49,7 @@ class Surroundings(Protocol):
         """Let a node dial those that it misses."""
 
 
-class Party:
+class Party(ABC):
     """One node, online or not.
 
     Args:
@@ -182,9 +183,9 @@ class Party:
                 case _:
                     assert_never(action)
 
+    @abstractmethod
     def judge(self, action: Validate) -> None:
         """Come to a verdict on a message."""
-        raise NotImplementedError
 
     def push(self, action: Push) -> None:
         """Send a message to several peers."""
