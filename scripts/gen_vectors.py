@@ -17,6 +17,7 @@ from typing import Final
 
 from scripts.vectors import (
     encoding,
+    fetching,
     gossip,
     gossip_scores,
     identity,
@@ -49,6 +50,7 @@ DOCUMENTS: Final = (
     Document("03-records", 1, records.cases),
     Document("04-transport", 1, transport.cases),
     Document("05-gossip", 1, lambda: [*gossip.cases(), *gossip_scores.cases()]),
+    Document("06-sync", 1, fetching.cases),
 )
 
 

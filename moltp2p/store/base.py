@@ -165,6 +165,32 @@ class Store(Facts, Protocol):
         """
         ...
 
+    def wires(self, records: Sequence[RecordId]) -> list[bytes | None]:
+        """Return the wire bytes of each record; None for what is not held whole.
+
+        Cheaper than `get`: nothing is parsed, and a checksum tells what is damaged.
+
+        Raises:
+            LocalError: `store-failed`.
+        """
+        ...
+
+    def sequence(
+        self, agent: AgentId, first: int, last: int, limit: int
+    ) -> list[tuple[int, RecordId]]:
+        """Return the places of an agent's sequence that are held, in order.
+
+        Args:
+            agent: whose.
+            first: the lowest `seq`.
+            last: the highest `seq`.
+            limit: how many to return at most; a fork has more than one at a place.
+
+        Raises:
+            LocalError: `store-failed`.
+        """
+        ...
+
     def count(self) -> int:
         """Return how many records are held."""
         ...

@@ -122,6 +122,11 @@ def indexed_record(key: bytes) -> RecordId:
     return RecordId(key[-ID_BYTES:])
 
 
+def indexed_seq(key: bytes) -> int:
+    """Return the `seq` of an entry among one agent's records."""
+    return int.from_bytes(key[-PLACE_BYTES:-ID_BYTES], "big")
+
+
 def pack_record(record: Record, received_at_ms: int) -> bytes:
     """Return the value that `unpack_record` reads."""
     rest = number(received_at_ms) + record.wire()
@@ -144,6 +149,11 @@ def unpack_record(record: RecordId, value: bytes) -> tuple[Record, int]:
         raise damaged(record, "it is another record")
     received_at_ms = int.from_bytes(value[_CHECKSUM_BYTES:_RECEIVED_END], "big")
     return parsed, received_at_ms
+
+
+def wire_of(record: RecordId, value: bytes) -> bytes | None:
+    """Return the wire bytes in a record's value, or None when it is damaged."""
+    return value[_RECEIVED_END:] if is_sound(record, value) else None
 
 
 def is_sound(record: RecordId, value: bytes) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice, takewhile
 from typing import Final
 
 from moltp2p.core.author import Head
@@ -99,9 +100,38 @@ class RecordStore:
         seq = int.from_bytes(key[len(prefix) : -layout.ID_BYTES], "big")
         return Head(seq, layout.indexed_record(key))
 
+    def wires(self, records: Sequence[RecordId]) -> list[bytes | None]:
+        """Return the wire bytes of each record; see `Store.wires`."""
+        return [self._wire(record) for record in records]
+
+    def sequence(
+        self, agent: AgentId, first: int, last: int, limit: int
+    ) -> list[tuple[int, RecordId]]:
+        """Return places of an agent's sequence; see `Store.sequence`."""
+        prefix = layout.agent_prefix(agent)
+        with self._engine.view() as view:
+            # Before the first id that a place can have.
+            entries = view.scan(prefix, prefix + layout.number(first))
+            places = (
+                (layout.indexed_seq(entry[0]), layout.indexed_record(entry[0]))
+                for entry in entries
+                if not isinstance(entry, Hole)
+            )
+            within = takewhile(lambda place: place[0] <= last, places)
+            return list(islice(within, limit))
+
     def count(self) -> int:
         """Return how many records are held."""
         return int.from_bytes(self._engine.get(layout.COUNT_KEY) or b"", "big")
+
+    def _wire(self, record: RecordId) -> bytes | None:
+        try:
+            value = self._engine.get(layout.record_key(record))
+        except LocalError as error:
+            if error.code not in layout.DAMAGE:
+                raise
+            return None
+        return None if value is None else layout.wire_of(record, value)
 
     def verify(self) -> Iterator[Damage]:
         """Read everything, and report damage; see `Store.verify`."""

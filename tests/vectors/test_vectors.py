@@ -11,7 +11,7 @@ import pytest
 
 from scripts import gen_vectors
 from scripts.check_spec_quotes import registered_codes
-from tests.vectors import replay_core, replay_gossip, replay_transport
+from tests.vectors import replay_core, replay_gossip, replay_sync, replay_transport
 
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "spec"
@@ -25,6 +25,7 @@ REPLAYS = {
     "03-records": replay_core.outcome,
     "04-transport": replay_transport.outcome,
     "05-gossip": replay_gossip.outcome,
+    "06-sync": replay_sync.outcome,
 }
 
 
