@@ -54,15 +54,16 @@ def _rows(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "network", status["network"]
     yield "home", status["home"]
     yield "agent", status["agent"] or "none"
-    yield "records", f"{store['records']:,}" + _unless_ok(store)
+    yield "records", f"{store['records']:,}" + _waiting(store)
+    if store["state"] != "ok":
+        yield "read-only", f"for {span(store['read_only_s'])}: {store['state']}"
+        yield "", store["hint"]
     if status["gossip"] is not None:
         yield from _network_rows(status, status["gossip"])
 
 
-def _unless_ok(store: dict[str, Any]) -> str:
-    waiting = f", {store['waiting']} waiting for a key" if store["waiting"] else ""
-    state = "" if store["state"] == "ok" else f"; cannot write: {store['state']}"
-    return waiting + state
+def _waiting(store: dict[str, Any]) -> str:
+    return f", {store['waiting']} waiting for a key" if store["waiting"] else ""
 
 
 def _network_rows(

@@ -39,12 +39,17 @@ class GossipJudge:
         agent_rate: of what is passed on for each agent; None for all. What exceeds
             it is kept, and no less valid (D11).
         now: seconds on a clock that never goes back.
+
+    Attributes:
+        passed_over: messages that came while nothing could be written. Reading goes
+            on, so that peers see us keep up; reconciliation brings them again.
     """
 
     def __init__(
         self, journal: Journal, agent_rate: Rate | None, now: Callable[[], float]
     ) -> None:
         self._journal = journal
+        self.passed_over = 0
         self._now = now
         self._limiter: RateLimiter[AgentId] | None = None
         if agent_rate is not None:
@@ -60,6 +65,7 @@ class GossipJudge:
                 lambda desk: [desk.rule(each) for each in incoming], len(incoming)
             )
         except LocalError:
+            self.passed_over += len(batch)
             return [Judgement(Verdict.IGNORE)] * len(batch)
         return [
             self._judgement(ruling, len(message.data))

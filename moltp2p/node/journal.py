@@ -5,7 +5,8 @@
     import ──┘            └─▶ answers, once the batch is on disk
 
 All jobs that wait are done together, so that a sync of the disk is shared: the
-busier the node, the larger the group.
+busier the node, the larger the group. While the disk is full all are refused at once
+(node/outage.py).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Bench, Road, Ruling, judge, judge_own
 from moltp2p.core.verdict import Verdict
+from moltp2p.node.outage import Outage
 from moltp2p.node.pen import AWAITED, Incoming, Pen
 from moltp2p.store.base import MAX_PAGE_RECORDS, Query, Store
 
@@ -201,7 +203,7 @@ class Journal:
         self, store: Store, params: NetworkParams, clock_ms: Callable[[], int]
     ) -> None:
         self.rulings: Counter[tuple[Verdict, str]] = Counter()
-        self.state = "ok"
+        self.outage = Outage()
         self.pen = Pen()
         self._store = store
         self._params = params
@@ -239,10 +241,18 @@ class Journal:
         """
         jobs: list[_Job[Any]] = []
         try:
-            async for first in self._receive:
+            while True:
+                first = await self._next()
                 jobs = [first, *self._others(GROUP_RECORDS - first.records)]
                 desk = Desk(self._store, self._params, self.pen, self._clock_ms())
-                new = await trio.to_thread.run_sync(self._do, desk, jobs)
+                try:
+                    new = await trio.to_thread.run_sync(self._do, desk, jobs)
+                except LocalError as error:
+                    self.outage.note(error)
+                    _fail(jobs, error)
+                    continue
+                if new:
+                    self.outage.end()
                 self.rulings.update(desk.rulings)
                 announce(new, desk.now_ms)
                 for job in jobs:
@@ -250,12 +260,27 @@ class Journal:
         finally:
             self._refuse(jobs)
 
+    async def _next(self) -> _Job[Any]:
+        """Wait for a job; while the store cannot be written, refuse each and look."""
+        while self.outage.error is not None and self.outage.is_read_only:
+            with trio.move_on_at(self.outage.look_at):
+                _fail([await self._receive.receive()], self.outage.error)
+                continue
+            await self._look()
+        return await self._receive.receive()
+
+    async def _look(self) -> None:
+        """See whether the store can be written by now."""
+        try:
+            await trio.to_thread.run_sync(self._store.mend)
+        except LocalError as error:
+            self.outage.note(error)
+        else:
+            self.outage.end()
+
     def _refuse(self, jobs: Iterable[_Job[Any]]) -> None:
         """Answer everybody who waits, and whoever comes later: nobody writes now."""
-        for job in [*jobs, *self._others(math.inf)]:
-            if not job.done.is_set():
-                job.error = job.error or _closed()
-                job.done.set()
+        _fail([*jobs, *self._others(math.inf)], _closed())
         self._receive.close()
 
     def _others(self, room: float) -> Iterable[_Job[Any]]:
@@ -268,21 +293,25 @@ class Journal:
             yield job
 
     def _do(self, desk: Desk, jobs: Sequence[_Job[Any]]) -> list[Kept]:
-        """Do a group of jobs in the worker thread; return what was new."""
+        """Do a group of jobs in the worker thread; return what was new.
+
+        Raises:
+            LocalError: nothing of any of them was kept.
+        """
         for job in jobs:
             job.do(desk)
         if not desk.kept:
             return []
-        try:
-            is_new = self._store.add([kept.record for kept in desk.kept], desk.now_ms)
-        except LocalError as error:
-            self.state = error.code
-            desk.rulings.clear()  # nothing came of them
-            for job in jobs:
-                job.error = job.error or error
-            return []
-        self.state = "ok"
+        is_new = self._store.add([kept.record for kept in desk.kept], desk.now_ms)
         return [kept for kept, new in zip(desk.kept, is_new, strict=True) if new]
+
+
+def _fail(jobs: Iterable[_Job[Any]], error: MoltError) -> None:
+    """Answer those of the jobs that have no answer yet."""
+    for job in jobs:
+        if not job.done.is_set():
+            job.error = job.error or error
+            job.done.set()
 
 
 def _closed() -> UsageError:

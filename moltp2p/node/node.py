@@ -28,10 +28,9 @@ from moltp2p.node.home import Home
 from moltp2p.node.journal import Journal, Kept
 from moltp2p.node.pen import Incoming
 from moltp2p.node.relay import Relay
-from moltp2p.node.status import PeerStatus, Status, StoreStatus, rulings_by_code
+from moltp2p.node.status import PeerStatus, Status, rulings_by_code, store_status
 from moltp2p.node.world import World, real_world
 from moltp2p.store.base import Page, Query, Store, Stored
-from moltp2p.store.leveldb import open_store
 
 if TYPE_CHECKING:
     from moltp2p.node.online import Online
@@ -169,10 +168,10 @@ class Node:
             network=self.config.network.id,
             agent=self.agent,
             uptime_s=trio.current_time() - self._opened_at,
-            store=StoreStatus(
-                state=journal.state,
+            store=store_status(
                 records=await trio.to_thread.run_sync(self._store.count),
                 waiting=len(journal.pen),
+                outage=journal.outage,
             ),
             rulings=rulings_by_code(journal.rulings),
             gossip=None if self._online is None else self._online.status(),
@@ -200,7 +199,8 @@ async def open_node(
     Args:
         config: from `load_config`, or made by hand.
         offline: open the store and nothing else; peers are told nothing.
-        world: the clock, the dice and the network; the machine's by default.
+        world: the clock, the dice, the disk and the network; the machine's by
+            default.
 
     Raises:
         LocalError: `home-missing`, `home-failed`, `key-permissions`,
@@ -227,7 +227,9 @@ async def _assembled(
     stack: AsyncExitStack, config: Config, home: Home, world: World, *, offline: bool
 ) -> Node:
     """Open the parts from the bottom up; the stack closes them from the top down."""
-    store = await trio.to_thread.run_sync(open_store, home.records, config.network.id)
+    store = await trio.to_thread.run_sync(
+        world.open_store, home.records, config.network.id
+    )
     stack.callback(store.close)
     hub = Hub()
     relay = None if offline else Relay(config.network)

@@ -37,12 +37,14 @@ class Online:
         discovery: how they are found.
         pubsub: gossip with them.
         relay: own records on their way to gossip.
+        judge: of what gossip brings.
     """
 
     network: Network
     discovery: Discovery
     pubsub: PubSub
     relay: Relay
+    judge: GossipJudge
 
     def peers(self) -> list[PeerStatus]:
         """Return the connected peers, oldest connection first."""
@@ -76,6 +78,8 @@ class Online:
         drops = Counter(stats.drops)
         if self.relay.dropped:
             drops["relay-full"] = self.relay.dropped
+        if self.judge.passed_over:
+            drops["read-only"] = self.judge.passed_over
         return GossipStatus(
             peer=self.network.peer_id,
             addresses=self.network.addresses(),
@@ -132,7 +136,7 @@ async def open_online(
         for topic in followed_topics(config):
             await pubsub.join(topic)
         nursery.start_soon(relay.run, pubsub.publish, lambda t: bool(pubsub.targets(t)))
-        yield Online(network, discovery, pubsub, relay)
+        yield Online(network, discovery, pubsub, relay, judge)
         with trio.move_on_after(GOODBYE_S):
             await relay.finish()
         nursery.cancel_scope.cancel()

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import trio
+
 from moltp2p.core.ids import AgentId, PeerId
 from moltp2p.core.verdict import Verdict
+from moltp2p.node.outage import Outage
 from moltp2p.proto.address_book import AddressStatus
 from moltp2p.proto.standing import ScoreParts
 
@@ -16,14 +19,19 @@ class StoreStatus:
     """The store, as the writer last saw it.
 
     Attributes:
-        state: `ok`, or the code of the failure that keeps it from writing.
+        state: `ok`, or, while the node is read-only, the code of what keeps it from
+            writing.
         records: how many are held.
         waiting: records held back until their author's rotation arrives.
+        read_only_s: for how long it has not been able to write; None when it can.
+        hint: what to do about that; empty when there is nothing to do.
     """
 
     state: str
     records: int
     waiting: int
+    read_only_s: float | None = None
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +113,15 @@ class Status:
     store: StoreStatus
     rulings: Mapping[str, int]
     gossip: GossipStatus | None
+
+
+def store_status(records: int, waiting: int, outage: Outage) -> StoreStatus:
+    """Return what there is to say of the store now."""
+    if outage.error is None:
+        return StoreStatus("ok", records, waiting)
+    read_only_s = trio.current_time() - outage.since
+    error = outage.error
+    return StoreStatus(error.code, records, waiting, read_only_s, error.hint)
 
 
 def rulings_by_code(rulings: Mapping[tuple[Verdict, str], int]) -> dict[str, int]:

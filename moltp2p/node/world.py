@@ -1,4 +1,4 @@
-"""What a node takes from outside itself: the clock, the dice, the network.
+"""What a node takes from outside itself: the clock, the dice, the disk, the network.
 
 Tests pass a world of their own; the simulator will too.
 """
@@ -11,13 +11,19 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from moltp2p.net.base import Network
 from moltp2p.node.config import Config
 from moltp2p.node.home import Draw
+from moltp2p.store.base import Store
+from moltp2p.store.leveldb import open_store
 
 OpenNetwork = Callable[[Config, bytes], AbstractAsyncContextManager[Network]]
 """Opens a network for a config and the node's 32-byte libp2p seed."""
+
+OpenStore = Callable[[Path, str], Store]
+"""Opens the store in a folder, of the network with that id; blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +35,14 @@ class World:
         draw: secret random bytes, for keys.
         dice: chance that nobody needs to keep secret.
         open_network: how to reach peers.
+        open_store: how to keep records.
     """
 
     now_ms: Callable[[], int]
     draw: Draw
     dice: random.Random
     open_network: OpenNetwork
+    open_store: OpenStore = open_store
 
 
 def real_world() -> World:

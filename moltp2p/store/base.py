@@ -205,6 +205,16 @@ class Store(Facts, Protocol):
         """
         ...
 
+    def mend(self) -> None:
+        """Get ready to write again, after writing failed; else do nothing.
+
+        `add` does so first, too. This is for whoever wants to know whether it would.
+
+        Raises:
+            LocalError: `disk-full`, `store-failed`, `store-damaged`: not yet.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of the files; further calls fail with `store-closed`."""
         ...

@@ -49,8 +49,7 @@ class RecordStore:
     def add(self, records: Sequence[Record], received_at_ms: int) -> list[bool]:
         """Keep records that were judged; see `Store.add`."""
         with self._writing:
-            if self._engine.mend():
-                self._chains.clear()
+            self._mend()
             with self._engine.view() as view:
                 outcome = changes(records, received_at_ms, view)
             if outcome.changes:
@@ -137,9 +136,18 @@ class RecordStore:
         """Read everything, and report damage; see `Store.verify`."""
         return verify(self._engine)
 
+    def mend(self) -> None:
+        """Get ready to write again, after writing failed; see `Store.mend`."""
+        with self._writing:
+            self._mend()
+
     def close(self) -> None:
         """Let go of the files, once those who read are done."""
         self._engine.close()
+
+    def _mend(self) -> None:
+        if self._engine.mend():
+            self._chains.clear()
 
 
 class _ChainCache:

@@ -38,6 +38,7 @@ RECORD_CAUSES: Final = (
     "pending-expired",
     "peer-gone",
     "relay-full",
+    "read-only",
 )
 """The causes by which gossip drops a record (spec 09)."""
 START_S: Final = 60.0

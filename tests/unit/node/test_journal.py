@@ -18,6 +18,7 @@ from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Road, Ruling
 from moltp2p.core.verdict import Verdict
 from moltp2p.node.journal import Desk, Journal, Kept
+from moltp2p.node.outage import LOOK_S
 from moltp2p.node.pen import Incoming
 from moltp2p.store.base import Store
 from moltp2p.store.memory import open_store
@@ -31,13 +32,28 @@ class FullDisk:
         self._store = store
         self.is_full = False
         self.batches: list[int] = []
+        self.code = "disk-full"
+        self.looks = 0
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._store, name)
 
+    async def looked_at(self, times: int) -> None:
+        """Wait until somebody looked so often; the fake clock does not wait for it."""
+        for _ in range(10_000):
+            if self.looks >= times:
+                return
+            await trio.sleep(LOOK_S)
+        pytest.fail("nobody looks")
+
+    def mend(self) -> None:
+        self.looks += 1
+        if self.is_full:
+            raise LocalError("disk-full", "no room", "make some")
+
     def add(self, records: Sequence[Record], received_at_ms: int) -> list[bool]:
         if self.is_full:
-            raise LocalError("disk-full", "no room")
+            raise LocalError(self.code, "no room")
         self.batches.append(len(records))
         return self._store.add(records, received_at_ms)
 
@@ -62,6 +78,13 @@ class Bench:
         return await self.journal.submit(
             lambda desk: [desk.rule(each) for each in incoming], len(incoming)
         )
+
+    async def publish(self, agent: TestAgent) -> Record:
+        draft = Draft(Kind.POST, Post("hello"), "general")
+        (record,) = await self.journal.submit(
+            lambda desk: desk.write(agent.author, [draft])
+        )
+        return record
 
 
 @pytest.fixture
@@ -178,25 +201,86 @@ async def test_publishers_at_once_never_take_the_same_place(bench: Bench) -> Non
     assert sorted(record.header.seq for record in written) == list(range(1, 51))
 
 
-async def test_a_full_disk_refuses_everybody_and_ends_with_it(bench: Bench) -> None:
+async def test_a_full_disk_refuses_everybody_and_ends_by_itself(
+    bench: Bench, autojump_clock: trio.testing.MockClock
+) -> None:
     alice = TestAgent("alice")
     await bench.rule(alice.incept())
-    write = partial(
-        Desk.write,
-        author=alice.author,
-        drafts=[Draft(Kind.POST, Post("hello"), "general")],
-    )
+    outage = bench.journal.outage
+    bench.store.is_full = True
+    for _ in range(3):
+        with pytest.raises(LocalError, match="disk-full"):
+            await bench.publish(alice)
+        assert outage.is_read_only
+    assert bench.store.looks == 0, "who wants to write makes nobody look"
+
+    await bench.store.looked_at(5)
+    assert bench.store.looks <= trio.current_time() / LOOK_S
+    assert outage.is_read_only
+    bench.store.is_full = False
+    await outage.wait_over()
+
+    assert (await bench.publish(alice)).header.seq == 1
+    assert outage.error is None
+
+
+async def test_while_nothing_can_be_written_nothing_is_judged(
+    bench: Bench, autojump_clock: trio.testing.MockClock
+) -> None:
+    alice = TestAgent("alice")
+    await bench.rule(alice.incept())
+    bench.store.is_full = True
+    with pytest.raises(LocalError, match="disk-full"):
+        await bench.publish(alice)
+    worked: list[Desk] = []
+
+    for _ in range(100):
+        with pytest.raises(LocalError, match="disk-full"):
+            await bench.journal.submit(worked.append)
+
+    assert worked == []
+    assert bench.store.batches == [1]
+
+
+async def test_those_who_keep_asking_do_not_keep_the_node_from_looking(
+    bench: Bench, autojump_clock: trio.testing.MockClock
+) -> None:
+    alice = TestAgent("alice")
+    await bench.rule(alice.incept())
     bench.store.is_full = True
 
-    with pytest.raises(LocalError, match="disk-full"):
-        await bench.journal.submit(write)
-    state_then = bench.journal.state
-    bench.store.is_full = False
-    (record,) = await bench.journal.submit(write)
+    async def insist() -> Record:
+        while True:
+            try:
+                return await bench.publish(alice)
+            except LocalError:
+                await trio.sleep(0.01)
 
-    assert state_then == "disk-full"
-    assert bench.journal.state == "ok"
-    assert record.header.seq == 1
+    async with trio.open_nursery() as nursery:
+        for _ in range(5):
+            nursery.start_soon(insist)
+        await bench.store.looked_at(2)
+        bench.store.is_full = False
+
+    assert bench.store._store.count() == 6
+
+
+async def test_damage_that_one_record_met_does_not_refuse_the_others(
+    bench: Bench,
+) -> None:
+    alice = TestAgent("alice")
+    await bench.rule(alice.incept())
+    bench.store.is_full, bench.store.code = True, "store-damaged"
+    with pytest.raises(LocalError, match="store-damaged"):
+        await bench.publish(alice)
+    error = bench.journal.outage.error
+    assert error is not None
+    assert error.code == "store-damaged"
+
+    bench.store.is_full = False
+
+    assert (await bench.publish(alice)).header.seq == 1
+    assert bench.journal.outage.error is None
 
 
 async def test_a_record_by_the_new_key_waits_for_the_rotation(bench: Bench) -> None:
