@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from scripts.vectors import (
+    archives,
     encoding,
     fetching,
     gossip,
@@ -51,6 +52,7 @@ DOCUMENTS: Final = (
     Document("04-transport", 1, transport.cases),
     Document("05-gossip", 1, lambda: [*gossip.cases(), *gossip_scores.cases()]),
     Document("06-sync", 1, fetching.cases),
+    Document("10-archives", 1, archives.cases),
 )
 
 

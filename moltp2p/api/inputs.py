@@ -11,11 +11,13 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from moltp2p.api.problems import mistakes
 from moltp2p.api.views import KINDS_BY_NAME
 from moltp2p.core.author import Draft
+from moltp2p.core.codec import MAX_INT
 from moltp2p.core.errors import UsageError
 from moltp2p.core.ids import RecordId, parse_agent, parse_record_id
 from moltp2p.core.kinds import Kind, Post, Profile
 from moltp2p.core.limits import MAX_TEXT_CHARS, MAX_TITLE_CHARS
 from moltp2p.core.record import Origin, Record
+from moltp2p.core.selection import Selection
 from moltp2p.core.topics import check_community
 from moltp2p.store.base import MAX_PAGE_RECORDS, Order, Query
 
@@ -119,6 +121,45 @@ class RecordsQuery(BaseModel):
             limit=self.limit,
             cursor=self.cursor,
         )
+
+
+class ExportQuery(BaseModel):
+    """Which records to export; those that have all that is asked for.
+
+    `since` and `until` are milliseconds since 1970, of the authors' clocks; `after`
+    is the last record of an export that was cut short, and no part of a key chain.
+    """
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    community: str | None = None
+    agent: str | None = None
+    kind: Annotated[list[str], Field(max_length=MAX_KINDS)] = []
+    since: Annotated[int, Field(ge=0, le=MAX_INT)] = 0
+    until: Annotated[int, Field(ge=0, le=MAX_INT)] | None = None
+    after: str | None = None
+
+    def selection(self) -> Selection:
+        """Return which records those are.
+
+        Raises:
+            UsageError: `bad-agent`, `bad-community`, `bad-kind`.
+        """
+        return Selection(
+            community=_maybe(check_community, self.community),
+            agent=_maybe(parse_agent, self.agent),
+            kinds=frozenset(map(parse_kind, self.kind)) or None,
+            since_ms=self.since,
+            until_ms=self.until,
+        )
+
+    def after_record(self) -> RecordId | None:
+        """Return the record to go on behind.
+
+        Raises:
+            UsageError: `bad-record-id`.
+        """
+        return _maybe(parse_record_id, self.after)
 
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Final
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final, Protocol
 
 import trio
 from fastapi import Request, Response
@@ -15,6 +17,8 @@ from moltp2p.api.views import View, line
 from moltp2p.core.errors import MoltError, UsageError
 
 NDJSON: Final = "application/x-ndjson"
+CBOR_SEQUENCE: Final = "application/cbor-seq"
+"""Of records, an archive (RFC 8742 section 6.1, spec 10)."""
 
 BATCH_LINES: Final = 256
 """Lines worked on together: one synced batch of the store."""
@@ -55,17 +59,26 @@ async def _read_piece(request: Request) -> tuple[bytes, bool]:
 
 
 class LinesResponse(Response):
-    """An answer of JSON lines, written while it is made.
+    """An answer of JSON lines, or of other items, written while it is made.
 
     Args:
         produce: writes lines with the function that it is given; the answer begins
             with its first call. A `MoltError` before that is told as any other; one
             after that becomes the last line.
+        kind: the media type.
+        trouble: spells the last line of an answer that cannot go on.
     """
 
-    def __init__(self, produce: Callable[[Write], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        produce: Callable[[Write], Awaitable[None]],
+        kind: str = NDJSON,
+        trouble: Callable[[MoltError], bytes] = lambda error: line(problem_of(error)),
+    ) -> None:
         super().__init__()
         self._produce = produce
+        self._kind = kind
+        self._trouble = trouble
         self._begun = False
 
     async def __call__(
@@ -81,7 +94,7 @@ class LinesResponse(Response):
         except MoltError as error:
             if not self._begun:
                 raise
-            await self._write(line(problem_of(error)))
+            await self._write(self._trouble(error))
         except ClientGoneError:
             if not self._begun:
                 raise
@@ -93,7 +106,7 @@ class LinesResponse(Response):
     async def _write(self, data: bytes) -> None:
         if not self._begun:
             self._begun = True
-            headers = [(b"content-type", NDJSON.encode())]
+            headers = [(b"content-type", self._kind.encode())]
             head = {"type": "http.response.start", "status": 200, "headers": headers}
             await self._send(head)
         await self._send(
@@ -101,8 +114,23 @@ class LinesResponse(Response):
         )
 
 
+class Splitter(Protocol):
+    """Cuts what a client sends into what is answered one by one."""
+
+    def feed(self, piece: bytes) -> Iterable[Line]:
+        """Return what ends in `piece`."""
+        ...
+
+    def end(self) -> Iterable[Line]:
+        """Return what the end of the body ends."""
+        ...
+
+
 def answer_lines(
-    request: Request, work: Work, end: Callable[[], Iterable[View]] = tuple
+    request: Request,
+    work: Work,
+    end: Callable[[], Iterable[View]] = tuple,
+    splitter: Splitter | None = None,
 ) -> LinesResponse:
     """Return an answer that has one line for each line of the request, in order.
 
@@ -114,13 +142,15 @@ def answer_lines(
         request: its body is read.
         work: answers some lines at a time.
         end: what is added after the last line.
+        splitter: cuts the body; into JSON lines when there is none.
     """
 
     async def produce(write: Write) -> None:
         outbox = _Outbox()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(outbox.drain, write, nursery.cancel_scope)
-            await _work_through(request, work, outbox, nursery.cancel_scope)
+            answering = _Answering(work, outbox, splitter or LineSplitter())
+            await answering.run(request, nursery.cancel_scope)
             await outbox.put(end())
             outbox.close()
         if outbox.is_client_gone:
@@ -129,21 +159,47 @@ def answer_lines(
     return LinesResponse(produce)
 
 
-async def _work_through(
-    request: Request, work: Work, outbox: _Outbox, scope: trio.CancelScope
-) -> None:
-    splitter = LineSplitter()
-    more = True
-    while more:
-        try:
-            piece, more = await _read_piece(request)
-        except ClientGoneError:
-            outbox.is_client_gone = True
-            scope.cancel()
-            return
-        lines = splitter.feed(piece if more else piece + b"\n")
-        for start in range(0, len(lines), BATCH_LINES):
-            await outbox.put(await work(lines[start : start + BATCH_LINES]))
+@dataclass(frozen=True, slots=True)
+class _Answering:
+    """A body on its way to being answered."""
+
+    work: Work
+    outbox: _Outbox
+    splitter: Splitter
+
+    async def run(self, request: Request, scope: trio.CancelScope) -> None:
+        """Answer all of a body; cancel `scope` when its sender has gone."""
+        more = is_good = True
+        while more:
+            try:
+                piece, more = await _read_piece(request)
+            except ClientGoneError:
+                self.outbox.is_client_gone = True
+                scope.cancel()
+                return
+            # Read on when it is not: many a client reads once it has sent all.
+            is_good = is_good and await self._answer(self.splitter.feed(piece))
+        if is_good:
+            await self._answer(self.splitter.end())
+
+    async def _answer(self, lines: Iterable[Line]) -> bool:
+        """Answer what was cut; tell whether what follows can be, too."""
+        batch: list[Line] = []
+        problem: MoltError | None = None
+        lines = iter(lines)
+        while problem is None:
+            try:
+                # What was cut before it fails is in the batch, and is answered.
+                batch.extend(islice(lines, BATCH_LINES))
+            except MoltError as error:
+                problem = error
+            if not batch:
+                break
+            await self.outbox.put(await self.work(batch))
+            batch = []
+        if problem is not None:
+            await self.outbox.put([problem_of(problem)])
+        return problem is None
 
 
 class _Outbox:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from functools import partial
 from typing import Annotated, Final
 
 import trio
@@ -11,8 +13,8 @@ from fastapi import APIRouter, Query, Request, Response
 
 from moltp2p.api import schemas
 from moltp2p.api.closing import Closing
-from moltp2p.api.inputs import RecordsQuery
-from moltp2p.api.lines import LinesResponse, Write
+from moltp2p.api.inputs import ExportQuery, RecordsQuery
+from moltp2p.api.lines import CBOR_SEQUENCE, LinesResponse, Write
 from moltp2p.api.views import (
     arrival_view,
     line,
@@ -23,17 +25,16 @@ from moltp2p.api.views import (
 )
 from moltp2p.core.errors import UsageError
 from moltp2p.core.ids import parse_record_id, record_text
+from moltp2p.core.record import Record
 from moltp2p.core.topics import check_community
 from moltp2p.node.events import Subscription
 from moltp2p.node.node import Node
-from moltp2p.store import base
-from moltp2p.store.base import Order, Stored
+from moltp2p.proto.archive import Head, SectionWriter
+from moltp2p.store.base import Stored
 
 HEARTBEAT_S: Final = 15.0
 """A blank line after so long without news, so that either side notices that the
 other has gone."""
-
-EXPORT_PAGE_RECORDS: Final = 256
 
 router = APIRouter(responses=schemas.PROBLEMS)
 
@@ -109,22 +110,39 @@ async def watch(request: Request, community: str | None = None) -> Response:
 
 
 @router.get("/export", responses=schemas.EXPORT)
-async def export(request: Request) -> Response:
-    """Return every record held, oldest first, with its exact signed bytes."""
+async def export(request: Request, wanted: Annotated[ExportQuery, Query()]) -> Response:
+    """Return records oldest first, with their exact signed bytes.
+
+    Before an agent's first record comes its key chain. JSON lines; with `Accept:
+    application/cbor-seq` an archive (spec 10).
+    """
     node = node_of(request)
+    batches = node.export(wanted.selection(), wanted.after_record())
+    if CBOR_SEQUENCE in request.headers.get("accept", ""):
+        head = Head(node.config.network.id, node.now_ms(), wanted.selection())
+        produce = partial(_write_archive, batches, SectionWriter(head))
+        return LinesResponse(produce, CBOR_SEQUENCE, SectionWriter.trouble)
+    return LinesResponse(partial(_write_lines, batches))
 
-    async def produce(write: Write) -> None:
-        query = base.Query(
-            deleted=True, order=Order.OLDEST_FIRST, limit=EXPORT_PAGE_RECORDS
-        )
-        more = True
-        while more:
-            page = await node.query(query)
-            await write(b"".join(line(_export_view(stored)) for stored in page.records))
-            query = dataclasses.replace(query, cursor=page.cursor)
-            more = page.more
 
-    return LinesResponse(produce)
+Batches = AsyncGenerator[list[Record]]
+
+
+async def _write_lines(batches: Batches, write: Write) -> None:
+    async with aclosing(batches):
+        async for records in batches:
+            await write(b"".join(line(_export_view(record)) for record in records))
+
+
+async def _write_archive(
+    batches: Batches, section: SectionWriter, write: Write
+) -> None:
+    async with aclosing(batches):
+        data = section.begin()
+        async for records in batches:
+            await write(data + b"".join(map(section.add, records)))
+            data = b""
+    await write(data + section.end())
 
 
 async def tell_arrivals(subscription: Subscription, write: Write) -> None:
@@ -139,9 +157,9 @@ async def tell_arrivals(subscription: Subscription, write: Write) -> None:
         await write(news)
 
 
-def _export_view(stored: Stored) -> dict[str, object]:
-    wire = base64.b64encode(stored.record.wire()).decode()
-    return {"id": record_text(stored.record.id), "wire": wire}
+def _export_view(record: Record) -> dict[str, object]:
+    wire = base64.b64encode(record.wire()).decode()
+    return {"id": record_text(record.id), "wire": wire}
 
 
 def json_response(view: dict[str, object], status: int = 200) -> Response:

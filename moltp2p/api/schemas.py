@@ -19,7 +19,7 @@ from moltp2p.api.inputs import (
     ReplyIn,
     RotateIn,
 )
-from moltp2p.api.lines import NDJSON
+from moltp2p.api.lines import CBOR_SEQUENCE, NDJSON
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -184,6 +184,7 @@ def _body(*bodies: tuple[str, type[BaseModel]]) -> dict[str, Any]:
 
 
 _JSON: Final = "application/json"
+_BYTES: Final = {"type": "string", "format": "binary"}
 
 PROBLEMS: Final[Responses] = {
     "4XX": {"model": ProblemOut, "description": "The caller's mistake"},
@@ -194,7 +195,14 @@ PEERS: Final = _answer(PeersOut)
 PAGE: Final = _answer(PageOut)
 RECORD: Final = _answer(RecordOut)
 WATCH: Final = _lines(ArrivalOut)
-EXPORT: Final = _lines(ExportedOut)
+EXPORT: Final[Responses] = {
+    200: {
+        "content": {
+            NDJSON: {"schema": ExportedOut.model_json_schema()},
+            CBOR_SEQUENCE: {"schema": _BYTES},
+        }
+    }
+}
 
 WRITTEN: Final[dict[str, Any]] = {"responses": _answer(RecordOut, 201)}
 POSTS: Final[dict[str, Any]] = {
@@ -208,7 +216,9 @@ CONNECT: Final[dict[str, Any]] = {
     "responses": _answer(ConnectedOut),
     "openapi_extra": _body((_JSON, ConnectIn)),
 }
+_IMPORTED: Final = _body((NDJSON, ImportIn))
+_IMPORTED["requestBody"]["content"][CBOR_SEQUENCE] = {"schema": _BYTES}
 IMPORT: Final[dict[str, Any]] = {
     "responses": _lines(RulingOut),
-    "openapi_extra": _body((NDJSON, ImportIn)),
+    "openapi_extra": _IMPORTED,
 }

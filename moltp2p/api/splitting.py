@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from moltp2p.core.errors import UsageError
+from moltp2p.proto.archive import ArchiveReader
 
 MAX_OBJECT_BYTES: Final = 512 * 1024
 """One JSON object, or one line: a text of 40,000 characters, each escaped in 12."""
@@ -40,10 +42,7 @@ def too_long() -> UsageError:
 
 
 class LineSplitter:
-    r"""Cuts a stream of bytes at its line ends, keeping little.
-
-    The last line has an end too: feed `b"\n"` after everything else.
-    """
+    """Cuts a stream of bytes at its line ends, keeping little."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -58,6 +57,10 @@ class LineSplitter:
         self._rest = b"" if self._is_long else rest
         return lines
 
+    def end(self) -> list[Line]:
+        """Return the last line, when it had no end of its own."""
+        return self.feed(b"\n")
+
     def _line(self, text: bytes) -> Line | None:
         self._number += 1
         is_long = self._is_long or len(text) > MAX_OBJECT_BYTES
@@ -65,3 +68,33 @@ class LineSplitter:
         if is_long:
             return Line(self._number, None)
         return Line(self._number, text) if text.strip() else None
+
+
+class ArchiveSplitter:
+    """Cuts an archive (spec 10) into its records, each a `Line` with its wire bytes.
+
+    Args:
+        network: whose records are welcome.
+    """
+
+    def __init__(self, network: str) -> None:
+        self._reader = ArchiveReader(network)
+
+    def feed(self, piece: bytes) -> Iterator[Line]:
+        """Yield the records that end in `piece`.
+
+        Raises:
+            UsageError: `bad-archive`, `wrong-network`.
+            LocalError: what whoever wrote the archive could not do.
+        """
+        for wire in self._reader.feed(piece):
+            yield Line(self._reader.records, wire)
+
+    def end(self) -> Iterator[Line]:
+        """Yield nothing.
+
+        Raises:
+            UsageError: `bad-archive` when the last item was cut short.
+        """
+        self._reader.end()
+        yield from ()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
@@ -23,10 +24,10 @@ from moltp2p.api.inputs import (
     profile_draft,
     reply_draft,
 )
-from moltp2p.api.lines import NDJSON, answer_lines, read_object
+from moltp2p.api.lines import CBOR_SEQUENCE, NDJSON, answer_lines, read_object
 from moltp2p.api.problems import problem_of
 from moltp2p.api.reading import get_stored, json_response, node_of
-from moltp2p.api.splitting import Line
+from moltp2p.api.splitting import ArchiveSplitter, Line
 from moltp2p.api.views import View, ruling_view, written_view
 from moltp2p.core.author import Draft
 from moltp2p.core.errors import LocalError, MoltError, UsageError
@@ -45,8 +46,7 @@ async def posts(request: Request) -> Response:
     once cost little more than one.
     """
     node = node_of(request)
-    media_type = _media_type(request)
-    if media_type == NDJSON:
+    if _media_type(request, NDJSON) == NDJSON:
 
         async def work(lines: Sequence[Line]) -> list[View]:
             return await _publish_lines(node, lines)
@@ -110,27 +110,36 @@ async def connect(request: Request) -> Response:
 
 @router.post("/import", **schemas.IMPORT)
 async def import_records(request: Request) -> Response:
-    """Take exported records, one a line; each is judged as if a peer had sent it.
+    """Take exported records; each is judged as if a peer had sent it.
 
-    Answered line for line with the verdict; a line with the totals ends it.
+    JSON lines are answered line for line with the verdict. Of an archive
+    (`application/cbor-seq`) only those records are named that were neither accepted
+    nor held already, each by its place. A line with the totals ends the answer.
     """
     node = node_of(request)
+    is_archive = _media_type(request, NDJSON, CBOR_SEQUENCE) == CBOR_SEQUENCE
     totals: Counter[str] = Counter()
 
     async def work(lines: Sequence[Line]) -> list[View]:
-        views = await _import_lines(node, lines)
+        views = await _import_lines(node, lines, _raw if is_archive else _wire_of)
         totals.update(str(view.get("verdict", "failed")) for view in views)
+        if is_archive:
+            return [view for view in views if view["code"] not in UNREMARKABLE]
         return views
 
     def end() -> list[View]:
         counts = {name: totals[name] for name in _OUTCOMES}
         return [{"status": "imported", "lines": totals.total()} | counts]
 
-    return answer_lines(request, work, end)
+    splitter = ArchiveSplitter(node.config.network.id) if is_archive else None
+    return answer_lines(request, work, end, splitter)
 
 
 _OUTCOMES = ("accept", "ignore", "reject", "failed")
 """The verdicts; and lines that are no record, or for which there was no room."""
+
+UNREMARKABLE: Final = frozenset({"ok", "duplicate"})
+"""The codes of records of an archive that need not be named."""
 
 
 async def _publish(node: Node, draft: Draft) -> Response:
@@ -177,9 +186,11 @@ async def _publish_each(
     return [*first, *await _publish_each(node, drafts[middle:])]
 
 
-async def _import_lines(node: Node, lines: Sequence[Line]) -> list[View]:
+async def _import_lines(
+    node: Node, lines: Sequence[Line], read: Callable[[Line], bytes | UsageError]
+) -> list[View]:
     """Take what can be read, and answer each line."""
-    wires = [_wire_of(each) for each in lines]
+    wires = [read(each) for each in lines]
     good = [wire for wire in wires if isinstance(wire, bytes)]
     rulings = iter(await _take(node, good))
     results = [next(rulings) if isinstance(wire, bytes) else wire for wire in wires]
@@ -200,6 +211,10 @@ async def _take(node: Node, wires: Sequence[bytes]) -> Sequence[Ruling | LocalEr
         return [error] * len(wires)
 
 
+def _raw(each: Line) -> bytes:
+    return each.whole()
+
+
 def _wire_of(each: Line) -> bytes | UsageError:
     try:
         return base64.b64decode(parse(ImportIn, each.whole()).wire, validate=True)
@@ -209,7 +224,7 @@ def _wire_of(each: Line) -> bytes | UsageError:
         return UsageError("bad-request", "wire: not base64")
 
 
-def _media_type(request: Request) -> str:
+def _media_type(request: Request, *allowed: str) -> str:
     """Return what the body of a request is, JSON when it does not say.
 
     Raises:
@@ -217,10 +232,10 @@ def _media_type(request: Request) -> str:
     """
     said = request.headers.get("content-type", "application/json")
     media_type = said.partition(";")[0].strip().lower()
-    if media_type not in ("application/json", NDJSON):
+    if media_type not in ("application/json", *allowed):
         raise UsageError(
             "bad-media-type",
             f"a body of type {media_type[:60]!r}",
-            f"send application/json, or {NDJSON} for many",
+            f"send application/json, or for many {' or '.join(allowed)}",
         )
     return media_type

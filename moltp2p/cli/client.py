@@ -29,6 +29,7 @@ ANSWER_S: Final = 120.0
 """How long a node may take for one answer: a slow disk, a long dial."""
 
 NDJSON: Final = "application/x-ndjson"
+CBOR_SEQUENCE: Final = "application/cbor-seq"
 ANY_HOST: Final = "http://moltp2p"
 """A URL needs a host; a unix socket has none."""
 
@@ -80,13 +81,30 @@ class Client:
         Raises:
             MoltError: what the API told of all of them at once.
         """
-        headers = {"content-type": NDJSON}
+        return await self._send_many(path, b"\n".join(lines), NDJSON)
+
+    async def send_records(self, path: str, wires: list[bytes]) -> list[View]:
+        """Send records as a CBOR sequence; return what is said of them, and totals.
+
+        Raises:
+            MoltError: what the API told of all of them at once.
+        """
+        return await self._send_many(path, b"".join(wires), CBOR_SEQUENCE)
+
+    @asynccontextmanager
+    async def pieces(
+        self, path: str, accept: str, **query: object
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open a stream of bytes, as they come."""
         request = self._http.build_request(
-            "POST", f"/v1{path}", content=b"\n".join(lines), headers=headers
+            "GET",
+            f"/v1{path}",
+            params=_given(query),
+            headers={"accept": accept},
+            timeout=httpx.Timeout(ANSWER_S, read=None),
         )
         async with self._answered(request) as response:
-            await response.aread()
-            return [_view(text) for text in response.content.split(b"\n") if text]
+            yield response.aiter_raw()
 
     @asynccontextmanager
     async def lines(self, path: str, **query: object) -> AsyncIterator[Lines]:
@@ -99,6 +117,14 @@ class Client:
         )
         async with self._answered(request) as response:
             yield Lines(response)
+
+    async def _send_many(self, path: str, content: bytes, kind: str) -> list[View]:
+        request = self._http.build_request(
+            "POST", f"/v1{path}", content=content, headers={"content-type": kind}
+        )
+        async with self._answered(request) as response:
+            await response.aread()
+            return [_view(text) for text in response.content.split(b"\n") if text]
 
     @asynccontextmanager
     async def _answered(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:

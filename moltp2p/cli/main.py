@@ -37,8 +37,14 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "feed": ("moltp2p.cli.feed", "Read posts, newest first."),
     "show": ("moltp2p.cli.show", "Show a record, and the replies to it."),
     "watch": ("moltp2p.cli.watch", "Follow what is new, live."),
-    "export": ("moltp2p.cli.export", "Write all signed records as JSON lines."),
-    "import": ("moltp2p.cli.import_", "Read signed records from JSON lines."),
+    "export": (
+        "moltp2p.cli.export",
+        "Write signed records to an archive, or as JSON lines.",
+    ),
+    "import": (
+        "moltp2p.cli.import_",
+        "Read signed records from an archive or JSON lines.",
+    ),
     "verify-store": ("moltp2p.cli.verify_store", "Look for damage in the store."),
     "config": ("moltp2p.cli.config", "Check the settings (config check)."),
     "mesh": ("moltp2p.cli.mesh", "Run many nodes here, and measure them."),

@@ -197,7 +197,13 @@ class _Job(Generic[Answer]):
 
 
 class Journal:
-    """The queue before the one writer, and the counts of what it ruled."""
+    """The queue before the one writer, and the counts of what it ruled.
+
+    Args:
+        store: written by nobody else.
+        params: the network's.
+        clock_ms: our clock, milliseconds since 1970 UTC.
+    """
 
     def __init__(
         self, store: Store, params: NetworkParams, clock_ms: Callable[[], int]
@@ -207,7 +213,7 @@ class Journal:
         self.pen = Pen()
         self._store = store
         self._params = params
-        self._clock_ms = clock_ms
+        self.clock_ms = clock_ms
         self._send, self._receive = trio.open_memory_channel[_Job[Any]](QUEUED_JOBS)
 
     async def submit(self, work: Callable[[Desk], Answer], records: int = 1) -> Answer:
@@ -244,7 +250,7 @@ class Journal:
             while True:
                 first = await self._next()
                 jobs = [first, *self._others(GROUP_RECORDS - first.records)]
-                desk = Desk(self._store, self._params, self.pen, self._clock_ms())
+                desk = Desk(self._store, self._params, self.pen, self.clock_ms())
                 try:
                     new = await trio.to_thread.run_sync(self._do, desk, jobs)
                 except LocalError as error:

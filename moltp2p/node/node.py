@@ -9,7 +9,7 @@ open_node
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,10 +20,12 @@ from moltp2p.core.author import Draft
 from moltp2p.core.errors import UsageError
 from moltp2p.core.ids import AgentId, PeerId, RecordId
 from moltp2p.core.record import Record
+from moltp2p.core.selection import Selection
 from moltp2p.core.validate import Road, Ruling
 from moltp2p.node.authorship import Authorship
 from moltp2p.node.config import Config, Role
 from moltp2p.node.events import Arrival, Hub, Subscription
+from moltp2p.node.exporting import Export
 from moltp2p.node.home import Home
 from moltp2p.node.journal import Journal, Kept
 from moltp2p.node.pen import Incoming
@@ -69,6 +71,10 @@ class Node:
     def peer_id(self) -> PeerId | None:
         """Return who it is to its peers; None when it runs offline."""
         return None if self._online is None else self._online.network.peer_id
+
+    def now_ms(self) -> int:
+        """Return this node's clock, milliseconds since 1970 UTC."""
+        return self._journal.clock_ms()
 
     async def publish(self, *drafts: Draft) -> list[Record]:
         """Write records, all of them or none; they are on disk on return.
@@ -132,6 +138,26 @@ class Node:
             UsageError: `bad-query`, `bad-cursor`.
         """
         return await trio.to_thread.run_sync(self._store.page, query)
+
+    async def export(
+        self, selection: Selection | None = None, after: RecordId | None = None
+    ) -> AsyncGenerator[list[Record]]:
+        """Yield records oldest first, some at a time, and their authors' key chains.
+
+        Args:
+            selection: which ones; all by default.
+            after: the last record of an export that was cut short, to go on behind
+                it; not one of a key chain.
+
+        Raises:
+            UsageError: `not-found` or `bad-query` when `after` cannot be gone on from.
+            LocalError: `store-failed`; `damaged-record` at the end, when some could
+                not be read.
+        """
+        wanted = selection or Selection()
+        export = await trio.to_thread.run_sync(Export, self._store, wanted, after)
+        while (records := await trio.to_thread.run_sync(export.next)) is not None:
+            yield records
 
     def subscribe(self, community: str | None = None) -> Subscription:
         """Return a live feed of what is new here, by whatever road.

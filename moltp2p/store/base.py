@@ -66,6 +66,8 @@ class Query:
         cursor: where the page before ended; opaque. It belongs to the `community`,
             `agent` or `parent`, and to the `order`, that it was given for; `kinds`,
             `deleted` and `limit` may change from page to page.
+        after: a place to begin behind, instead of a cursor: a time in milliseconds
+            (of one agent's records a `seq`), and an id; no record need stand there.
     """
 
     community: str | None = None
@@ -76,6 +78,7 @@ class Query:
     order: Order = Order.NEWEST_FIRST
     limit: int = 50
     cursor: str | None = None
+    after: tuple[int, RecordId] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,10 +54,21 @@ def read_page(query: Query, reader: Reader) -> Page:
         LocalError: `store-failed`.
     """
     prefix = _index(query)
-    after = None
+    return _Reading(query, prefix, _start(query, prefix)).run(reader)
+
+
+def _start(query: Query, prefix: bytes) -> bytes | None:
+    """Return the key behind which a page begins; None at the index's own begin."""
+    if query.cursor is not None and query.after is not None:
+        raise UsageError(
+            "bad-query", "a cursor and a place to begin behind", "give one of them"
+        )
     if query.cursor is not None:
-        after = prefix + _parse_cursor(query.cursor, prefix, query.order)
-    return _Reading(query, prefix, after).run(reader)
+        return prefix + _parse_cursor(query.cursor, prefix, query.order)
+    if query.after is not None:
+        number, record = query.after
+        return prefix + layout.number(number) + _whole(record)
+    return None
 
 
 class _Reading:

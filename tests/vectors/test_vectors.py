@@ -11,7 +11,13 @@ import pytest
 
 from scripts import gen_vectors
 from scripts.check_spec_quotes import registered_codes
-from tests.vectors import replay_core, replay_gossip, replay_sync, replay_transport
+from tests.vectors import (
+    replay_archives,
+    replay_core,
+    replay_gossip,
+    replay_sync,
+    replay_transport,
+)
 
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "spec"
@@ -26,6 +32,7 @@ REPLAYS = {
     "04-transport": replay_transport.outcome,
     "05-gossip": replay_gossip.outcome,
     "06-sync": replay_sync.outcome,
+    "10-archives": replay_archives.outcome,
 }
 
 

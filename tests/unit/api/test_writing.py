@@ -358,25 +358,3 @@ async def test_when_there_is_no_room_for_an_import_every_record_is_told(
 
     assert [answer["code"] for answer in answers] == ["disk-full", "not-json"]
     assert (totals["accept"], totals["failed"]) == (0, 2)
-
-
-async def test_an_export_that_meets_damage_says_so_in_its_last_line(
-    http: httpx.AsyncClient, node: Node, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await send_lines(http, "/posts", [post_line(str(n)) for n in range(300)])
-    query = node.query
-    asked = 0
-
-    async def fail_at_the_second_page(wanted: Any) -> Any:
-        nonlocal asked
-        asked += 1
-        if asked == 2:
-            raise LocalError("damaged-record", "its checksum is wrong")
-        return await query(wanted)
-
-    monkeypatch.setattr(node, "query", fail_at_the_second_page)
-
-    *lines, last = (await http.get("/export")).text.splitlines()
-
-    assert len(lines) == 256
-    assert json.loads(last)["code"] == "damaged-record"

@@ -243,7 +243,7 @@ def test_what_was_exported_can_be_imported_elsewhere(
     assert {(each["verdict"], each["code"]) for each in verdicts} == {("accept", "ok")}
     assert [each["line"] for each in verdicts] == list(range(1, 302))
     assert (totals["lines"], totals["accept"]) == (301, 301)
-    assert again.stdout == "301 lines: accept 0, ignore 301, reject 0, failed 0\n"
+    assert again.stdout == "301 records: accept 0, ignore 301, reject 0, failed 0\n"
     assert molt("--home", str(elsewhere), "export").stdout == exported
 
 
@@ -258,7 +258,7 @@ def test_what_is_no_record_is_told_with_its_line(molt: Molt) -> None:
     outcome = molt("import", "-", stdin=b"\n".join(lines))
 
     assert outcome.code == 1
-    assert outcome.stdout == "4 lines: accept 2, ignore 0, reject 0, failed 2\n"
+    assert outcome.stdout == "4 records: accept 2, ignore 0, reject 0, failed 2\n"
     assert "line 1: the body is not JSON (not-json)" in outcome.stderr
     assert "line 5: " in outcome.stderr
 
