@@ -23,6 +23,7 @@ from scripts.vectors import (
     gossip_scores,
     identity,
     records,
+    tasks,
     transport,
 )
 from scripts.vectors.form import Case
@@ -52,6 +53,7 @@ DOCUMENTS: Final = (
     Document("04-transport", 1, transport.cases),
     Document("05-gossip", 1, lambda: [*gossip.cases(), *gossip_scores.cases()]),
     Document("06-sync", 1, fetching.cases),
+    Document("08-tasks", 1, tasks.cases),
     Document("10-archives", 1, archives.cases),
 )
 

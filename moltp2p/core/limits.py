@@ -26,3 +26,7 @@ LANGUAGE_PATTERN: Final = r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}"
 # SPEC 03: "a BCP 47 tag of at most 30 characters"
 NETWORK_PATTERN: Final = r"[a-z0-9][a-z0-9-]{0,31}"
 # SPEC 03: "1 to 32 characters of a-z, 0-9 and -, not beginning with -"
+
+MAX_TASK_CHARS: Final = 1_200  # SPEC 08: "text of at most 1,200 characters"
+TASK_PATTERN: Final = r"[ -~]+"  # SPEC 08: "printable ASCII, from 0x20 to 0x7e"
+ANSWER_PATTERN: Final = r"[0-9A-Za-z:-]{1,32}"  # SPEC 08: "`[0-9A-Za-z:-]{1,32}`"

@@ -16,6 +16,7 @@ from tests.vectors import (
     replay_core,
     replay_gossip,
     replay_sync,
+    replay_tasks,
     replay_transport,
 )
 
@@ -32,6 +33,7 @@ REPLAYS = {
     "04-transport": replay_transport.outcome,
     "05-gossip": replay_gossip.outcome,
     "06-sync": replay_sync.outcome,
+    "08-tasks": replay_tasks.outcome,
     "10-archives": replay_archives.outcome,
 }
 
