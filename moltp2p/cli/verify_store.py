@@ -28,7 +28,7 @@ def command(shell: Shell) -> None:
     home = Home(shell.home)
     home.check()
     config = load_config(shell.home, os.environ, {})
-    store = open_store(home.records, config.network.id)
+    store = open_store(home.records, config.network)
     damaged = 0
     try:
         for damage in store.verify():

@@ -254,7 +254,7 @@ async def _assembled(
 ) -> Node:
     """Open the parts from the bottom up; the stack closes them from the top down."""
     store = await trio.to_thread.run_sync(
-        world.open_store, home.records, config.network.id
+        world.open_store, home.records, config.network
     )
     stack.callback(store.close)
     hub = Hub()

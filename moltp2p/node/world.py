@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from moltp2p.core.topics import NetworkParams
 from moltp2p.net.base import Network
 from moltp2p.node.config import Config
 from moltp2p.node.home import Draw
@@ -22,8 +23,8 @@ from moltp2p.store.leveldb import open_store
 OpenNetwork = Callable[[Config, bytes], AbstractAsyncContextManager[Network]]
 """Opens a network for a config and the node's 32-byte libp2p seed."""
 
-OpenStore = Callable[[Path, str], Store]
-"""Opens the store in a folder, of the network with that id; blocks."""
+OpenStore = Callable[[Path, NetworkParams], Store]
+"""Opens the store in a folder, of that network; blocks."""
 
 
 @dataclass(frozen=True, slots=True)

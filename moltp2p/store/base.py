@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -18,6 +19,7 @@ from moltp2p.core.author import Head
 from moltp2p.core.facts import Facts
 from moltp2p.core.ids import AgentId, RecordId
 from moltp2p.core.record import Record
+from moltp2p.proto.reconcile import ReconcileSet, SetSum
 
 MAX_PAGE_RECORDS: Final = 1_000
 
@@ -148,6 +150,45 @@ class Store(Facts, Protocol):
 
         Raises:
             LocalError: `damaged-record`, `store-failed`.
+        """
+        ...
+
+    def get_many(self, records: Sequence[RecordId]) -> list[Stored | None]:
+        """Return several records as they are at one moment, in the order asked for.
+
+        None stands for what is not held, or damaged.
+
+        Raises:
+            LocalError: `store-failed`.
+        """
+        ...
+
+    def sums(self, topics: Sequence[int], since_ms: int, until_ms: int) -> list[SetSum]:
+        """Return the sums of topics' sets, all at one moment.
+
+        A topic's set is every record on it that is held: deleted ones too, and both
+        branches of a fork.
+
+        Args:
+            topics: their numbers (`topic_number`).
+            since_ms: the first time that counts; of the header's `time`.
+            until_ms: the first time that does not; `INFINITY_MS` for no end.
+
+        Raises:
+            LocalError: `store-damaged`, `store-failed`.
+        """
+        ...
+
+    def open_set(
+        self, topic: int, since_ms: int, until_ms: int
+    ) -> AbstractContextManager[ReconcileSet]:
+        """Open the set of one topic, in the window that `sums` describes.
+
+        It stands still while it is open, and is closed soon, by the thread that
+        opened it: an engine may have to wait for it. Positions are within the window.
+
+        Raises:
+            LocalError: `store-damaged`, `store-failed`; from its methods too.
         """
         ...
 

@@ -1,6 +1,6 @@
 """What one `add` changes on disk: computed here, applied by the engine at once.
 
-    every record    stands in R and its indexes, and counts
+    every record    stands in R, its indexes and its topic's set, and counts
     deletion        + its tombstone; the target loses its body, its marks change
     inception       + the chain's first link
     rotation        + the chain's next link; what the key before it signed at its
@@ -22,9 +22,11 @@ from moltp2p.core.ids import AgentId, RecordId
 from moltp2p.core.keychain import KeyChain
 from moltp2p.core.kinds import CHAIN_KINDS, Kind
 from moltp2p.core.record import Record
+from moltp2p.core.topics import NetworkParams, topic_number
 from moltp2p.store import layout
 from moltp2p.store.engine import Change, Delete, Hole, Put, Reader
 from moltp2p.store.layout import Mark
+from moltp2p.store.set_tree import set_changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +44,24 @@ class Outcome:
     chains: dict[AgentId, KeyChain]
 
 
-def changes(records: Sequence[Record], received_at_ms: int, held: Reader) -> Outcome:
+def changes(
+    records: Sequence[Record],
+    received_at_ms: int,
+    held: Reader,
+    network: NetworkParams,
+) -> Outcome:
     """Return what keeping `records` changes.
 
     Args:
         records: judged already.
         received_at_ms: our clock.
         held: what is on disk.
+        network: whose topics the records are on.
 
     Raises:
         LocalError: `store-damaged`, `store-failed`.
     """
-    batch = _Batch(received_at_ms, held)
+    batch = _Batch(received_at_ms, held, network)
     is_new = [False] * len(records)
     for place in sorted(range(len(records)), key=lambda place: _turn(records[place])):
         is_new[place] = batch.add(records[place])
@@ -69,13 +77,16 @@ def _turn(record: Record) -> int:
 class _Batch:
     """The state on disk, and on top of it what this batch has changed so far."""
 
-    def __init__(self, received_at_ms: int, held: Reader) -> None:
+    def __init__(
+        self, received_at_ms: int, held: Reader, network: NetworkParams
+    ) -> None:
         self.chains: dict[AgentId, KeyChain] = {}
         self._held = held
+        self._network = network
         self._received_at_ms = received_at_ms
         self._pending: dict[bytes, bytes | None] = {}
         self._known_chains: dict[AgentId, KeyChain | None] = {}
-        self._count = 0
+        self._members: dict[bytes, bool] = {}
 
     def add(self, record: Record) -> bool:
         """Keep one record, and do what its kind asks; tell whether it is new."""
@@ -96,14 +107,15 @@ class _Batch:
         return True
 
     def changes(self) -> list[Change]:
-        """Return what was changed, the count of records with it."""
-        if self._count:
+        """Return what was changed, the count and the sets of records with it."""
+        more = sum(1 if comes else -1 for comes in self._members.values())
+        if more:
             count = int.from_bytes(self._get(layout.COUNT_KEY) or b"", "big")
-            self._pending[layout.COUNT_KEY] = layout.number(count + self._count)
+            self._pending[layout.COUNT_KEY] = layout.number(count + more)
         return [
             Delete(key) if value is None else Put(key, value)
             for key, value in self._pending.items()
-        ]
+        ] + set_changes(self._members, self._held)
 
     def _get(self, key: bytes) -> bytes | None:
         return self._pending[key] if key in self._pending else self._held.get(key)
@@ -130,11 +142,21 @@ class _Batch:
             self._pending[layout.record_key(record.id)] = value
 
     def _keep(self, record: Record) -> None:
-        keys = layout.index_keys(record.id, record.header)
-        # A damaged record is counted already: its entries are there.
-        if self._get(keys[0]) is None:
-            self._count += 1
+        self._count(record, comes=True)
         self._write(record, self._received_at_ms)
+
+    def _count(self, record: Record, *, comes: bool) -> None:
+        """Put a record in its topic's set, or take it out, unless that is done.
+
+        A damaged record that comes again is in its set already.
+        """
+        topic = topic_number(self._network, record.header.community)
+        key = layout.member_key(topic, record.id, record.header)
+        was_held = self._held.get(key) is not None
+        if comes != was_held:
+            self._members[key] = comes
+        else:
+            self._members.pop(key, None)
 
     def _write(self, record: Record, received_at_ms: int) -> None:
         """Write a record and its index entries as its tombstone wants them."""
@@ -148,7 +170,7 @@ class _Batch:
 
     def _remove(self, record: Record) -> None:
         """Remove a record, and what a deletion had done."""
-        self._count -= 1
+        self._count(record, comes=False)
         self._pending[layout.record_key(record.id)] = None
         for key in layout.index_keys(record.id, record.header):
             self._pending[key] = None

@@ -3,6 +3,8 @@
     key                                  value                        is
     M "schema"                           version:8                    what wrote this
     M "network"                          text                         whose records
+    M "shards"                           shards:8                     by what S is split
+    M "building"                         letters 00 key               tables unfinished
     M "count"                            records:8                    how many in R
     R record:32                          checksum:4 received:8 wire   a record
     T time:8 record:32                   mark                         in order of time
@@ -11,6 +13,8 @@
     P parent:32 time:8 record:32         mark                         replies to one
     D target:32 agent:32                 seq:8 delete:32              a tombstone
     K agent:32                           checksum:4 chain             a key chain
+    S topic:2 length:1 digits            records:8 total:32           a node of its tree
+    S topic:2 FF time:8 record:32        nothing                      in a topic's set
 
     mark = deleted:1 kind:8     what pages filter by, without reading the record
 
@@ -19,6 +23,8 @@ times are milliseconds since 1970 UTC. `wire` is what travels (spec 03), its bod
 null once dropped; `chain` is `KeyChain.to_value()` in CBOR. A fork's branches stand
 side by side in A. A tombstone names the deletion with the lowest seq, then id: of
 several, the last that a rotation could undo, and the same one whichever came first.
+A topic is 0 for the agents' one, n + 1 for shard n; of nodes, see `set_tree`. A total
+is little-endian, as Negentropy adds ids up.
 
 LevelDB's checksums end where it hands bytes over, and a block that it rewrites while
 compacting gets a new one; ours goes with the record from `add` to `get`. CRC-32
@@ -38,8 +44,9 @@ from moltp2p.core.errors import LocalError, PeerError
 from moltp2p.core.ids import AgentId, RecordId, agent_text, record_text
 from moltp2p.core.keychain import KeyChain
 from moltp2p.core.record import Header, Record, parse
+from moltp2p.proto.reconcile import SetSum
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 
 META: Final = b"M"
 RECORD: Final = b"R"
@@ -49,10 +56,13 @@ BY_COMMUNITY: Final = b"C"
 BY_PARENT: Final = b"P"
 TOMBSTONE: Final = b"D"
 KEY_CHAIN: Final = b"K"
+SET: Final = b"S"
 
 SCHEMA_KEY: Final = META + b"schema"
 NETWORK_KEY: Final = META + b"network"
 COUNT_KEY: Final = META + b"count"
+SHARDS_KEY: Final = META + b"shards"
+BUILDING_KEY: Final = META + b"building"
 
 ID_BYTES: Final = 32
 PLACE_BYTES: Final = 8 + ID_BYTES
@@ -60,6 +70,11 @@ PLACE_BYTES: Final = 8 + ID_BYTES
 
 DAMAGE: Final = frozenset({"damaged-record", "store-damaged"})
 """The codes of what is not as it was written; another failure may pass."""
+
+_MEMBERS: Final = b"\xff"
+"""Where a node's key has the number of its digits, at most 81."""
+_TOPIC_END: Final = len(SET) + 2
+_SUM_BYTES: Final = 8 + 32
 
 _CHECKSUM_BYTES: Final = 4
 _RECEIVED_END: Final = _CHECKSUM_BYTES + 8
@@ -115,6 +130,52 @@ def index_keys(record: RecordId, header: Header) -> list[bytes]:
     if "parent" in header.refs:
         keys.append(parent_prefix(header.refs["parent"]) + timed)
     return keys
+
+
+def members_prefix(topic: int) -> bytes:
+    """Return how the keys of a set's members begin, before their places."""
+    return SET + topic.to_bytes(2, "big") + _MEMBERS
+
+
+def member_key(topic: int, record: RecordId, header: Header) -> bytes:
+    """Return where it stands that a record is in its topic's set."""
+    return members_prefix(topic) + number(header.time_ms) + record
+
+
+def member_of(key: bytes) -> tuple[int, bytes]:
+    """Return the topic and the place, a time and an id, that a member's key names."""
+    topic = int.from_bytes(key[len(SET) : _TOPIC_END], "big")
+    return topic, key[_TOPIC_END + len(_MEMBERS) :]
+
+
+def placed_record(place: bytes) -> RecordId:
+    """Return the record that stands at a place."""
+    return RecordId(place[8:])
+
+
+def level_prefix(topic: int, length: int) -> bytes:
+    """Return how the keys of a set's nodes of so many digits begin."""
+    return SET + topic.to_bytes(2, "big") + bytes((length,))
+
+
+def node_of(key: bytes) -> tuple[int, str | None]:
+    """Return the topic and the digits that a key of a set names; None for a member.
+
+    Raises:
+        LocalError: `store-damaged`, when it is neither a node's nor a member's.
+    """
+    topic, rest = int.from_bytes(key[len(SET) : _TOPIC_END], "big"), key[_TOPIC_END:]
+    digits = rest[1:]
+    if rest[:1] == _MEMBERS and len(digits) == PLACE_BYTES:
+        return topic, None
+    if rest[:1] != bytes((len(digits),)) or digits.strip(b"0123456789abcdef"):
+        raise store_damaged(f"a key of no set: {key[:80].hex()}")
+    return topic, digits.decode()
+
+
+def sum_key(topic: int, digits: str) -> bytes:
+    """Return where the sum of a set's node stands."""
+    return level_prefix(topic, len(digits)) + digits.encode()
 
 
 def indexed_record(key: bytes) -> RecordId:
@@ -207,6 +268,22 @@ class Mark:
         if len(value) != 9 or value[0] > 1:
             return None
         return cls(int.from_bytes(value[1:], "big"), bool(value[0]))
+
+
+def pack_sum(node: SetSum) -> bytes:
+    """Return the value that `unpack_sum` reads."""
+    return number(node.count) + node.total.to_bytes(32, "little")
+
+
+def unpack_sum(value: bytes) -> SetSum:
+    """Return the sum of a node.
+
+    Raises:
+        LocalError: `store-damaged`.
+    """
+    if len(value) != _SUM_BYTES:
+        raise store_damaged("a node of a set is no sum")
+    return SetSum(int.from_bytes(value[:8], "big"), int.from_bytes(value[8:], "little"))
 
 
 def pack_tombstone(deletion: Record) -> bytes:

@@ -32,6 +32,7 @@ from typing import Final
 import plyvel
 
 from moltp2p.core.errors import LocalError, UsageError
+from moltp2p.core.topics import NetworkParams
 from moltp2p.store import failures
 from moltp2p.store.base import Store
 from moltp2p.store.engine import Change, Delete, Entry, Hole, Put, Reader, prefix_end
@@ -52,12 +53,12 @@ _SPARE_BYTES: Final = 2**20
 """For the small files that opening writes, beside what stands in the log."""
 
 
-def open_store(folder: Path, network: str) -> Store:
+def open_store(folder: Path, network: NetworkParams) -> Store:
     """Open the store in `folder`, or begin one there; blocks.
 
     Args:
         folder: made with mode 0700 when it is missing.
-        network: the id of the network whose records are kept.
+        network: whose records are kept.
 
     Raises:
         LocalError: `store-locked`, `store-damaged`, `newer-schema`,

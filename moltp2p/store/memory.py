@@ -9,16 +9,17 @@ from contextlib import contextmanager
 from itertools import takewhile
 
 from moltp2p.core.errors import UsageError
+from moltp2p.core.topics import NetworkParams
 from moltp2p.store.base import Store
 from moltp2p.store.engine import Change, Delete, Entry, Put, Reader, prefix_end
 from moltp2p.store.records import RecordStore
 
 
-def open_store(network: str) -> Store:
+def open_store(network: NetworkParams) -> Store:
     """Return a new store that lives as long as the process.
 
     Args:
-        network: the id of the network whose records are kept.
+        network: whose records are kept.
     """
     return RecordStore(Memory(), network)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice, takewhile
 from typing import Final
 
@@ -13,11 +14,16 @@ from moltp2p.core.errors import LocalError
 from moltp2p.core.ids import AgentId, RecordId
 from moltp2p.core.keychain import KeyChain
 from moltp2p.core.record import Record
+from moltp2p.core.topics import NetworkParams
+from moltp2p.proto.reconcile import ReconcileSet, SetSum
 from moltp2p.store import layout
 from moltp2p.store.base import Damage, Page, Query, Stored
+from moltp2p.store.building import Progress, untold
 from moltp2p.store.changes import changes
-from moltp2p.store.engine import Engine, Hole, Put
+from moltp2p.store.engine import Engine, Hole, Reader
+from moltp2p.store.opening import prepare
 from moltp2p.store.pages import load, read_page
+from moltp2p.store.set_view import SetView
 from moltp2p.store.verifying import verify
 
 CACHED_CHAINS: Final = 4_096
@@ -29,19 +35,27 @@ class RecordStore:
 
     Args:
         engine: where the keys are; new, or left by a store before.
-        network: the id of the network whose records are kept.
+        network: whose records are kept.
+        progress: is told how far it is when tables are built, after a migration or
+            for another number of shards.
 
     Raises:
         LocalError: `newer-schema`, `other-network`, `store-damaged`, `disk-full`,
-            `store-failed`; nothing was changed.
+            `store-failed`; no record was changed.
     """
 
-    def __init__(self, engine: Engine, network: str) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        network: NetworkParams,
+        progress: Progress = untold,
+    ) -> None:
         self._engine = engine
+        self._network = network
         self._chains = _ChainCache(engine)
         self._writing = threading.Lock()
         try:
-            _check_origin(engine, network)
+            prepare(engine, network, progress)
         except BaseException:
             engine.close()
             raise
@@ -51,7 +65,7 @@ class RecordStore:
         with self._writing:
             self._mend()
             with self._engine.view() as view:
-                outcome = changes(records, received_at_ms, view)
+                outcome = changes(records, received_at_ms, view, self._network)
             if outcome.changes:
                 self._engine.apply(outcome.changes)
             self._chains.update(outcome.chains)
@@ -79,6 +93,24 @@ class RecordStore:
         """Return one record, or None; see `Store.get`."""
         with self._engine.view() as view:
             return load(record, view)
+
+    def get_many(self, records: Sequence[RecordId]) -> list[Stored | None]:
+        """Return several records as they are at one moment; see `Store.get_many`."""
+        with self._engine.view() as view:
+            return [_load_sound(record, view) for record in records]
+
+    def sums(self, topics: Sequence[int], since_ms: int, until_ms: int) -> list[SetSum]:
+        """Return the sum of each topic's set in a window; see `Store.sums`."""
+        with self._engine.view() as view:
+            return [SetView(topic, since_ms, until_ms, view).sum() for topic in topics]
+
+    @contextmanager
+    def open_set(
+        self, topic: int, since_ms: int, until_ms: int
+    ) -> Iterator[ReconcileSet]:
+        """Open a topic's set in a window; see `Store.open_set`."""
+        with self._engine.view() as view:
+            yield SetView(topic, since_ms, until_ms, view)
 
     def page(self, query: Query) -> Page:
         """Return one page of records; see `Store.page`."""
@@ -134,7 +166,7 @@ class RecordStore:
 
     def verify(self) -> Iterator[Damage]:
         """Read everything, and report damage; see `Store.verify`."""
-        return verify(self._engine)
+        return verify(self._engine, self._network)
 
     def mend(self) -> None:
         """Get ready to write again, after writing failed; see `Store.mend`."""
@@ -188,38 +220,11 @@ class _ChainCache:
         return None if value is None else layout.unpack_key_chain(agent, value)
 
 
-def _check_origin(engine: Engine, network: str) -> None:
-    """Refuse what this version did not write for this network; begin a new store."""
-    with engine.view() as view:
-        is_new = next(view.scan(b""), None) is None
-        schema = view.get(layout.SCHEMA_KEY)
-        origin = view.get(layout.NETWORK_KEY)
-    if is_new:
-        _begin(engine, network)
-        return
-    if schema is None or origin is None:
-        raise layout.store_damaged("it does not say what wrote it")
-    version = int.from_bytes(schema, "big")
-    if version > layout.SCHEMA:
-        raise LocalError(
-            "newer-schema",
-            f"the store has schema {version}; this version reads {layout.SCHEMA}",
-            "upgrade moltp2p, or use another home",
-        )
-    if origin != network.encode():
-        theirs = origin.decode(errors="replace")
-        raise LocalError(
-            "other-network",
-            f"the store is of network {theirs!r}, not {network!r}",
-            "use another home for another network",
-        )
-
-
-def _begin(engine: Engine, network: str) -> None:
-    engine.apply(
-        [
-            Put(layout.SCHEMA_KEY, layout.number(layout.SCHEMA)),
-            Put(layout.NETWORK_KEY, network.encode()),
-            Put(layout.COUNT_KEY, layout.number(0)),
-        ]
-    )
+def _load_sound(record: RecordId, view: Reader) -> Stored | None:
+    """Return one record, or None when it is not held whole."""
+    try:
+        return load(record, view)
+    except LocalError as error:
+        if error.code not in layout.DAMAGE:
+            raise
+        return None

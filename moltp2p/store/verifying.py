@@ -14,18 +14,20 @@ from moltp2p.core.errors import LocalError
 from moltp2p.core.ids import AgentId, RecordId
 from moltp2p.core.kinds import CHAIN_KINDS, Kind
 from moltp2p.core.record import Record
+from moltp2p.core.topics import NetworkParams, topic_number
 from moltp2p.store import layout
 from moltp2p.store.base import Damage
 from moltp2p.store.engine import Engine, Entry, Hole, Reader
 from moltp2p.store.layout import Mark
+from moltp2p.store.verifying_sets import check_node, check_roots
 
 CHUNK_ENTRIES: Final = 256
 """Entries to a view: at most 16 MiB of records, and about 40 ms."""
 
-_Check: TypeAlias = Callable[[Entry, Reader], Iterable[Damage]]
+_Check: TypeAlias = Callable[[Entry, Reader, NetworkParams], Iterable[Damage]]
 
 
-def verify(engine: Engine) -> Iterator[Damage]:
+def verify(engine: Engine, network: NetworkParams) -> Iterator[Damage]:
     """Report everything that is not as it was written.
 
     Raises:
@@ -38,7 +40,9 @@ def verify(engine: Engine) -> Iterator[Damage]:
         with engine.view() as view:
             chunk = list(islice(view.scan(b"", after), CHUNK_ENTRIES))
             entries = [entry for entry in chunk if not isinstance(entry, Hole)]
-            found = [damage for entry in entries for damage in _check(entry, view)]
+            found = [
+                damage for entry in entries for damage in _check(entry, view, network)
+            ]
         # One damaged file can be a hole to every scan.
         new = {entry.message for entry in chunk if isinstance(entry, Hole)} - holes
         holes |= new
@@ -47,11 +51,11 @@ def verify(engine: Engine) -> Iterator[Damage]:
         is_done = not entries
         after = entries[-1][0] if entries else None
     with engine.view() as view:
-        miscounted = list(_check_count(view))
+        miscounted = [*_check_count(view), *check_roots(view, network)]
     yield from miscounted
 
 
-def _check(entry: Entry, view: Reader) -> list[Damage]:
+def _check(entry: Entry, view: Reader, network: NetworkParams) -> list[Damage]:
     key = entry[0]
     if key in _META_KEYS:
         return []
@@ -59,7 +63,7 @@ def _check(entry: Entry, view: Reader) -> list[Damage]:
     if check is None:
         return [_astray(None, f"a key of no table: {key[:80].hex()}")]
     try:
-        return list(check(entry, view))
+        return list(check(entry, view, network))
     except LocalError as error:
         if error.code not in layout.DAMAGE:
             raise
@@ -72,7 +76,9 @@ def _subject(key: bytes) -> RecordId | None:
     return layout.indexed_record(key) if is_about_one else None
 
 
-def _check_record(entry: Entry, view: Reader) -> Iterator[Damage]:
+def _check_record(
+    entry: Entry, view: Reader, network: NetworkParams
+) -> Iterator[Damage]:
     key, value = entry
     record, _ = layout.unpack_record(RecordId(key[1:]), value)
     if not record.is_signed():
@@ -85,6 +91,9 @@ def _check_record(entry: Entry, view: Reader) -> Iterator[Damage]:
     for index_key in layout.index_keys(record.id, record.header):
         if view.get(index_key) != mark:
             yield _astray(record.id, f"{_table(index_key)} has no such entry for it")
+    member_key = _member_key(record, network)
+    if view.get(member_key) is None:
+        yield _astray(record.id, f"{_table(member_key)} has no such entry for it")
     if record.header.kind == Kind.DELETE:
         yield from _check_buried(record, view)
     if record.header.kind in CHAIN_KINDS:
@@ -106,7 +115,9 @@ def _check_linked(record: Record, view: Reader) -> Iterator[Damage]:
         yield _astray(record.id, "not in its agent's key chain")
 
 
-def _check_index(entry: Entry, view: Reader) -> Iterator[Damage]:
+def _check_index(
+    entry: Entry, view: Reader, network: NetworkParams
+) -> Iterator[Damage]:
     key, _ = entry
     record = layout.indexed_record(key)
     try:
@@ -126,11 +137,22 @@ def _check_index(entry: Entry, view: Reader) -> Iterator[Damage]:
         parsed, _ = layout.unpack_record(record, held)
     except LocalError:
         return  # said of the record itself
-    if key not in layout.index_keys(record, parsed.header):
+    keys = [*layout.index_keys(record, parsed.header), _member_key(parsed, network)]
+    if key not in keys:
         yield _astray(record, f"{_table(key)} names it where it does not belong")
 
 
-def _check_tombstone(entry: Entry, view: Reader) -> Iterator[Damage]:
+def _check_set(entry: Entry, view: Reader, network: NetworkParams) -> Iterable[Damage]:
+    key, value = entry
+    topic, digits = layout.node_of(key)
+    if digits is None:
+        return _check_index(entry, view, network)
+    return check_node(topic, digits, value, view)
+
+
+def _check_tombstone(
+    entry: Entry, view: Reader, _network: NetworkParams
+) -> Iterator[Damage]:
     key, value = entry
     deletion = RecordId(value[8:])
     held = view.get(layout.record_key(deletion))
@@ -149,7 +171,9 @@ def _check_tombstone(entry: Entry, view: Reader) -> Iterator[Damage]:
         yield _astray(deletion, "a tombstone names it, and it is another deletion")
 
 
-def _check_chain(entry: Entry, view: Reader) -> Iterator[Damage]:
+def _check_chain(
+    entry: Entry, view: Reader, _network: NetworkParams
+) -> Iterator[Damage]:
     key, value = entry
     for link in layout.unpack_key_chain(AgentId(key[1:]), value).links:
         if view.get(layout.record_key(link.record)) is None:
@@ -168,6 +192,11 @@ def _check_count(view: Reader) -> Iterator[Damage]:
         yield _astray(None, f"{found} records are held, and {count} were counted")
 
 
+def _member_key(record: Record, network: NetworkParams) -> bytes:
+    topic = topic_number(network, record.header.community)
+    return layout.member_key(topic, record.id, record.header)
+
+
 def _astray(record: RecordId | None, message: str) -> Damage:
     return Damage("damaged-index", record, message)
 
@@ -179,10 +208,13 @@ def _table(key: bytes) -> str:
 _INDEXES: Final = frozenset(
     {layout.BY_TIME, layout.BY_AGENT, layout.BY_COMMUNITY, layout.BY_PARENT}
 )
-_META_KEYS: Final = frozenset({layout.SCHEMA_KEY, layout.NETWORK_KEY, layout.COUNT_KEY})
+_META_KEYS: Final = frozenset(
+    {layout.SCHEMA_KEY, layout.NETWORK_KEY, layout.COUNT_KEY, layout.SHARDS_KEY}
+)
 _CHECKS: Final[Mapping[bytes, _Check]] = {
     layout.RECORD: _check_record,
     layout.TOMBSTONE: _check_tombstone,
     layout.KEY_CHAIN: _check_chain,
+    layout.SET: _check_set,
     **dict.fromkeys(_INDEXES, _check_index),
 }

@@ -8,6 +8,7 @@ from moltp2p.core.errors import LocalError, UsageError
 from moltp2p.core.ids import RecordId
 from moltp2p.core.record import Record
 from moltp2p.core.selection import Selection
+from moltp2p.core.topics import NetworkParams
 from moltp2p.node.exporting import Export
 from moltp2p.store.base import Store, Stored
 from moltp2p.store.memory import open_store
@@ -17,7 +18,7 @@ LATER_MS = EPOCH_MS + 100_000
 
 
 def store_of(*agents: TestAgent) -> Store:
-    store = open_store("test-net")
+    store = open_store(NetworkParams("test-net"))
     store.add([record for agent in agents for record in agent.records], LATER_MS)
     return store
 

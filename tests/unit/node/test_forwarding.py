@@ -40,7 +40,7 @@ class Court:
 
 @pytest.fixture
 async def court(nursery: trio.Nursery) -> AsyncIterator[Court]:
-    store = open_store("test-net")
+    store = open_store(NetworkParams("test-net"))
     journal = Journal(store, NETWORK, lambda: EPOCH_MS + 60_000)
 
     def announce(batch: Sequence[Kept], now_ms: int) -> None: ...

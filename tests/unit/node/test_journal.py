@@ -62,7 +62,7 @@ class Bench:
     """A journal that runs, on a store in memory."""
 
     def __init__(self) -> None:
-        self.store = FullDisk(open_store("test-net"))
+        self.store = FullDisk(open_store(NetworkParams("test-net")))
         self.journal = Journal(
             self.store,  # type: ignore[arg-type] # the rest of a store, by __getattr__
             NetworkParams("test-net"),

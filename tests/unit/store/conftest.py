@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from moltp2p.core.topics import NetworkParams
 from moltp2p.store.engine import Engine
 from moltp2p.store.leveldb import LevelDb
 from moltp2p.store.memory import Memory
 from moltp2p.store.records import RecordStore
 
-NETWORK = "test-net"
+NETWORK = NetworkParams("test-net")
 
 
 @pytest.fixture(params=["memory", "leveldb"])

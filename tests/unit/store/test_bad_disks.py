@@ -13,6 +13,7 @@ import pytest
 
 from moltp2p.core.errors import LocalError
 from moltp2p.core.record import Record
+from moltp2p.core.topics import NetworkParams
 from moltp2p.store import layout
 from moltp2p.store.base import Damage, Query
 from moltp2p.store.engine import Change, Entry, Hole, Reader
@@ -82,7 +83,7 @@ def alice() -> TestAgent:
 
 @pytest.fixture
 def store(disk: BadDisk, alice: TestAgent) -> RecordStore:
-    store = RecordStore(disk, "test-net")
+    store = RecordStore(disk, NetworkParams("test-net"))
     store.add(alice.records, EPOCH_MS)
     return store
 
@@ -212,7 +213,7 @@ def test_a_change_that_failed_and_was_made_is_believed_once_the_disk_is_mended(
     alice: TestAgent,
 ) -> None:
     disk = LyingDisk()
-    store = RecordStore(disk, "test-net")
+    store = RecordStore(disk, NetworkParams("test-net"))
     store.add(alice.records, EPOCH_MS)
     assert store.key_chain(alice.id) is not None
     rotation = alice.rotate()

@@ -13,17 +13,19 @@ from pathlib import Path
 import pytest
 
 from moltp2p.core.ids import RecordId
+from moltp2p.core.topics import NetworkParams
 from moltp2p.store.leveldb import open_store
 from moltp2p.testing.factories import TestAgent
 
 PROGRAM = """
 import sys
 from pathlib import Path
+from moltp2p.core.topics import NetworkParams
 from moltp2p.store.leveldb import open_store
 from moltp2p.testing.factories import TestAgent
 
 folder, name = Path(sys.argv[1]), sys.argv[2]
-store = open_store(folder, "test-net")
+store = open_store(folder, NetworkParams("test-net"))
 agent = TestAgent(name)
 agent.post("the first brings the inception along")
 while True:
@@ -57,7 +59,7 @@ def test_what_was_acknowledged_survives_a_kill_at_any_moment(
         whole = [line for line in lines if line.endswith("\n")]
         acknowledged += " ".join(whole).split()
 
-    with closing(open_store(tmp_path / "records", "test-net")) as store:
+    with closing(open_store(tmp_path / "records", NetworkParams("test-net"))) as store:
         lost = [
             record
             for record in acknowledged

@@ -21,12 +21,13 @@ import pytest
 
 from moltp2p.core.errors import LocalError
 from moltp2p.core.record import Record
+from moltp2p.core.topics import NetworkParams
 from moltp2p.store import leveldb
 from moltp2p.store.base import Query, Store
 from moltp2p.store.leveldb import open_store
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
 
-NETWORK = "test-net"
+NETWORK = NetworkParams("test-net")
 MIB = 2**20
 
 

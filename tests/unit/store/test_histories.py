@@ -97,8 +97,8 @@ class Histories(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self._folder = tempfile.TemporaryDirectory()
-        self._leveldb = open_store(Path(self._folder.name), NETWORK.id)
-        self._memory = memory.open_store(NETWORK.id)
+        self._leveldb = open_store(Path(self._folder.name), NETWORK)
+        self._memory = memory.open_store(NETWORK)
         self._model = Model()
         self._history = History()
 
@@ -128,7 +128,7 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def open_again(self) -> None:
         self._leveldb.close()
-        self._leveldb = open_store(Path(self._folder.name), NETWORK.id)
+        self._leveldb = open_store(Path(self._folder.name), NETWORK)
 
     @invariant()
     def both_hold_what_the_model_holds(self) -> None:
@@ -196,7 +196,7 @@ def test_the_order_of_arrival_does_not_matter(
         history.step(*step)
     found = []
     for seed in (one, other):
-        store = memory.open_store(NETWORK.id)
+        store = memory.open_store(NETWORK)
         records = list(history.records)
         random.Random(seed).shuffle(records)
         offer_until_settled(store, records)

@@ -34,6 +34,7 @@ KEYS = {
     **{key[:1].decode(): key for key in layout.index_keys(RECORD, HEADER)},
     "D": layout.tombstone_key(RECORD, ALICE),
     "K": layout.key_chain_key(ALICE),
+    "S": layout.member_key(7, RECORD, HEADER),
 }
 """A key of every table."""
 
@@ -50,7 +51,7 @@ def test_the_table_names_every_table_and_no_other() -> None:
 
 @pytest.mark.parametrize("letter", KEYS)
 def test_keys_are_as_long_as_the_table_says(letter: str) -> None:
-    sizes = {"00": 1, "community": len("general"), '"count"': len("count")}
+    sizes = {"00": 1, "FF": 1, "community": len("general"), '"count"': len("count")}
     parts = [part.rpartition(":") for part in rows()[letter].split()]
 
     size = 1 + sum(int(n) if name else sizes[n] for name, _, n in parts)

@@ -17,14 +17,16 @@ import pytest
 from moltp2p.core.errors import LocalError
 from moltp2p.core.ids import RecordId
 from moltp2p.core.record import Record
+from moltp2p.core.topics import NetworkParams
 from moltp2p.store import layout
 from moltp2p.store.base import Damage, Query, Store
 from moltp2p.store.engine import Delete, Entry, Hole, Put
 from moltp2p.store.leveldb import LevelDb, open_store
 from moltp2p.store.records import RecordStore
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
+from tests.refusal import code_of
 
-NETWORK = "test-net"
+NETWORK = NetworkParams("test-net")
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def written(left: tuple[Path, list[Record]], folder: Path) -> list[Record]:
     return records
 
 
-def refusal(folder: Path, network: str = NETWORK) -> LocalError:
+def refusal(folder: Path, network: NetworkParams = NETWORK) -> LocalError:
     """Return why the store does not open."""
     with pytest.raises(LocalError) as raised:
         open_store(folder, network)
@@ -103,7 +105,8 @@ def test_a_second_store_on_the_same_folder_is_refused(folder: Path) -> None:
 def test_a_second_process_on_the_same_folder_is_refused(folder: Path) -> None:
     program = (
         "import sys, pathlib; from moltp2p.store.leveldb import open_store\n"
-        "store = open_store(pathlib.Path(sys.argv[1]), 'test-net')\n"
+        "from moltp2p.core.topics import NetworkParams\n"
+        "store = open_store(pathlib.Path(sys.argv[1]), NetworkParams('test-net'))\n"
         "print('open', flush=True)\n"
         "sys.stdin.read()"
     )
@@ -188,10 +191,10 @@ class TestWhatIsNotOurs:
     ) -> None:
         before = entries(folder)
 
-        error = refusal(folder, "other-net")
+        error = refusal(folder, NetworkParams("other-net"))
 
         assert error.code == "other-network"
-        assert NETWORK in error.message
+        assert NETWORK.id in error.message
         assert entries(folder) == before
 
     @pytest.mark.parametrize("key", [layout.SCHEMA_KEY, layout.NETWORK_KEY])
@@ -259,7 +262,7 @@ class TestBeginningThatWasCutShort:
 
         open_store(folder, NETWORK).close()
 
-        assert len(entries(folder)) == 3
+        assert len(entries(folder)) == 4
 
 
 def only(folder: Path, pattern: str) -> Path:
@@ -324,6 +327,10 @@ def test_nothing_vanishes_without_a_word_where_a_table_is_damaged(
     tables: Path, written: list[Record], place: float
 ) -> None:
     flip(only(tables, "*.ldb"), place)
+    refused = code_of(lambda: open_store(tables, NETWORK).close())
+    if refused is not None:
+        assert refused == "store-damaged", "what says whose store it is"
+        return
     store = open_store(tables, NETWORK)
 
     shown, damaged = read_all(store)

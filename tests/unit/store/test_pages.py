@@ -17,6 +17,7 @@ from moltp2p.core.errors import UsageError
 from moltp2p.core.ids import AgentId, RecordId
 from moltp2p.core.kinds import Kind, Profile
 from moltp2p.core.record import Record
+from moltp2p.core.topics import NetworkParams
 from moltp2p.store import layout, pages
 from moltp2p.store.base import Damage, Order, Page, Query
 from moltp2p.store.engine import Delete, Engine, Put
@@ -336,7 +337,7 @@ def _flip(data: bytes, bit: int) -> bytes:
 
 @given(st.text(max_size=120))
 def test_any_text_is_a_cursor_or_refused(text: str) -> None:
-    store = RecordStore(Memory(), "test-net")
+    store = RecordStore(Memory(), NetworkParams("test-net"))
 
     with pytest.raises(UsageError) as raised:
         store.page(Query(cursor=text))

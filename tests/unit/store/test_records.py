@@ -13,6 +13,7 @@ from moltp2p.core.errors import LocalError, UsageError
 from moltp2p.core.ids import AgentId, RecordId
 from moltp2p.core.kinds import Kind, Post, Profile
 from moltp2p.core.record import Header, Record, seal
+from moltp2p.core.topics import NetworkParams
 from moltp2p.store import layout
 from moltp2p.store.base import Query, Stored
 from moltp2p.store.engine import Engine, Put
@@ -204,7 +205,7 @@ def _read_until(is_done: threading.Event, store: RecordStore) -> int:
 
 
 def test_a_store_in_memory_opens_for_a_network() -> None:
-    store = open_store("test-net")
+    store = open_store(NetworkParams("test-net"))
     store.add([agent().records[0]], NOW_MS)
 
     assert store.count() == 1

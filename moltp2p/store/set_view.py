@@ -1,0 +1,129 @@
+"""A topic's set, or the part of it in a window of time, as reconciling sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from itertools import islice, takewhile
+from typing import Final
+
+from moltp2p.proto.reconcile import END, START, Bound, Item, SetSum
+from moltp2p.store import layout, set_tree
+from moltp2p.store.engine import Reader
+from moltp2p.store.set_tree import LEAF_RECORDS, way
+
+CACHED_NODES: Final = 256
+"""Nodes whose children one view keeps: about 1 MiB. Those near the root are read for
+every place that is looked for."""
+CACHED_LEAVES: Final = 32
+"""Leaves that one view keeps: about 0.3 MiB. A range's end is its neighbour's begin."""
+
+
+class SetView:
+    """A `ReconcileSet`: the records of one topic in a window of time.
+
+    A place is found from the root down, by the digits of its way or by counting, and
+    what stands to the left is added up meanwhile.
+
+    Args:
+        topic: its number.
+        since_ms: the first time in the window.
+        until_ms: the first time behind it.
+        held: a view of the store, for as long as this is used.
+    """
+
+    def __init__(self, topic: int, since_ms: int, until_ms: int, held: Reader) -> None:
+        self._topic = topic
+        self._held = held
+        self._root = set_tree.read_sum(topic, "", held)
+        self._children = lru_cache(CACHED_NODES)(
+            lambda digits: set_tree.read_children(topic, digits, held)
+        )
+        self._members = lru_cache(CACHED_LEAVES)(
+            lambda digits: set_tree.read_members(topic, digits, held)
+        )
+        self._begin = self._before(Bound(since_ms))
+        self._end = self._before(Bound(max(since_ms, until_ms)))
+
+    def size(self) -> int:
+        """Return how many items there are."""
+        return self._end.count - self._begin.count
+
+    def sum(self) -> SetSum:
+        """Return the sum of all items."""
+        return self._end - self._begin
+
+    def item(self, index: int) -> Item:
+        """Return the item at that position."""
+        passed, leaf = self._pass_first(self._begin.count + index)
+        place = self._members(leaf)[self._begin.count + index - passed.count]
+        return _item(place)
+
+    def items(self, begin: int, end: int) -> Iterator[Item]:
+        """Yield the items from `begin` to before `end`, in order."""
+        if begin == end:
+            return
+        passed, leaf = self._pass_first(self._begin.count + begin)
+        skipped = self._begin.count + begin - passed.count
+        members = set_tree.read_from(self._topic, leaf, self._held)
+        for place in islice(members, skipped, skipped + end - begin):
+            yield _item(place)
+
+    def rank(self, bound: Bound) -> int:
+        """Return how many items stand before the bound."""
+        rank = self._before(bound).count - self._begin.count
+        return min(max(rank, 0), self.size())
+
+    def fingerprint(self, begin: int, end: int) -> bytes:
+        """Return the fingerprint of the items from `begin` to before `end`."""
+        return (self._first(end) - self._first(begin)).fingerprint()
+
+    def _before(self, bound: Bound) -> SetSum:
+        """Return the sum of the topic's records before a bound."""
+        if bound <= START or bound >= END:
+            return SetSum() if bound <= START else self._root
+        place = layout.number(bound.time_ms) + bound.prefix
+        digits = way(place)
+        passed, leaf = self._pass(lambda node, _: node < digits[: len(node)])
+        return passed + _sum(takewhile(place.__gt__, self._members(leaf)))
+
+    def _first(self, index: int) -> SetSum:
+        """Return the sum of the topic's records before a position of this window."""
+        if index in (0, self.size()):
+            return self._end if index else self._begin
+        count = self._begin.count + index
+        passed, leaf = self._pass_first(count)
+        return passed + _sum(self._members(leaf)[: count - passed.count])
+
+    def _pass_first(self, count: int) -> tuple[SetSum, str]:
+        """Pass as many of the topic's records, to the last of them by whole nodes."""
+        return self._pass(lambda _, passed: passed <= count)
+
+    def _pass(self, is_passed: Callable[[str, int], bool]) -> tuple[SetSum, str]:
+        """Pass nodes from the left, and go into the first that is not, or the last.
+
+        Args:
+            is_passed: whether a node is, by its digits and by the number of records
+                passed with it.
+
+        Returns:
+            The sum of the nodes passed, and the digits of the leaf that was reached.
+        """
+        passed, digits, node = SetSum(), "", self._root
+        while node.count > LEAF_RECORDS:
+            *children, last = self._children(digits)
+            for digits, node in children:
+                if not is_passed(digits, passed.count + node.count):
+                    break
+                passed += node
+            else:
+                digits, node = last
+        return passed, digits
+
+
+def _sum(places: Iterable[bytes]) -> SetSum:
+    return SetSum.of(map(layout.placed_record, places))
+
+
+def _item(place: bytes) -> Item:
+    return Item(int.from_bytes(place[:8], "big"), layout.placed_record(place))
