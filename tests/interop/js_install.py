@@ -1,4 +1,7 @@
-"""Where js-libp2p comes from: Node, npm, and an installation outside the tree."""
+"""Where npm's packages come from: Node, npm, and installations outside the tree.
+
+A folder of sources has a package.json, its lock, and the programs that use them.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ CACHE: Final = Path(__file__).parents[2] / ".venv" / "interop"
 NODE_MAJOR: Final = 20
 INSTALL_S: Final = 300
 INSTALL_FILES: Final = (".npmrc", "package.json", "package-lock.json")
-PROGRAM: Final = ("peer.mjs", "polyfill.mjs")
+PROGRAMS: Final = ("*.mjs", "*.cjs")
 
 
 class NoNodeError(Exception):
@@ -25,7 +28,7 @@ class NoNodeError(Exception):
 
 
 class InstallError(Exception):
-    """npm could not install js-libp2p."""
+    """npm could not install what a lock names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +76,13 @@ def install(npm: str, sources: Path = SOURCES, cache: Path = CACHE) -> Path:
     """Install what the lock in `sources` names, once; return the folder.
 
     An installation gets its final name only when it is whole, so one that was
-    interrupted is made again. Other locks' installations are removed.
+    interrupted is made again. Those of the sources' earlier locks are removed.
 
     Raises:
         InstallError: npm said no, or did not end in `INSTALL_S` seconds.
     """
     lock = (sources / "package-lock.json").read_bytes()
+    cache = cache / sources.name
     folder = cache / hashlib.sha256(lock).hexdigest()[:16]
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "lock").open("w") as busy:
@@ -92,8 +96,8 @@ def install(npm: str, sources: Path = SOURCES, cache: Path = CACHE) -> Path:
                 shutil.copy(sources / name, half)
             _run_npm_ci(npm, half)
             half.rename(folder)
-        for name in PROGRAM:
-            _update(sources / name, folder / name)
+        for program in (file for each in PROGRAMS for file in sources.glob(each)):
+            _update(program, folder / program.name)
     return folder
 
 

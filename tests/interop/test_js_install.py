@@ -1,4 +1,4 @@
-"""js-libp2p is installed once, whole, and from whatever registry is configured."""
+"""Packages are installed once, whole, and from whatever registry is configured."""
 
 from __future__ import annotations
 
@@ -28,9 +28,18 @@ def program(path: Path, source: str) -> str:
     return str(path)
 
 
-def test_the_lock_pins_every_version_and_names_no_place() -> None:
-    wanted = json.loads((SOURCES / "package.json").read_text())["dependencies"]
-    packages = json.loads((SOURCES / "package-lock.json").read_text())["packages"]
+ROOT = Path(__file__).parents[2]
+LOCKS = [
+    path
+    for folder in ("tests", "scripts")
+    for path in sorted((ROOT / folder).rglob("package-lock.json"))
+]
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.parent.name)
+def test_a_lock_pins_every_version_and_names_no_place(lock: Path) -> None:
+    wanted = json.loads(lock.with_name("package.json").read_text())["dependencies"]
+    packages = json.loads(lock.read_text())["packages"]
 
     root = packages.pop("")
     assert root["dependencies"] == wanted
@@ -51,7 +60,7 @@ def test_an_installation_is_made_once_and_then_used_again(tmp_path: Path) -> Non
     assert first == second
     assert (first / "node_modules").is_dir()
     assert (first / "peer.mjs").read_bytes() == (SOURCES / "peer.mjs").read_bytes()
-    assert (tmp_path / "cache" / "runs").read_text() == "run\n"
+    assert (tmp_path / "cache" / "js" / "runs").read_text() == "run\n"
 
 
 def test_a_half_installation_is_made_again(tmp_path: Path) -> None:
@@ -61,8 +70,8 @@ def test_a_half_installation_is_made_again(tmp_path: Path) -> None:
 
     folder = install(program(tmp_path / "npm", INSTALLS), cache=cache)
 
-    assert (cache / "runs").read_text() == "run\nrun\n"
-    assert [each for each in cache.iterdir() if each.is_dir()] == [folder]
+    assert (cache / "js" / "runs").read_text() == "run\nrun\n"
+    assert [each for each in (cache / "js").iterdir() if each.is_dir()] == [folder]
 
 
 def test_a_new_lock_is_installed_anew_and_a_new_program_is_copied(
@@ -79,7 +88,7 @@ def test_a_new_lock_is_installed_anew_and_a_new_program_is_copied(
     other = install(npm, sources, cache)
 
     assert same == first
-    assert (cache / "runs").read_text() == "run\nrun\n"
+    assert (cache / "js" / "runs").read_text() == "run\nrun\n"
     assert (other / "peer.mjs").read_text() == "// another program"
     assert not first.exists()
 
