@@ -22,6 +22,7 @@ from scripts.vectors import (
     gossip,
     gossip_scores,
     identity,
+    proof,
     records,
     tasks,
     transport,
@@ -53,6 +54,7 @@ DOCUMENTS: Final = (
     Document("04-transport", 1, transport.cases),
     Document("05-gossip", 1, lambda: [*gossip.cases(), *gossip_scores.cases()]),
     Document("06-sync", 1, fetching.cases),
+    Document("07-proof", 1, proof.cases),
     Document("08-tasks", 1, tasks.cases),
     Document("10-archives", 1, archives.cases),
 )

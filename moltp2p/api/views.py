@@ -140,7 +140,7 @@ def _body_view(record: Record) -> View:
             return view | {"text": text, "title": title, "language": language}
         case Profile(name, about):
             return view | {"name": name, "about": about}
-        case None:
+        case _:  # no texts
             return view
 
 

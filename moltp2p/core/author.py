@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from moltp2p.core.errors import PeerError, UsageError
 from moltp2p.core.ids import AgentId, PublicKey, RecordId
 from moltp2p.core.keys import Signer
-from moltp2p.core.kinds import Kind, Post, Profile, check_shape, encode_body, parse_body
+from moltp2p.core.kinds import Body, Kind, check_shape, encode_body, parse_body
 from moltp2p.core.record import Header, Origin, Record, seal
 
 
@@ -35,7 +35,7 @@ class Draft:
     """
 
     kind: int
-    body: Post | Profile | None = None
+    body: Body | None = None
     community: str | None = None
     refs: Mapping[str, RecordId] = field(default_factory=dict, hash=False)
     ai_generated: bool | None = None

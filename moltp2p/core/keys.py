@@ -1,4 +1,4 @@
-"""Ed25519 (RFC 8032), the only file that imports PyNaCl."""
+"""Ed25519 (RFC 8032). This file and `work.py` alone import PyNaCl."""
 
 from __future__ import annotations
 

@@ -5,13 +5,24 @@ from __future__ import annotations
 import enum
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias, assert_never
 
 from moltp2p.core import codec
+from moltp2p.core.attested import (
+    Attested,
+    Availability,
+    Proof,
+    check_attested,
+    check_proof,
+    parse_attested,
+    parse_availability,
+    parse_proof,
+)
 from moltp2p.core.codec import Value
 from moltp2p.core.errors import PeerError
+from moltp2p.core.fraud import Fraud, check_fraud, parse_fraud
 from moltp2p.core.limits import (
     LANGUAGE_PATTERN,
     MAX_ABOUT_CHARS,
@@ -30,6 +41,11 @@ class Kind(enum.IntEnum):
     PROFILE = 2
     POST = 3
     DELETE = 4
+    ATTESTATION = 6
+    PROOF = 7
+    FRAUD = 8
+    AVAILABILITY = 9
+    REVOCATION = 10
 
 
 CHAIN_KINDS: Final = frozenset({Kind.INCEPTION, Kind.ROTATE})
@@ -64,6 +80,10 @@ class Profile:
     about: str | None = None
 
 
+Body: TypeAlias = Post | Profile | Attested | Proof | Fraud | Availability
+"""What the bodies of the known kinds say."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Shape:
     """Which of the optional header fields a kind has."""
@@ -84,6 +104,11 @@ _SHAPES: Final[Mapping[int, _Shape]] = {
     Kind.PROFILE: _shape(needs="body_hash", may="key"),
     Kind.POST: _shape(needs="community body_hash", may="key", refs=("", "parent root")),
     Kind.DELETE: _shape(may="community key", refs=("target",)),
+    Kind.ATTESTATION: _shape(needs="body_hash", may="key"),
+    Kind.PROOF: _shape(needs="body_hash", may="key"),
+    Kind.FRAUD: _shape(needs="body_hash", may="key"),
+    Kind.AVAILABILITY: _shape(needs="body_hash", may="key", refs=("", "proof")),
+    Kind.REVOCATION: _shape(may="key"),
 }
 _SHAPED: Final = ("key", "community", "next_key", "body_hash")
 
@@ -122,24 +147,45 @@ def _check_commitment(header: Header) -> None:
             raise PeerError("bad-header", "the next key is one that was used before")
 
 
-def encode_body(body: Post | Profile) -> bytes:
-    """Return the bytes of a body (spec 03)."""
+def encode_body(body: Body) -> bytes:
+    """Return the bytes of a body (spec 03, 07)."""
+    if not isinstance(body, Post | Profile):
+        return body.encode()
     names = _POST_NAMES if isinstance(body, Post) else _PROFILE_NAMES
     values = {key: getattr(body, name) for key, name in names.items()}
     return codec.encode({k: v for k, v in values.items() if v is not None})
 
 
-def parse_body(kind: int, body: bytes) -> Post | Profile | None:
+def parse_body(kind: int, body: bytes) -> Body | None:
     """Return what a body says, or None for a kind that this version does not know.
 
     Raises:
-        PeerError: `bad-body`, or a code of `codec.decode`.
+        PeerError: `bad-body`, `bad-statement`, or a code of `codec.decode`.
     """
-    if kind == Kind.POST:
-        return _post(_texts(body, _POST_NAMES))
-    if kind == Kind.PROFILE:
-        return _profile(_texts(body, _PROFILE_NAMES))
-    return None
+    parse = _PARSERS.get(kind)
+    return None if parse is None else parse(body)
+
+
+def check_claims(header: Header, body: Body) -> None:
+    """Refuse a body whose signed statements do not hold (spec 07).
+
+    Dear, next to all that is checked before: several signatures, and for a proof an
+    Argon2id.
+
+    Raises:
+        PeerError: `bad-attestation`, `not-eligible`, `bad-ticket` or `false-fraud`.
+    """
+    match body:
+        case Attested():
+            check_attested(header, body)
+        case Proof():
+            check_proof(header, body)
+        case Fraud():
+            check_fraud(body, header.network)
+        case Post() | Profile() | Availability():
+            return
+        case _:
+            assert_never(body)
 
 
 _POST_NAMES: Final = {"text": "text", "title": "title", "lang": "language"}
@@ -159,7 +205,8 @@ def _text(key: str, value: Value) -> str:
     return value
 
 
-def _post(texts: dict[str, str]) -> Post:
+def _post(body: bytes) -> Post:
+    texts = _texts(body, _POST_NAMES)
     if not 1 <= len(texts.get("text", "")) <= MAX_TEXT_CHARS:
         raise PeerError(
             "bad-body", f"a post has a text of 1 to {MAX_TEXT_CHARS} characters"
@@ -173,7 +220,8 @@ def _post(texts: dict[str, str]) -> Post:
     return Post(**texts)
 
 
-def _profile(texts: dict[str, str]) -> Profile:
+def _profile(body: bytes) -> Profile:
+    texts = _texts(body, _PROFILE_NAMES)
     if not 1 <= len(texts.get("name", "")) <= MAX_NAME_CHARS:
         raise PeerError(
             "bad-body", f"a profile has a name of 1 to {MAX_NAME_CHARS} characters"
@@ -183,3 +231,13 @@ def _profile(texts: dict[str, str]) -> Profile:
             "bad-body", f"a profile's about has at most {MAX_ABOUT_CHARS} characters"
         )
     return Profile(**texts)
+
+
+_PARSERS: Final[Mapping[int, Callable[[bytes], Body]]] = {
+    Kind.PROFILE: _profile,
+    Kind.POST: _post,
+    Kind.ATTESTATION: parse_attested,
+    Kind.PROOF: parse_proof,
+    Kind.FRAUD: parse_fraud,
+    Kind.AVAILABILITY: parse_availability,
+}

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from moltp2p.core import keychain
 from moltp2p.core.errors import PeerError
 from moltp2p.core.facts import Facts
-from moltp2p.core.kinds import CHAIN_KINDS, check_shape, parse_body
+from moltp2p.core.kinds import (
+    CHAIN_KINDS,
+    Body,
+    check_claims,
+    check_shape,
+    parse_body,
+)
 from moltp2p.core.limits import MAX_AHEAD_MS, MAX_GOSSIP_AGE_MS
 from moltp2p.core.record import Record, parse
 from moltp2p.core.topics import NetworkParams, topic_of
@@ -71,12 +77,13 @@ def judge(wire: bytes, bench: Bench, facts: Facts) -> Ruling:
 
     After ACCEPT holds: all of `parse`; the network is ours; the topic is the
     record's; the kind carries what it must; the body, when there, is one of its
-    kind; the signature is by the key named; the key reigned at that `seq`; the
+    kind, and what is signed in it holds; the signature is by the key named; the key
+    reigned at that `seq`; the
     record is not more than 600 s ahead, was not held before, and was not deleted.
     """
     try:
         record = parse(wire)
-        _check(record, bench)
+        said = _check(record, bench)
     except PeerError as error:
         return Ruling(Verdict.REJECT, error.code, error.message, error.hint)
     if facts.has(record.id):
@@ -84,7 +91,7 @@ def judge(wire: bytes, bench: Bench, facts: Facts) -> Ruling:
     if not record.is_signed():
         message = "not signed by the key it names"
         return Ruling(Verdict.REJECT, "bad-signature", message, record=record)
-    return _weigh(record, bench, facts)
+    return _believed(_weigh(record, bench, facts), said)
 
 
 def judge_own(record: Record, bench: Bench, facts: Facts) -> Ruling:
@@ -94,16 +101,16 @@ def judge_own(record: Record, bench: Bench, facts: Facts) -> Ruling:
     name; neither is done a second time.
     """
     try:
-        _check(record, bench)
+        said = _check(record, bench)
     except PeerError as error:
         return Ruling(Verdict.REJECT, error.code, error.message, error.hint, record)
     if facts.has(record.id):
         return _ignore("duplicate", record, "held already")
-    return _weigh(record, bench, facts)
+    return _believed(_weigh(record, bench, facts), said)
 
 
-def _check(record: Record, bench: Bench) -> None:
-    """Refuse what is wrong in itself, signature aside."""
+def _check(record: Record, bench: Bench) -> Body | None:
+    """Refuse what is wrong in itself, signatures aside; return what the body says."""
     header = record.header
     if header.network != bench.network.id:
         raise PeerError(
@@ -114,8 +121,22 @@ def _check(record: Record, bench: Bench) -> None:
     if bench.topic not in (None, topic_of(bench.network, header.community)):
         raise PeerError("wrong-topic", f"it does not belong on {bench.topic}")
     check_shape(header)
-    if record.body is not None:
-        parse_body(header.kind, record.body)
+    return None if record.body is None else parse_body(header.kind, record.body)
+
+
+def _believed(ruling: Ruling, said: Body | None) -> Ruling:
+    """Return the ruling, or a REJECT if what the body claims does not hold.
+
+    It comes last because it costs most: nothing else would have stopped the record.
+    """
+    if ruling.keep is None or ruling.keep.body is None or said is None:
+        return ruling
+    try:
+        check_claims(ruling.keep.header, said)
+    except PeerError as error:
+        message, hint = error.message, error.hint
+        return Ruling(Verdict.REJECT, error.code, message, hint, ruling.record)
+    return ruling
 
 
 def _weigh(record: Record, bench: Bench, facts: Facts) -> Ruling:

@@ -15,6 +15,7 @@ from tests.vectors import (
     replay_archives,
     replay_core,
     replay_gossip,
+    replay_proof,
     replay_sync,
     replay_tasks,
     replay_transport,
@@ -33,6 +34,7 @@ REPLAYS = {
     "04-transport": replay_transport.outcome,
     "05-gossip": replay_gossip.outcome,
     "06-sync": replay_sync.outcome,
+    "07-proof": replay_proof.outcome,
     "08-tasks": replay_tasks.outcome,
     "10-archives": replay_archives.outcome,
 }

@@ -1,0 +1,79 @@
+"""What our source makes of the vectors of spec 07."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from moltp2p.core import codec
+from moltp2p.core.errors import MoltError
+from moltp2p.core.ids import AgentId
+from moltp2p.core.spelling import LAYOUTS, fields_of, read
+from moltp2p.core.statements import Statement, digest, state
+from moltp2p.core.work import Ticket, is_eligible, is_paid, ticket_value
+from moltp2p.testing.factories import signer
+from scripts.vectors import form
+from scripts.vectors.form import from_json, to_json
+from tests.vectors import replay_core
+
+Outcome = dict[str, Any]
+
+
+def ticket(given: dict[str, Any]) -> Outcome:
+    network = given["network"]
+    asked = Ticket(given["epoch"], given["size"], given["nonce"])
+    value = ticket_value(network, AgentId(bytes.fromhex(given["agent"])), asked)
+    if not is_paid(network, value):
+        return {"error": "bad-ticket"}
+    return {"output": value.hex()}
+
+
+def drawn(given: dict[str, Any]) -> Outcome:
+    value, agent = bytes.fromhex(given["value"]), bytes.fromhex(given["agent"])
+    return {"output": is_eligible(value, given["size"], AgentId(agent))}
+
+
+def hashed(given: dict[str, Any]) -> Outcome:
+    parts: Any = from_json(given["parts"])
+    return {"output": digest(given["word"], *parts).hex()}
+
+
+def stated(given: dict[str, Any]) -> Outcome:
+    name, generation = given["signer"].split()
+    fields: Any = from_json(given["fields"])
+    by = signer(name, int(generation))
+    statement = state(given["word"], fields, by, given["network"])
+    assert statement.is_by(by.public, given["network"])
+    assert not statement.is_by(by.public, "other-net")
+    assert fields_of(read(statement, LAYOUTS[given["word"]].says)) == fields
+    return {
+        "output": {
+            "payload": statement.payload.hex(),
+            "signature": statement.signature.hex(),
+        }
+    }
+
+
+def told(given: dict[str, Any]) -> Outcome:
+    statement = Statement(given["word"], form.read(given["payload"]), b"")
+    codec.decode(statement.payload)
+    fields = fields_of(read(statement, LAYOUTS[given["word"]].says))
+    return {"output": to_json(fields)}
+
+
+OPERATIONS: Final = {
+    "digest": hashed,
+    "drawn": drawn,
+    "judge": replay_core.judgement,
+    "read": told,
+    "state": stated,
+    "ticket": ticket,
+}
+
+
+def outcome(case: dict[str, Any]) -> Outcome:
+    """Return what the operation of a case makes of its input."""
+    operation: Any = OPERATIONS[case["op"]]
+    try:
+        return {**operation(case["input"])}
+    except MoltError as error:
+        return {"error": error.code}
