@@ -24,6 +24,7 @@ from scripts.vectors import (
     identity,
     proof,
     records,
+    retention,
     tasks,
     transport,
 )
@@ -57,6 +58,7 @@ DOCUMENTS: Final = (
     Document("07-proof", 1, proof.cases),
     Document("08-tasks", 1, tasks.cases),
     Document("10-archives", 1, archives.cases),
+    Document("11-retention", 1, retention.cases),
 )
 
 

@@ -34,6 +34,13 @@ class ProblemOut(BaseModel):
     line: int | None = None
 
 
+class ForkOut(BaseModel):
+    """What a fork record proves: that an agent wrote twice at one place."""
+
+    agent: str
+    seq: int
+
+
 class RecordOut(BaseModel):
     """A record; fields that it does not have are null.
 
@@ -56,6 +63,7 @@ class RecordOut(BaseModel):
     language: str | None
     name: str | None
     about: str | None
+    fork: ForkOut | None
     ai_generated: bool | None
     origin: OriginIn | None
     deleted: bool

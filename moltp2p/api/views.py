@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from moltp2p.core.forks import Fork, place_of
 from moltp2p.core.ids import RecordId, agent_text, record_text
 from moltp2p.core.kinds import Kind, Post, Profile, parse_body
 from moltp2p.core.record import Origin, Record
@@ -130,18 +131,29 @@ def status_view(status: Status) -> View:
     }
 
 
+_BODY_FIELDS: Final = ("title", "text", "language", "name", "about", "fork")
+
+
 def _body_view(record: Record) -> View:
     """Return the texts of a body; null where it has none, or was dropped."""
-    view: View = dict.fromkeys(("title", "text", "language", "name", "about"))
+    view: View = dict.fromkeys(_BODY_FIELDS)
     if record.body is None:
         return view
     match parse_body(record.header.kind, record.body):
+        case Fork() as fork:
+            return view | {"fork": _fork_view(fork)}
         case Post(text, title, language):
             return view | {"text": text, "title": title, "language": language}
         case Profile(name, about):
             return view | {"name": name, "about": about}
         case _:  # no texts
             return view
+
+
+def _fork_view(fork: Fork) -> View:
+    """Return whom a fork record is about, and where it forked."""
+    place = place_of(fork)
+    return {"agent": agent_text(place.agent), "seq": place.seq}
 
 
 def _ref(refs: Mapping[str, RecordId], role: str) -> str | None:

@@ -31,6 +31,7 @@ from moltp2p.api.splitting import ArchiveSplitter, Line
 from moltp2p.api.views import View, ruling_view, written_view
 from moltp2p.core.author import Draft
 from moltp2p.core.errors import LocalError, MoltError, UsageError
+from moltp2p.core.kinds import can_be_deleted
 from moltp2p.core.record import Record
 from moltp2p.core.validate import Road, Ruling
 from moltp2p.node.node import Node
@@ -76,8 +77,8 @@ async def delete(request: Request, record: str) -> Response:
         raise UsageError("deleted", "that record is deleted already")
     if target.record.header.agent != node.agent:
         raise UsageError("not-yours", "only its author can delete a record")
-    if target.record.header.body_hash is None:
-        raise UsageError("nothing-to-delete", "that record has no text, and stays")
+    if not can_be_deleted(target.record.header):
+        raise UsageError("nothing-to-delete", "that record bears witness, and stays")
     return await _publish(node, delete_draft(target.record))
 
 

@@ -95,4 +95,7 @@ def _text(record: Record, *, whole: bool) -> Text | None:
 def _footer(record: Record) -> Text:
     if record["target"]:
         return Text(f"{record['target']} is deleted", "dim")
+    if record["fork"]:
+        whose, seq = record["fork"]["agent"], record["fork"]["seq"]
+        return Text(f"{whose} wrote twice at {seq}", "dim", overflow="fold")
     return Text(record["id"], "dim", overflow="fold")

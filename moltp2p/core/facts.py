@@ -26,6 +26,13 @@ class Facts(Protocol):
         """Tell whether `agent` deleted `record`."""
         ...
 
+    def wants_body(self, record: RecordId) -> bool:
+        """Tell whether the record is held without its body, and that is welcome.
+
+        It is not when the author deleted it, or the operator dropped it.
+        """
+        ...
+
 
 class Overlay:
     """Facts, and on top of them a batch that was judged and is not yet stored.
@@ -39,11 +46,14 @@ class Overlay:
         self._held: set[RecordId] = set()
         self._chains: dict[AgentId, KeyChain] = {}
         self._deleted: set[tuple[RecordId, AgentId]] = set()
+        self._filled: set[RecordId] = set()
 
     def note(self, record: Record) -> None:
         """Count a record as held from now on."""
         header = record.header
         self._held.add(record.id)
+        if record.body is not None:
+            self._filled.add(record.id)
         chain = keychain.advance(self.key_chain(header.agent), record)
         if chain is not None:
             self._chains[header.agent] = chain
@@ -62,3 +72,7 @@ class Overlay:
         """Tell whether `agent` deleted `record`."""
         key = (record, agent)
         return key in self._deleted or self._below.is_deleted(record, agent)
+
+    def wants_body(self, record: RecordId) -> bool:
+        """Tell whether the record is held without its body, and that is welcome."""
+        return record not in self._filled and self._below.wants_body(record)

@@ -22,6 +22,7 @@ from moltp2p.core.attested import (
 )
 from moltp2p.core.codec import Value
 from moltp2p.core.errors import PeerError
+from moltp2p.core.forks import Fork, check_fork, parse_fork
 from moltp2p.core.fraud import Fraud, check_fraud, parse_fraud
 from moltp2p.core.limits import (
     LANGUAGE_PATTERN,
@@ -41,6 +42,7 @@ class Kind(enum.IntEnum):
     PROFILE = 2
     POST = 3
     DELETE = 4
+    FORK = 5
     ATTESTATION = 6
     PROOF = 7
     FRAUD = 8
@@ -80,7 +82,7 @@ class Profile:
     about: str | None = None
 
 
-Body: TypeAlias = Post | Profile | Attested | Proof | Fraud | Availability
+Body: TypeAlias = Post | Profile | Fork | Attested | Proof | Fraud | Availability
 """What the bodies of the known kinds say."""
 
 
@@ -104,6 +106,7 @@ _SHAPES: Final[Mapping[int, _Shape]] = {
     Kind.PROFILE: _shape(needs="body_hash", may="key"),
     Kind.POST: _shape(needs="community body_hash", may="key", refs=("", "parent root")),
     Kind.DELETE: _shape(may="community key", refs=("target",)),
+    Kind.FORK: _shape(needs="body_hash", may="key"),
     Kind.ATTESTATION: _shape(needs="body_hash", may="key"),
     Kind.PROOF: _shape(needs="body_hash", may="key"),
     Kind.FRAUD: _shape(needs="body_hash", may="key"),
@@ -147,8 +150,15 @@ def _check_commitment(header: Header) -> None:
             raise PeerError("bad-header", "the next key is one that was used before")
 
 
+def can_be_deleted(header: Header) -> bool:
+    """Tell whether its author can delete a record: what bears witness stays."""
+    # SPEC 03: "has a body, and is a profile or names a community"
+    is_speech = header.community is not None or header.kind == Kind.PROFILE
+    return header.body_hash is not None and is_speech
+
+
 def encode_body(body: Body) -> bytes:
-    """Return the bytes of a body (spec 03, 07)."""
+    """Return the bytes of a body (spec 03, 07, 11)."""
     if not isinstance(body, Post | Profile):
         return body.encode()
     names = _POST_NAMES if isinstance(body, Post) else _PROFILE_NAMES
@@ -167,15 +177,18 @@ def parse_body(kind: int, body: bytes) -> Body | None:
 
 
 def check_claims(header: Header, body: Body) -> None:
-    """Refuse a body whose signed statements do not hold (spec 07).
+    """Refuse a body whose signed statements do not hold (spec 07, 11).
 
     Dear, next to all that is checked before: several signatures, and for a proof an
     Argon2id.
 
     Raises:
-        PeerError: `bad-attestation`, `not-eligible`, `bad-ticket` or `false-fraud`.
+        PeerError: `bad-attestation`, `not-eligible`, `bad-ticket`, `false-fraud`
+            or `false-fork`.
     """
     match body:
+        case Fork():
+            check_fork(body, header.network)
         case Attested():
             check_attested(header, body)
         case Proof():
@@ -236,6 +249,7 @@ def _profile(body: bytes) -> Profile:
 _PARSERS: Final[Mapping[int, Callable[[bytes], Body]]] = {
     Kind.PROFILE: _profile,
     Kind.POST: _post,
+    Kind.FORK: parse_fork,
     Kind.ATTESTATION: parse_attested,
     Kind.PROOF: parse_proof,
     Kind.FRAUD: parse_fraud,

@@ -11,6 +11,7 @@ from moltp2p.core.facts import Facts
 from moltp2p.core.kinds import (
     CHAIN_KINDS,
     Body,
+    can_be_deleted,
     check_claims,
     check_shape,
     parse_body,
@@ -40,8 +41,8 @@ class Ruling:
         message: the same for a person.
         hint: what its author could do about it.
         record: the record, once it could be read.
-        keep: what to store: the record, or, when its author deleted it, its
-            header alone; None when nothing is to be stored.
+        keep: what to store: the record; when its author deleted it, its header
+            alone; None when nothing is to be stored.
     """
 
     verdict: Verdict
@@ -61,12 +62,14 @@ class Bench:
         now_ms: our clock, milliseconds since 1970 UTC.
         road: how the record came.
         topic: the topic it came on, when it came by gossip.
+        horizon_ms: what names a community and is dated before is not kept (spec 11).
     """
 
     network: NetworkParams
     now_ms: int
     road: Road
     topic: str | None = None
+    horizon_ms: int = 0
 
 
 def judge(wire: bytes, bench: Bench, facts: Facts) -> Ruling:
@@ -78,15 +81,15 @@ def judge(wire: bytes, bench: Bench, facts: Facts) -> Ruling:
     After ACCEPT holds: all of `parse`; the network is ours; the topic is the
     record's; the kind carries what it must; the body, when there, is one of its
     kind, and what is signed in it holds; the signature is by the key named; the key
-    reigned at that `seq`; the
-    record is not more than 600 s ahead, was not held before, and was not deleted.
+    reigned at that `seq`; the record is not more than 600 s ahead, has a place on its
+    shelf, was not held before (or without a body that it brings), and was not deleted.
     """
     try:
         record = parse(wire)
         said = _check(record, bench)
     except PeerError as error:
         return Ruling(Verdict.REJECT, error.code, error.message, error.hint)
-    if facts.has(record.id):
+    if facts.has(record.id) and not _fills(record, facts):
         return _ignore("duplicate", record, "held already")
     if not record.is_signed():
         message = "not signed by the key it names"
@@ -124,6 +127,10 @@ def _check(record: Record, bench: Bench) -> Body | None:
     return None if record.body is None else parse_body(header.kind, record.body)
 
 
+def _fills(record: Record, facts: Facts) -> bool:
+    return record.body is not None and facts.wants_body(record.id)
+
+
 def _believed(ruling: Ruling, said: Body | None) -> Ruling:
     """Return the ruling, or a REJECT if what the body claims does not hold.
 
@@ -142,6 +149,29 @@ def _believed(ruling: Ruling, said: Body | None) -> Ruling:
 def _weigh(record: Record, bench: Bench, facts: Facts) -> Ruling:
     """Rule on a well-formed, signed record by our clock and by what we hold."""
     header = record.header
+    if untimely := _untimely(record, bench):
+        return untimely
+    if bench.road in (Road.GOSSIP, Road.LOCAL) and _lacks_body(record):
+        return _ignore("body-missing", record, "a new record travels with its body")
+    chain = facts.key_chain(header.agent)
+    if code := keychain.objection(chain, record):
+        return _ignore(code, record, "the agent's key chain does not let it pass")
+    if header.community is not None and header.time_ms < bench.horizon_ms:
+        hint = "set the clock of the machine that signed it, or ask who keeps more"
+        return _ignore("below-horizon", record, "older than what we keep", hint)
+    # What cannot be deleted stays. Otherwise a thief could delete the rotation away
+    # from the stolen key.
+    if can_be_deleted(header) and facts.is_deleted(record.id, header.agent):
+        bare = record.without_body()
+        return Ruling(
+            Verdict.IGNORE, "deleted", "its author deleted it", "", record, bare
+        )
+    return Ruling(Verdict.ACCEPT, "ok", record=record, keep=record)
+
+
+def _untimely(record: Record, bench: Bench) -> Ruling | None:
+    """Rule on a record whose time is wrong for our clock, or return None."""
+    header = record.header
     ahead_ms = header.time_ms - bench.now_ms
     if ahead_ms > MAX_AHEAD_MS:
         return _ignore(
@@ -154,19 +184,7 @@ def _weigh(record: Record, bench: Bench, facts: Facts) -> Ruling:
     is_stale = -ahead_ms > MAX_GOSSIP_AGE_MS and header.kind not in CHAIN_KINDS
     if bench.road is Road.GOSSIP and is_stale:
         return _ignore("too-old", record, "old records come by reconciliation")
-    if bench.road in (Road.GOSSIP, Road.LOCAL) and _lacks_body(record):
-        return _ignore("body-missing", record, "a new record travels with its body")
-    chain = facts.key_chain(header.agent)
-    if code := keychain.objection(chain, record):
-        return _ignore(code, record, "the agent's key chain does not let it pass")
-    # Deleting drops a body, so what has none stays. Otherwise a thief could delete
-    # the rotation away from the stolen key.
-    if header.body_hash is not None and facts.is_deleted(record.id, header.agent):
-        bare = record.without_body()
-        return Ruling(
-            Verdict.IGNORE, "deleted", "its author deleted it", "", record, bare
-        )
-    return Ruling(Verdict.ACCEPT, "ok", record=record, keep=record)
+    return None
 
 
 def _lacks_body(record: Record) -> bool:

@@ -20,7 +20,7 @@ from moltp2p.core import keychain
 from moltp2p.core.errors import LocalError
 from moltp2p.core.ids import AgentId, RecordId
 from moltp2p.core.keychain import KeyChain
-from moltp2p.core.kinds import CHAIN_KINDS, Kind
+from moltp2p.core.kinds import CHAIN_KINDS, Kind, can_be_deleted
 from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams, topic_number
 from moltp2p.store import layout
@@ -178,9 +178,9 @@ class _Batch:
             self._unbury(record)
 
     def _is_deleted(self, record: Record) -> bool:
-        """Tell whether its author deleted a record; what has no body stays."""
+        """Tell whether its author deleted a record, and could."""
         header = record.header
-        if header.body_hash is None:
+        if not can_be_deleted(header):
             return False
         return self._get(layout.tombstone_key(record.id, header.agent)) is not None
 
@@ -211,7 +211,8 @@ class _Batch:
         if found is None:
             return
         target, _ = found
-        if target.header.agent == header.agent and _lacks_body(target):
+        is_its_own = target.header.agent == header.agent
+        if is_its_own and can_be_deleted(target.header) and target.body is None:
             self._remove(target)
 
     def _chain(self, agent: AgentId) -> KeyChain | None:
@@ -250,7 +251,3 @@ class _Batch:
             found = self._find(layout.indexed_record(entry[0]))
             if found and keychain.is_superseded(chain, found[0].header):
                 self._remove(found[0])
-
-
-def _lacks_body(record: Record) -> bool:
-    return record.body is None and record.header.body_hash is not None

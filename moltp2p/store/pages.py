@@ -16,6 +16,7 @@ from typing import Final
 
 from moltp2p.core.errors import LocalError, UsageError
 from moltp2p.core.ids import AgentId, RecordId
+from moltp2p.core.kinds import can_be_deleted
 from moltp2p.core.topics import check_community
 from moltp2p.store import layout
 from moltp2p.store.base import MAX_PAGE_RECORDS, Damage, Order, Page, Query, Stored
@@ -42,7 +43,7 @@ def load(record: RecordId, reader: Reader) -> Stored | None:
     parsed, received_at_ms = layout.unpack_record(record, value)
     header = parsed.header
     grave = reader.get(layout.tombstone_key(record, header.agent))
-    deleted = grave is not None and header.body_hash is not None
+    deleted = grave is not None and can_be_deleted(header)
     return Stored(parsed, received_at_ms, deleted)
 
 

@@ -89,6 +89,13 @@ class RecordStore:
         """Tell whether `agent` deleted `record`."""
         return self._engine.get(layout.tombstone_key(record, agent)) is not None
 
+    def wants_body(self, record: RecordId) -> bool:
+        """Tell whether the record is held without its body, and that is welcome."""
+        stored = self.get(record)
+        if stored is None or stored.deleted:
+            return False
+        return stored.record.body is None and stored.record.header.body_hash is not None
+
     def get(self, record: RecordId) -> Stored | None:
         """Return one record, or None; see `Store.get`."""
         with self._engine.view() as view:

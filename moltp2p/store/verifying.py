@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from moltp2p.core.errors import LocalError
 from moltp2p.core.ids import AgentId, RecordId
-from moltp2p.core.kinds import CHAIN_KINDS, Kind
+from moltp2p.core.kinds import CHAIN_KINDS, Kind, can_be_deleted
 from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams, topic_number
 from moltp2p.store import layout
@@ -84,7 +84,7 @@ def _check_record(
     if not record.is_signed():
         yield Damage("damaged-record", record.id, "not signed by the key it names")
     grave = view.get(layout.tombstone_key(record.id, record.header.agent))
-    deleted = grave is not None and record.header.body_hash is not None
+    deleted = grave is not None and can_be_deleted(record.header)
     if deleted and record.body is not None:
         yield _astray(record.id, "deleted, and its body is still there")
     mark = Mark(record.header.kind, deleted).pack()

@@ -38,6 +38,7 @@ class Bench:
     road: str = "sync"
     topic: str | None = None
     now_ms: int = EPOCH_MS
+    horizon_ms: int = 0
     held: tuple[Record, ...] = ()
 
 
@@ -51,22 +52,26 @@ def cases() -> list[Case]:
         *_clocks(),
         *_held(),
         *_deletions(),
+        *_horizons(),
     ]
 
 
-def _accept(
+def accept(
     name: str, data: bytes, bench: Bench, note: str = "", *, keep: str = "record"
 ) -> Case:
+    """Return a case of a record that is accepted."""
     return _case(name, data, bench, note) | {
         "output": {"verdict": "accept", "code": "ok", "keep": keep}
     }
 
 
-def _reject(name: str, data: bytes, code: str, bench: Bench, note: str = "") -> Case:
+def reject(name: str, data: bytes, code: str, bench: Bench, note: str = "") -> Case:
+    """Return a case of a record that every node refuses."""
     return _case(name, data, bench, note) | {"error": code, "verdict": "reject"}
 
 
-def _ignore(name: str, data: bytes, code: str, bench: Bench, note: str = "") -> Case:
+def ignore(name: str, data: bytes, code: str, bench: Bench, note: str = "") -> Case:
+    """Return a case of a record that this node does not take."""
     return _case(name, data, bench, note) | {"error": code, "verdict": "ignore"}
 
 
@@ -80,6 +85,8 @@ def _case(name: str, data: bytes, bench: Bench, note: str) -> Case:
     }
     if bench.topic is not None:
         given["topic"] = bench.topic
+    if bench.horizon_ms:
+        given["horizon_ms"] = bench.horizon_ms
     if bench.held:
         given["held"] = [spell(record.wire()) for record in bench.held]
     return {"name": name, "op": "judge", "note": note, "input": given}
@@ -109,7 +116,7 @@ def _shapes() -> list[Case]:
     }
     by = {"rotate-without-next": signer("alice", 1)}
     return [
-        _reject(
+        reject(
             name,
             wire(header, body, by.get(name, ALICE)),
             "bad-header",
@@ -140,30 +147,30 @@ def _bodies() -> list[Case]:
         "about-2001": {"name": "Alice", "about": "a" * 2_001},
     }
     bad = [
-        _reject(name, post(body), "bad-body", Bench()) for name, body in posts.items()
+        reject(name, post(body), "bad-body", Bench()) for name, body in posts.items()
     ]
     bad += [
-        _reject(name, _profile(body), "bad-body", Bench())
+        reject(name, _profile(body), "bad-body", Bench())
         for name, body in profiles.items()
     ]
     unsorted = b"\xa2\x64text\x61a\x61x\x00"
     return [
         *bad,
-        _reject("body-unsorted", post(unsorted), "not-canonical", Bench()),
-        _reject("body-with-float", post(b"\xa1\x61x\xf9\0\0"), "malformed", Bench()),
-        _reject("body-is-no-cbor", post(b"hello"), "malformed", Bench()),
-        _accept("name-1", _profile({"name": "A"}), Bench()),
-        _accept("name-64", _profile({"name": "a" * 64}), Bench()),
-        _accept("about-2000", _profile({"name": "A", "about": "a" * 2_000}), Bench()),
-        _accept("text-40000", post({"text": "a" * 40_000}), Bench()),
-        _accept(
+        reject("body-unsorted", post(unsorted), "not-canonical", Bench()),
+        reject("body-with-float", post(b"\xa1\x61x\xf9\0\0"), "malformed", Bench()),
+        reject("body-is-no-cbor", post(b"hello"), "malformed", Bench()),
+        accept("name-1", _profile({"name": "A"}), Bench()),
+        accept("name-64", _profile({"name": "a" * 64}), Bench()),
+        accept("about-2000", _profile({"name": "A", "about": "a" * 2_000}), Bench()),
+        accept("text-40000", post({"text": "a" * 40_000}), Bench()),
+        accept(
             "title-300",
             post({"text": "a", "title": "\N{SLIGHTLY SMILING FACE}" * 300}),
             Bench(),
             "characters, not bytes",
         ),
-        _accept("language", post({"text": "a", "lang": "zh-Hant-TW"}), Bench()),
-        _accept("unknown-body-field", post({"text": "a", "mood": [1]}), Bench()),
+        accept("language", post({"text": "a", "lang": "zh-Hant-TW"}), Bench()),
+        accept("unknown-body-field", post({"text": "a", "mood": [1]}), Bench()),
     ]
 
 
@@ -189,34 +196,34 @@ def _welcome() -> list[Case]:
         "delete": (delete, shard),
     }
     later = EPOCH_MS + MINUTE_MS
-    late = Bench("gossip", agents, later, (first,))
+    late = Bench("gossip", agents, later, held=(first,))
     alone = Bench("gossip", shard)
     strange = bare(1_000, refs={"mood": OTHER}, community="general")
     mixed = fields(origin={"trigger": "reply", "mood": "calm"})
     return [
         *(
-            _accept(name, record.wire(), Bench("gossip", topic, later))
+            accept(name, record.wire(), Bench("gossip", topic, later))
             for name, (record, topic) in told.items()
         ),
-        _accept("rotate", rotation.wire(), late),
-        _accept("unknown-kind", wire(strange, None), alone),
-        _accept("unknown-kind-with-body", _unknown_kind(b"not even CBOR"), alone),
-        _accept("unknown-header-field", wire(fields(x=[{"y": b"z"}])), alone),
-        _accept("unknown-origin-field", wire(mixed), alone),
-        _accept("eight-references", wire(_referring(8), None), alone),
-        _accept("labels-of-1-and-64", wire(_labelled()), alone),
-        _accept("body-of-no-bytes", _unknown_kind(b""), alone),
-        _accept(
+        accept("rotate", rotation.wire(), late),
+        accept("unknown-kind", wire(strange, None), alone),
+        accept("unknown-kind-with-body", _unknown_kind(b"not even CBOR"), alone),
+        accept("unknown-header-field", wire(fields(x=[{"y": b"z"}])), alone),
+        accept("unknown-origin-field", wire(mixed), alone),
+        accept("eight-references", wire(_referring(8), None), alone),
+        accept("labels-of-1-and-64", wire(_labelled()), alone),
+        accept("body-of-no-bytes", _unknown_kind(b""), alone),
+        accept(
             "size-65536",
             wire(fields(size=MAX_RECORD_BYTES), None),
             Bench(),
             "the most that a header may announce",
             keep="header",
         ),
-        _accept("gap-in-seq", wire(fields(seq=1_000_000)), alone),
-        _accept("fork", post({"text": "other"}), Bench(held=(parse(wire(fields())),))),
-        _accept("record-65536", forge.of_size(MAX_RECORD_BYTES), alone),
-        _accept("header-2048", forge.with_header_of(MAX_HEADER_BYTES), alone),
+        accept("gap-in-seq", wire(fields(seq=1_000_000)), alone),
+        accept("fork", post({"text": "other"}), Bench(held=(parse(wire(fields())),))),
+        accept("record-65536", forge.of_size(MAX_RECORD_BYTES), alone),
+        accept("header-2048", forge.with_header_of(MAX_HEADER_BYTES), alone),
     ]
 
 
@@ -243,26 +250,26 @@ def _roads() -> list[Case]:
     other_aad = sign(fields(), external_aad=b"moltp2p/verify/1")
     elsewhere = Bench("gossip", agents_topic(NETWORK))
     return [
-        _reject("wrong-network", foreign, "wrong-network", Bench()),
-        _reject(
+        reject("wrong-network", foreign, "wrong-network", Bench()),
+        reject(
             "wrong-topic", good, "wrong-topic", Bench("gossip", other_shard), "a shard"
         ),
-        _reject("wrong-topic-agents", good, "wrong-topic", elsewhere),
-        _reject("bad-signature", _flipped(good), "bad-signature", gossip),
-        _reject(
+        reject("wrong-topic-agents", good, "wrong-topic", elsewhere),
+        reject("bad-signature", _flipped(good), "bad-signature", gossip),
+        reject(
             "wrong-signer", wire(fields(), by=signer("bob")), "bad-signature", gossip
         ),
-        _reject(
+        reject(
             "other-purpose",
             codec.encode([other_aad, POST]),
             "bad-signature",
             gossip,
             "signed with another external_aad",
         ),
-        _ignore("body-missing", header_only, "body-missing", gossip),
-        _ignore("body-missing-local", header_only, "body-missing", Bench("local")),
-        _accept("header-by-reconciliation", header_only, Bench("sync"), keep="header"),
-        _accept("header-by-import", header_only, Bench("import"), keep="header"),
+        ignore("body-missing", header_only, "body-missing", gossip),
+        ignore("body-missing-local", header_only, "body-missing", Bench("local")),
+        accept("header-by-reconciliation", header_only, Bench("sync"), keep="header"),
+        accept("header-by-import", header_only, Bench("import"), keep="header"),
     ]
 
 
@@ -284,15 +291,15 @@ def _clocks() -> list[Case]:
     oldest, ahead = EPOCH_MS + HOUR_MS, EPOCH_MS - 10 * MINUTE_MS
     agents = agents_topic(NETWORK)
     return [
-        _accept("600-seconds-ahead", good, at(ahead)),
-        _ignore("601-seconds-ahead", good, "from-the-future", at(ahead - 1_000)),
-        _ignore(
+        accept("600-seconds-ahead", good, at(ahead)),
+        ignore("601-seconds-ahead", good, "from-the-future", at(ahead - 1_000)),
+        ignore(
             "1-ms-too-far-ahead", good, "from-the-future", at(ahead - 1, "local", None)
         ),
-        _accept("3600-seconds-old", good, at(oldest)),
-        _ignore("too-old", good, "too-old", at(oldest + 1)),
-        _accept("old-by-reconciliation", good, at(oldest + 1, "sync", None)),
-        _accept("old-inception", inception, at(oldest + 1, topic=agents)),
+        accept("3600-seconds-old", good, at(oldest)),
+        ignore("too-old", good, "too-old", at(oldest + 1)),
+        accept("old-by-reconciliation", good, at(oldest + 1, "sync", None)),
+        accept("old-inception", inception, at(oldest + 1, topic=agents)),
     ]
 
 
@@ -301,9 +308,9 @@ def _held() -> list[Case]:
     held = Bench("gossip", topic_of(NETWORK, "general"), held=(parse(good),))
     header_only = wire(fields(), None)
     return [
-        _ignore("duplicate", good, "duplicate", held),
-        _ignore("duplicate-without-body", header_only, "duplicate", held),
-        _ignore(
+        ignore("duplicate", good, "duplicate", held),
+        ignore("duplicate-without-body", header_only, "duplicate", held),
+        ignore(
             "duplicate-with-a-bad-signature",
             _flipped(good),
             "duplicate",
@@ -322,24 +329,44 @@ def _deletions() -> list[Case]:
     rotation = agent.rotate()
     in_new_reign = agent.delete(hello)
     now_ms = EPOCH_MS + MINUTE_MS
-    deleted = Bench("sync", None, now_ms, (first, deletion))
-    renewed = Bench("sync", None, now_ms, (first, rotation, in_new_reign))
+    deleted = Bench("sync", None, now_ms, held=(first, deletion))
+    testimony = codec.encode({"x": "I saw it"})
+    told = parse(wire(without(fields(testimony, kind=1_000), "community"), testimony))
+    taken_back = agent.delete(told)
+    renewed = Bench("sync", None, now_ms, held=(first, rotation, in_new_reign))
     return [
-        _ignore("deleted", hello.wire(), "deleted", deleted) | {"keep": "header"},
-        _ignore("deleted-in-a-new-reign", hello.wire(), "deleted", renewed)
+        ignore("deleted", hello.wire(), "deleted", deleted) | {"keep": "header"},
+        ignore("deleted-in-a-new-reign", hello.wire(), "deleted", renewed)
         | {"keep": "header"},
-        _ignore("deleted-header", hello.without_body().wire(), "deleted", deleted)
+        ignore("deleted-header", hello.without_body().wire(), "deleted", deleted)
         | {"keep": "header"},
-        _accept(
+        accept(
             "deleted-by-another",
             hello.wire(),
-            Bench("sync", None, now_ms, (by_bob,)),
+            Bench("sync", None, now_ms, held=(by_bob,)),
             "no effect",
         ),
-        _accept(
+        accept(
             "delete-of-a-delete",
             deletion.wire(),
-            Bench("sync", None, now_ms, (first, undo)),
+            Bench("sync", None, now_ms, held=(first, undo)),
             "no effect",
         ),
+        accept(
+            "delete-of-testimony",
+            told.wire(),
+            Bench("sync", None, now_ms, held=(first, taken_back)),
+            "no effect",
+        ),
+    ]
+
+
+def _horizons() -> list[Case]:
+    post = wire(fields())
+    horizon = Bench(horizon_ms=EPOCH_MS)
+    after = Bench(horizon_ms=EPOCH_MS + 1)
+    return [
+        accept("at-the-horizon", post, horizon),
+        ignore("below-the-horizon", post, "below-horizon", after),
+        accept("profile-below-the-horizon", _profile({"name": "Alice"}), after),
     ]

@@ -1,4 +1,4 @@
-"""What our source makes of the vectors of spec 01 to 03."""
+"""What our source makes of the vectors of spec 01 to 03 and 11."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from moltp2p.core.limits import RECORD_AAD
 from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Bench, Road, Ruling, judge
 from moltp2p.core.verdict import Verdict
+from moltp2p.proto import quota
 from moltp2p.testing.factories import signer
 from scripts.vectors.form import from_json, read, to_json
 from tests.facts import NoFacts
@@ -106,7 +107,13 @@ def parse(given: object) -> Outcome:
 
 def judgement(given: dict[str, Any]) -> Outcome:
     network = NetworkParams(given["network"], given["shards"])
-    bench = Bench(network, given["now_ms"], Road(given["road"]), given.get("topic"))
+    bench = Bench(
+        network,
+        given["now_ms"],
+        Road(given["road"]),
+        given.get("topic"),
+        given.get("horizon_ms", 0),
+    )
     facts = Overlay(NoFacts())
     for held in given.get("held", []):
         facts.note(record.parse(read(held)))
@@ -116,6 +123,23 @@ def judgement(given: dict[str, Any]) -> Outcome:
         return {"output": {"verdict": "accept", "code": ruling.code, "keep": kept}}
     outcome: Outcome = {"error": ruling.code, "verdict": ruling.verdict.value}
     return outcome | ({"keep": kept} if kept else {})
+
+
+def shelf(given: dict[str, Any]) -> Outcome:
+    network = NetworkParams("test-net", given["shards"])
+    read_record = record.parse(read(given["record"]))
+    volume = quota.volume_of(read_record)
+    number = quota.shelf_of(read_record.header, network)
+    return {"output": {"shelf": number, "units": volume.units}}
+
+
+def kept(given: dict[str, Any]) -> Outcome:
+    volumes = [
+        quota.Volume(each["seq"], RecordId(bytes.fromhex(each["id"])), each["units"])
+        for each in given["records"]
+    ]
+    found = quota.kept(volumes, given["limit"])
+    return {"output": [each.record.hex() for each in found]}
 
 
 def _kept(ruling: Ruling) -> str | None:
@@ -130,6 +154,7 @@ OPERATIONS: Final = {
     "decode": decode,
     "encode": encode,
     "judge": judgement,
+    "kept": kept,
     "key-chain": key_chain,
     "parse": parse,
     "parse-agent": agent,
@@ -137,6 +162,7 @@ OPERATIONS: Final = {
     "public-key": public_key,
     "record-text": record_name,
     "seal": seal,
+    "shelf": shelf,
     "signature-input": signature_input,
     "verify": signature,
 }

@@ -37,6 +37,7 @@ REPLAYS = {
     "07-proof": replay_proof.outcome,
     "08-tasks": replay_tasks.outcome,
     "10-archives": replay_archives.outcome,
+    "11-retention": replay_core.outcome,
 }
 
 

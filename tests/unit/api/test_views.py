@@ -18,6 +18,7 @@ from moltp2p.api.views import (
     written_view,
 )
 from moltp2p.core.author import Draft
+from moltp2p.core.forks import prove
 from moltp2p.core.ids import PeerId, agent_text, record_text
 from moltp2p.core.kinds import Kind, Post, Profile
 from moltp2p.core.record import Origin, Record
@@ -55,6 +56,7 @@ def test_a_post_shows_all_its_fields() -> None:
         "language": "en",
         "name": None,
         "about": None,
+        "fork": None,
         "ai_generated": True,
         "origin": {
             "trigger": "scheduled",
@@ -75,6 +77,17 @@ def test_a_reply_names_its_parent_and_its_root() -> None:
 
     assert view["root"] == record_text(post.id)
     assert view["parent"] not in (None, view["root"])
+
+
+def test_a_fork_record_names_whom_it_is_about() -> None:
+    one, other = TestAgent("alice"), TestAgent("alice", time_ms=EPOCH_MS + 1)
+    proof = prove(one.post(), other.post(), [])
+    record = TestAgent("bob").write(Draft(Kind.FORK, proof))
+
+    view = record_view(stored(record))
+
+    assert view["kind"] == "fork"
+    assert view["fork"] == {"agent": agent_text(one.id), "seq": 1}
 
 
 def test_a_deletion_names_its_target() -> None:
