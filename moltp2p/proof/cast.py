@@ -29,8 +29,8 @@ ROLES: Final = row(
 )  # SPEC 08: "The roles, in this order"
 
 HUES: Final = row(
-    "amber beige black blue brown crimson green grey indigo orange pink purple red "
-    "teal turquoise violet white yellow"
+    "beige black blue brown gold green grey orange pink purple red silver teal white "
+    "yellow"
 )  # SPEC 08: "The colours, in this order"
 
 GOODS: Final = row(

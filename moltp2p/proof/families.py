@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from moltp2p.proof import ledger
+from moltp2p.proof import form, ledger, program, schedule, seats
 from moltp2p.proof.dice import Dice
 from moltp2p.proof.world import Clause, Family, Kinds
 
@@ -38,4 +38,33 @@ FAMILIES: Final[Mapping[Family, Rules]] = {
         "Answer with one number in digits.",
         recalls=True,
     ),
+    Family.SEATS: Rules(
+        seats.KINDS,
+        seats.draw,
+        seats.answer,
+        "Answer with the three words in that order, joined by hyphens.",
+        recalls=True,
+    ),
+    Family.PROGRAM: Rules(
+        program.KINDS,
+        program.draw,
+        program.answer,
+        "Answer with the numbers in digits, joined by hyphens.",
+    ),
+    Family.FORM: Rules(
+        form.KINDS,
+        form.draw,
+        form.answer,
+        'Answer with one JSON object: "customer" (a name), "day" (a weekday), and '
+        "for each sort of goods in the final order its name as written here, with "
+        "the number.",
+    ),
+    Family.SCHEDULE: Rules(
+        schedule.KINDS,
+        schedule.draw,
+        schedule.answer,
+        "Answer with weekday and time joined by a hyphen, like monday-09:30.",
+        recalls=True,
+    ),
 }
+"""SPEC 08 has the forms of answers in a table."""

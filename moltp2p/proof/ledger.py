@@ -12,7 +12,7 @@ from moltp2p.proof.world import Clause, Kinds, Slot, kinds, staged
 ACTORS: Final = 4
 MOST: Final = 120
 """Nobody ever holds more."""
-ATTEMPTS: Final = 12
+ATTEMPTS: Final = 16
 
 KINDS: Final[Kinds] = kinds(
     start="a n",

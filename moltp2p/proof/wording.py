@@ -13,7 +13,7 @@ from moltp2p.proof.numerals import MAX_IN_WORDS, ORDINALS, clock, in_words, ordi
 from moltp2p.proof.pack import Library, Phrase, Scene
 from moltp2p.proof.world import CLOCK_SLOTS, ORDINAL_SLOTS, Clause, Memo, Slot, World
 
-CLINGING: Final = frozenset({"correct", "again"})
+CLINGING: Final = frozenset({"correct", "again", "undo", "revert"})
 """Kinds that speak of the step just before: nothing may come between."""
 ASIDE_NUMBERS: Final = (13, 98)
 NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
