@@ -1,0 +1,250 @@
+"""Negentropy v1: how two sides find out what differs (spec 06, section 2).
+
+The initiator sends fingerprints of the parts of its set. Whoever gets a fingerprint
+that is not its own for that part answers with those of smaller parts, or with ids
+where they are few; the initiator compares ids, and that part is done.
+
+Nothing is kept between messages but the sets themselves, and they may change: what
+comes or goes meanwhile is found now or the next time. An answer that grows too long
+breaks off with one fingerprint of all that is left, and is taken up from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final
+
+from moltp2p.core.errors import UsageError
+from moltp2p.core.ids import RecordId
+from moltp2p.proto.ranges import (
+    MAX_RANGES,
+    VERSION,
+    Fingerprint,
+    IdList,
+    Range,
+    RangeWriter,
+    Skip,
+)
+from moltp2p.proto.reconcile import (
+    END,
+    ID_BYTES,
+    Bound,
+    MemorySet,
+    ReconcileSet,
+)
+
+MIN_MESSAGE_BYTES: Final = 1_024
+MIN_MESSAGE_RANGES: Final = 8
+"""With less room a message might hold nothing that leads further."""
+
+LISTED_ITEMS: Final = 16
+"""A part of no more items is told by its ids."""
+BUCKETS: Final = 16
+"""How many parts a large one is split into."""
+SMALL_ITEMS: Final = 512
+SMALL_BUCKET_ITEMS: Final = 8
+"""A part of at most SMALL_ITEMS is read whole and split into buckets so small that
+listing one costs little: this saves a level, and thus half a round."""
+
+READ_ITEMS: Final = 262_144
+"""Of how many of our own items one message makes us read the ids."""
+READ_PER_ID: Final = 8
+READ_IN_ANY_CASE: Final = 512
+"""A list makes us read so many of our items for each id, and no more: who holds
+little is compared with us part by part, and a liar pays for what we read."""
+
+NOTHING_MORE: Final = bytes([VERSION])
+"""The message without ranges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How long a message may become.
+
+    Attributes:
+        max_bytes: its bytes, at least `MIN_MESSAGE_BYTES`.
+        max_ranges: its ranges, at least `MIN_MESSAGE_RANGES`.
+    """
+
+    max_bytes: int
+    max_ranges: int = MAX_RANGES
+
+    def __post_init__(self) -> None:
+        """Refuse what might never end."""
+        if self.max_bytes < MIN_MESSAGE_BYTES or self.max_ranges < MIN_MESSAGE_RANGES:
+            raise UsageError("bad-setting", f"too little room for a message: {self}")
+
+
+@dataclass(slots=True)
+class Turn:
+    """What a message from the responder led to.
+
+    Attributes:
+        reply: the next message; `NOTHING_MORE` when all is found.
+        need: what the responder has and we lack. What was found in an earlier turn
+            may be found again, when an answer had to break off.
+        have: what we have and the responder lacks, likewise, in several parts; read
+            from the set while one goes through it, so the set must still be open.
+    """
+
+    reply: bytes = NOTHING_MORE
+    need: list[RecordId] = field(default_factory=list)
+    have: list[Iterable[RecordId]] = field(default_factory=list)
+
+
+def initiate(own: ReconcileSet, room: Room) -> bytes:
+    """Return the first message, about all of `own`."""
+    answer = _Answer(own, room)
+    answer.split(own.size(), END)
+    return answer.message()
+
+
+def respond(own: ReconcileSet, ranges: Sequence[Range], room: Room) -> bytes:
+    """Return the responder's answer to the ranges of a message."""
+    answer = _Answer(own, room)
+    for each in ranges:
+        end = own.rank(each.upper)
+        if isinstance(each, IdList):
+            answer.reveal(end, each)
+        else:
+            answer.compare(end, each)
+        if answer.is_full:
+            break
+    return answer.message()
+
+
+def advance(own: ReconcileSet, ranges: Sequence[Range], room: Room) -> Turn:
+    """Return what the initiator makes of the ranges of a responder's message."""
+    answer, turn = _Answer(own, room), Turn()
+    readable = READ_ITEMS
+    for each in ranges:
+        end = own.rank(each.upper)
+        if not isinstance(each, IdList):
+            answer.compare(end, each)
+        elif (reading := _reading(end - answer.place, each)) is None:
+            answer.split(end, each.upper)
+        elif reading > readable:
+            answer.break_off()
+        else:
+            readable -= reading
+            _tell_apart(own, range(answer.place, end), each, turn)
+            answer.skip(end, each.upper)
+        if answer.is_full:
+            break
+    turn.reply = answer.message()
+    return turn
+
+
+def _reading(held: int, theirs: IdList) -> int | None:
+    """Return how many of our items a list makes us read; None for too many."""
+    if not theirs.ids:
+        return 0
+    limit = READ_IN_ANY_CASE + READ_PER_ID * len(theirs.ids)
+    return held if held <= limit else None
+
+
+def _tell_apart(own: ReconcileSet, place: range, theirs: IdList, turn: Turn) -> None:
+    """Note who lacks what of a part of our set and a list of theirs."""
+    if not theirs.ids:
+        turn.have.append(_ids(own, place.start, place.stop))
+        return
+    listed = dict.fromkeys(theirs.ids)
+    ours = dict.fromkeys(_ids(own, place.start, place.stop))
+    turn.need += [record for record in listed if record not in ours]
+    turn.have.append([record for record in ours if record not in listed])
+
+
+def _ids(items: ReconcileSet, begin: int, end: int) -> Iterator[RecordId]:
+    for item in items.items(begin, end):
+        yield item.id
+
+
+class _Answer:
+    """A message in the making: each range goes on from where the last one ended.
+
+    Attributes:
+        place: position of the first item that the message says nothing about yet.
+        is_full: whether it broke off, and takes no more.
+    """
+
+    def __init__(self, own: ReconcileSet, room: Room) -> None:
+        self._own = own
+        self._writer = RangeWriter(room.max_bytes, room.max_ranges)
+        self.place = 0
+        self.is_full = False
+
+    def message(self) -> bytes:
+        """Return it as far as it was made."""
+        return self._writer.message()
+
+    def skip(self, end: int, upper: Bound) -> None:
+        """Say that nothing is to be done up to `upper`, our position `end`."""
+        self._writer.skip(upper)
+        self.place = end
+
+    def compare(self, end: int, theirs: Skip | Fingerprint) -> None:
+        """Answer a fingerprint: by none when it is ours too, else by smaller parts."""
+        if isinstance(theirs, Skip) or (
+            theirs.digest == self._own.fingerprint(self.place, end)
+        ):
+            self.skip(end, theirs.upper)
+        else:
+            self.split(end, theirs.upper)
+
+    def split(self, end: int, upper: Bound) -> None:
+        """Tell a part by its ids, or by fingerprints of smaller parts."""
+        held = end - self.place
+        if held <= LISTED_ITEMS:
+            ids = [item.id for item in self._own.items(self.place, end)]
+            self._list(end, upper, ids)
+            return
+        part, offset = self._own, 0
+        buckets = BUCKETS
+        if held <= SMALL_ITEMS:
+            part, offset = MemorySet(part.items(self.place, end)), self.place
+            buckets = -(-held // SMALL_BUCKET_ITEMS)
+        edges = [self.place - offset + held * n // buckets for n in range(buckets + 1)]
+        for start, stop in pairwise(edges):
+            digest = part.fingerprint(start, stop)
+            edge = upper if stop + offset == end else _edge(part, stop)
+            if not self._writer.fingerprint(edge, digest):
+                self.break_off()
+                return
+            self.place = stop + offset
+
+    def reveal(self, end: int, theirs: IdList) -> None:
+        """Answer a list of ids by ours, as far as there is room."""
+        stop = min(end, self.place + self._writer.id_room())
+        ids = [item.id for item in self._own.items(self.place, stop)]
+        if stop < end:
+            if ids:
+                self._writer.ids(_edge(self._own, stop), ids)
+                self.place = stop
+            self.break_off()
+        elif set(ids) == set(theirs.ids):
+            self.skip(end, theirs.upper)
+        else:
+            self._list(end, theirs.upper, ids)
+
+    def break_off(self) -> None:
+        """Answer for all that is left by one fingerprint."""
+        left = self._own.fingerprint(self.place, self._own.size())
+        self._writer.break_off(left)
+        self.is_full = True
+
+    def _list(self, end: int, upper: Bound, ids: Sequence[RecordId]) -> None:
+        if self._writer.ids(upper, ids):
+            self.place = end
+        else:
+            self.break_off()
+
+
+def _edge(items: ReconcileSet, index: int) -> Bound:
+    """Return the shortest bound between an item and the one before it."""
+    before, after = items.item(index - 1), items.item(index)
+    if before.time_ms != after.time_ms:
+        return Bound(after.time_ms)
+    same = next(n for n in range(ID_BYTES) if before.id[n] != after.id[n])
+    return Bound(after.time_ms, after.id[: same + 1])
