@@ -28,7 +28,7 @@ from moltp2p.proto.sync_messages import (
     encode_message,
 )
 from moltp2p.proto.sync_responder import Responder, Scope
-from tests.holdings import MemoryHoldings, converse, reconcile
+from moltp2p.testing.holdings import MemoryHoldings, converse, reconcile
 from tests.refusal import code_of
 from tests.strategies import damaged, values
 
@@ -74,6 +74,8 @@ def test_the_initiator_finds_exactly_what_differs(
     ours, theirs = pair
     found = reconcile(MemorySet(ours), MemorySet(theirs), our_room, their_room)
 
+    assert all(len(each) <= our_room.max_bytes for each in found.messages[::2])
+    assert all(len(each) <= their_room.max_bytes for each in found.messages[1::2])
     assert set(found.need) == {item.id for item in theirs - ours}
     assert set(found.have) == {item.id for item in ours - theirs}
 
@@ -217,7 +219,7 @@ def test_every_message_comes_back_as_it_went(window: Window) -> None:
         Open(window, bytes(16)),
         Same(),
         Sums((TopicSum(3, bytes(16)), TopicSum(0, b"\1" * 16))),
-        Refusal("busy"),
+        Refusal("too-busy"),
         Refusal("too-big", 7, (1, 2)),
         Refusal("narrower", 7, ()),
         Round(((0, b"\x61"), (256, b""))),

@@ -7,8 +7,11 @@ from typing import Any, Final
 from moltp2p.core.errors import MoltError
 from moltp2p.core.record import parse
 from moltp2p.proto.fetch import Collector, decode_ask, encode_ask
+from moltp2p.proto.sync_messages import decode_message, encode_message
 from scripts.vectors.fetching import serve, told
 from scripts.vectors.form import read, spell
+from scripts.vectors.reconciling import fingerprint, ranges
+from scripts.vectors.reconciling_form import ask, hear, run, spell_message, talk
 
 Outcome = dict[str, Any]
 
@@ -39,10 +42,23 @@ def fetch_answer(given: dict[str, Any]) -> Outcome:
     }
 
 
+def reconcile_message(given: object) -> Outcome:
+    message = decode_message(read(given))
+    assert decode_message(encode_message(message)) == message
+    return {"output": spell_message(message)}
+
+
 OPERATIONS: Final = {
     "fetch-answer": fetch_answer,
     "fetch-ask": fetch_ask,
     "fetch-serve": fetch_serve,
+    "fingerprint": lambda given: {"output": fingerprint(given)},
+    "negentropy": lambda given: {"output": talk(given)},
+    "ranges": lambda given: {"output": ranges(given)},
+    "reconcile": lambda given: {"output": run(given)},
+    "reconcile-ask": lambda given: {"output": ask(given)},
+    "reconcile-hear": lambda given: {"output": hear(given)},
+    "reconcile-message": reconcile_message,
 }
 
 

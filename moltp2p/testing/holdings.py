@@ -55,16 +55,12 @@ class Found:
     Attributes:
         need: what the initiator lacks, each as often as it was found.
         have: what the responder lacks, likewise.
-        rounds: how many messages the initiator sent.
-        sent_bytes: of what length together.
-        received_bytes: the answers' length.
+        messages: what was said by turns, the initiator first.
     """
 
     need: list[RecordId] = field(default_factory=list)
     have: list[RecordId] = field(default_factory=list)
-    rounds: int = 0
-    sent_bytes: int = 0
-    received_bytes: int = 0
+    messages: list[bytes] = field(default_factory=list)
 
 
 def reconcile(
@@ -74,14 +70,10 @@ def reconcile(
     found = Found()
     message = negentropy.initiate(ours, our_room)
     while message != NOTHING_MORE:
-        assert len(message) <= our_room.max_bytes
         answer = negentropy.respond(
             theirs, read_ranges(message, MAX_RANGES), their_room
         )
-        assert len(answer) <= their_room.max_bytes
-        found.rounds += 1
-        found.sent_bytes += len(message)
-        found.received_bytes += len(answer)
+        found.messages += [message, answer]
         turn = negentropy.advance(ours, read_ranges(answer, MAX_RANGES), our_room)
         found.need += turn.need
         found.have += [record for part in turn.have for record in part]
@@ -113,6 +105,5 @@ def converse(initiator: Initiator, responder: Responder) -> Conversation:
         step = initiator.receive(answer)
         said.need += step.need
         said.outcome = step.outcome
-        assert (step.reply is None) == (step.outcome is not None)
         frame = step.reply
     return said
