@@ -1,0 +1,1 @@
+"""What others offer, measured beside this project."""
