@@ -10,9 +10,17 @@ from moltp2p.core.ids import AgentId
 from moltp2p.core.spelling import LAYOUTS, fields_of, read
 from moltp2p.core.statements import Statement, digest, state
 from moltp2p.core.work import Ticket, is_eligible, is_paid, ticket_value
+from moltp2p.proto.challenge_messages import limit_ms
 from moltp2p.testing.factories import signer
 from scripts.vectors import form
 from scripts.vectors.form import from_json, to_json
+from scripts.vectors.proof_sessions import (
+    BEGUN,
+    machine_of,
+    read_event,
+    spell_action,
+    spell_event,
+)
 from tests.vectors import replay_core
 
 Outcome = dict[str, Any]
@@ -60,11 +68,29 @@ def told(given: dict[str, Any]) -> Outcome:
     return {"output": to_json(fields)}
 
 
+def limit(given: dict[str, Any]) -> Outcome:
+    return {"output": limit_ms(given["texts"], given["round_trip_ms"])}
+
+
+def session(given: dict[str, Any], steps: list[dict[str, Any]]) -> Outcome:
+    machine = machine_of(given)
+    done = [steps[0] | {"actions": [*map(spell_action, machine.first)]}]
+    for step in steps[1:]:
+        event = read_event(step["event"])
+        assert spell_event(event) == step["event"]
+        actions = machine.handle(event, BEGUN + step["at"] / 1_000)
+        done.append(step | {"actions": [*map(spell_action, actions)]})
+    assert machine.is_done
+    return {"steps": done}
+
+
 OPERATIONS: Final = {
     "digest": hashed,
     "drawn": drawn,
     "judge": replay_core.judgement,
+    "limit": limit,
     "read": told,
+    "session": session,
     "state": stated,
     "ticket": ticket,
 }
@@ -74,6 +100,7 @@ def outcome(case: dict[str, Any]) -> Outcome:
     """Return what the operation of a case makes of its input."""
     operation: Any = OPERATIONS[case["op"]]
     try:
-        return {**operation(case["input"])}
+        steps = [case["steps"]] if "steps" in case else []
+        return {**operation(case["input"], *steps)}
     except MoltError as error:
         return {"error": error.code}
