@@ -11,7 +11,7 @@ breaks off with one fingerprint of all that is left, and is taken up from there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
@@ -39,14 +39,16 @@ MIN_MESSAGE_BYTES: Final = 1_024
 MIN_MESSAGE_RANGES: Final = 8
 """With less room a message might hold nothing that leads further."""
 
-LISTED_ITEMS: Final = 16
-"""A part of no more items is told by its ids."""
-BUCKETS: Final = 16
-"""How many parts a large one is split into."""
+PARTS: Final = 16
+"""Into how many parts a large part of a set is split."""
 SMALL_ITEMS: Final = 512
-SMALL_BUCKET_ITEMS: Final = 8
-"""A part of at most SMALL_ITEMS is read whole and split into buckets so small that
-listing one costs little: this saves a level, and thus half a round."""
+"""A part of no more items is read whole, and split into buckets of a few items: this
+saves a level, and thus half a round."""
+INITIATOR_BUCKETS: Final = {1: 0, 16: 3, SMALL_ITEMS: 8}
+RESPONDER_BUCKETS: Final = {16: 0, SMALL_ITEMS: 16}
+"""Up to how many items go into buckets of how many; 0: they are told by their ids.
+Only the responder's lists are final. What the initiator would list is answered by a
+list in any case, which is shorter for a bucket of 3."""
 
 READ_ITEMS: Final = 262_144
 """Of how many of our own items one message makes us read the ids."""
@@ -96,14 +98,14 @@ class Turn:
 
 def initiate(own: ReconcileSet, room: Room) -> bytes:
     """Return the first message, about all of `own`."""
-    answer = _Answer(own, room)
+    answer = _Answer(own, room, INITIATOR_BUCKETS)
     answer.split(own.size(), END)
     return answer.message()
 
 
 def respond(own: ReconcileSet, ranges: Sequence[Range], room: Room) -> bytes:
     """Return the responder's answer to the ranges of a message."""
-    answer = _Answer(own, room)
+    answer = _Answer(own, room, RESPONDER_BUCKETS)
     for each in ranges:
         end = own.rank(each.upper)
         if isinstance(each, IdList):
@@ -117,7 +119,7 @@ def respond(own: ReconcileSet, ranges: Sequence[Range], room: Room) -> bytes:
 
 def advance(own: ReconcileSet, ranges: Sequence[Range], room: Room) -> Turn:
     """Return what the initiator makes of the ranges of a responder's message."""
-    answer, turn = _Answer(own, room), Turn()
+    answer, turn = _Answer(own, room, INITIATOR_BUCKETS), Turn()
     readable = READ_ITEMS
     for each in ranges:
         end = own.rank(each.upper)
@@ -169,8 +171,11 @@ class _Answer:
         is_full: whether it broke off, and takes no more.
     """
 
-    def __init__(self, own: ReconcileSet, room: Room) -> None:
+    def __init__(
+        self, own: ReconcileSet, room: Room, buckets: Mapping[int, int]
+    ) -> None:
         self._own = own
+        self._buckets = buckets
         self._writer = RangeWriter(room.max_bytes, room.max_ranges)
         self.place = 0
         self.is_full = False
@@ -194,22 +199,40 @@ class _Answer:
             self.split(end, theirs.upper)
 
     def split(self, end: int, upper: Bound) -> None:
-        """Tell a part by its ids, or by fingerprints of smaller parts."""
-        held = end - self.place
-        if held <= LISTED_ITEMS:
+        """Tell a part by its ids, or by fingerprints of two or more smaller parts.
+
+        After the last of all items there is nothing, which an empty list says: a
+        peer that only lacks or has the newest is then done at once.
+        """
+        parts = self._parts(end - self.place)
+        if parts == 0:
             ids = [item.id for item in self._own.items(self.place, end)]
             self._list(end, upper, ids)
-            return
-        part, offset = self._own, 0
-        buckets = BUCKETS
+        elif upper != END:
+            self._fingerprints(end, upper, parts)
+        else:
+            last = self._own.item(end - 1)
+            self._fingerprints(end, Bound(last.time_ms + 1), parts)
+            if not self.is_full:
+                self._list(end, END, [])
+
+    def _parts(self, held: int) -> int:
+        """Return into how many parts to split so many items; 0 for none."""
+        for most, bucket_items in self._buckets.items():
+            if held <= most:
+                return max(2, -(-held // bucket_items)) if bucket_items else 0
+        return PARTS
+
+    def _fingerprints(self, end: int, upper: Bound, parts: int) -> None:
+        held = end - self.place
+        source, offset = self._own, 0
         if held <= SMALL_ITEMS:
-            part, offset = MemorySet(part.items(self.place, end)), self.place
-            buckets = -(-held // SMALL_BUCKET_ITEMS)
-        edges = [self.place - offset + held * n // buckets for n in range(buckets + 1)]
-        for start, stop in pairwise(edges):
-            digest = part.fingerprint(start, stop)
-            edge = upper if stop + offset == end else _edge(part, stop)
-            if not self._writer.fingerprint(edge, digest):
+            source, offset = MemorySet(source.items(self.place, end)), self.place
+        start = self.place - offset
+        edges = [start + held * part // parts for part in range(parts + 1)]
+        for first, stop in pairwise(edges):
+            edge = upper if stop == edges[-1] else _edge(source, stop)
+            if not self._writer.fingerprint(edge, source.fingerprint(first, stop)):
                 self.break_off()
                 return
             self.place = stop + offset

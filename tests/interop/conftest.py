@@ -1,16 +1,18 @@
-"""Fixtures of the interoperability tests: js-libp2p, where Node is found."""
+"""Fixtures of the interoperability tests: programs in JS, where Node is found."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Protocol
 
 import pytest
 import trio
 
 from tests.interop.js_install import (
+    SOURCES,
     InstallError,
     JsInstall,
     NoNodeError,
@@ -18,6 +20,8 @@ from tests.interop.js_install import (
     find_tool,
     install,
 )
+from tests.interop.js_negentropy import SOURCES as NEGENTROPY_SOURCES
+from tests.interop.js_negentropy import JsNegentropy
 from tests.interop.js_peer import JsOptions, JsPeer, open_js_peer
 from tests.interop.js_process import JsProcess, JsProcesses
 
@@ -31,23 +35,36 @@ class OpenJs(Protocol):
         """Run it in `process`; in one shared with other peers by default."""
 
 
-@pytest.fixture(scope="session")
-def js_install() -> JsInstall:
-    """Return js-libp2p, installed; skip where there is no Node to run it.
+def installed(sources: Path, program: str) -> JsInstall:
+    """Return npm's packages, installed; skip where there is no Node to run them.
 
     In CI a failing installation is a failure: there it is known to be possible.
     """
     try:
         node, npm = find_node(), find_tool("npm")
     except NoNodeError as error:
-        pytest.skip(f"{error}: js-libp2p interop not checked")
+        pytest.skip(f"{error}: interop with {sources.name} not checked")
     try:
-        folder = install(npm)
+        folder = install(npm, sources)
     except InstallError as error:
         if os.environ.get("CI") == "true":
             raise
-        pytest.skip(f"{error}: js-libp2p interop not checked")
-    return JsInstall(node, folder / "peer.mjs")
+        pytest.skip(f"{error}: interop with {sources.name} not checked")
+    return JsInstall(node, folder / program)
+
+
+@pytest.fixture(scope="session")
+def js_install() -> JsInstall:
+    """Return js-libp2p, installed."""
+    return installed(SOURCES, "peer.mjs")
+
+
+@pytest.fixture(scope="session")
+def js_negentropy() -> Iterator[JsNegentropy]:
+    """Return other implementations of Negentropy."""
+    peer = JsNegentropy(installed(NEGENTROPY_SOURCES, "negentropy.mjs"))
+    yield peer
+    peer.end()
 
 
 @pytest.fixture(scope="session")
