@@ -52,38 +52,64 @@ def decode(data: bytes) -> Value:
     return _Reader(data).whole()
 
 
+def encode_pair(first: bytes, second: bytes | None) -> bytes:
+    """Return the one spelling of a list of bytes and of bytes or null.
+
+    What `encode` gives, without looking at each value: records are written often.
+    """
+    return _PAIR + _spelt(first) + (_NULL if second is None else _spelt(second))
+
+
 def encode_sign1(payload: bytes, signature: bytes) -> bytes:
     """Return a tagged COSE_Sign1 with EdDSA (RFC 9052 section 4.2)."""
-    return SIGN1_TAG + cbor2.dumps([SIGN1_PROTECTED, {}, payload, signature])
+    return _SIGN1 + _spelt(payload) + _spelt(signature)
 
 
 def decode_sign1(data: bytes) -> tuple[bytes, bytes]:
     """Return the payload and the signature of a COSE_Sign1.
 
+    The signature's size is known, and so where each part must be; then there is but
+    one spelling to compare with.
+
     Raises:
         PeerError: `bad-envelope` when it is not, byte for byte, what `encode_sign1`
             gives.
     """
-    tag, array = data[: len(SIGN1_TAG)], data[len(SIGN1_TAG) :]
-    try:
-        parts = decode(array)
-    except PeerError:
-        parts = None
-    match parts:
-        case [protected, dict(unprotected), bytes(payload), bytes(signature)] if (
-            tag == SIGN1_TAG
-            and protected == SIGN1_PROTECTED
-            and not unprotected
-            and len(signature) == SIGNATURE_BYTES
-        ):
-            return payload, signature
-        case _:
-            raise PeerError("bad-envelope", "not a COSE_Sign1 as spec 03 writes it")
+    spelt, signature = data[len(_SIGN1) : -_SIGNED_BYTES], data[-SIGNATURE_BYTES:]
+    payload = spelt[_head_bytes(len(spelt)) :]
+    if len(signature) != SIGNATURE_BYTES or data != encode_sign1(payload, signature):
+        raise PeerError("bad-envelope", "not a COSE_Sign1 as spec 03 writes it")
+    return payload, signature
 
 
 def signature_input(payload: bytes, external_aad: bytes) -> bytes:
     """Return the bytes that a COSE_Sign1 signs (RFC 9052 section 4.4)."""
-    return encode(["Signature1", SIGN1_PROTECTED, external_aad, payload])
+    return _SIGNED + _spelt(external_aad) + _spelt(payload)
+
+
+def _spelt(data: bytes) -> bytes:
+    """Return the one spelling of bytes."""
+    size = len(data)
+    if size < 24:
+        return bytes((0x40 | size,)) + data
+    if size < 2**8:
+        return bytes((0x58, size)) + data
+    if size < 2**16:
+        return b"\x59" + size.to_bytes(2) + data
+    return b"\x5a" + size.to_bytes(4) + data
+
+
+def _head_bytes(spelt_bytes: int) -> int:
+    """Return how many of that many bytes are the length, where bytes are spelt."""
+    heads = ((24, 1), (2**8 + 2, 2), (2**16 + 3, 3))
+    return next((head for end, head in heads if spelt_bytes <= end), 5)
+
+
+_PAIR: Final = b"\x82"  # an array of two (RFC 8949 section 3.1)
+_NULL: Final = b"\xf6"
+_SIGN1: Final = SIGN1_TAG + b"\x84" + _spelt(SIGN1_PROTECTED) + b"\xa0"
+_SIGNED_BYTES: Final = len(_spelt(bytes(SIGNATURE_BYTES)))
+_SIGNED: Final = b"\x84\x6aSignature1" + _spelt(SIGN1_PROTECTED)
 
 
 # Major types, the first three bits of a value (RFC 8949 section 3.1).
@@ -93,6 +119,16 @@ _SIMPLE_VALUES: Final = {20: False, 21: True, 22: None}
 _SMALLEST: Final = (24, 2**8, 2**16, 2**32)
 """The least number for which 1, 2, 4 or 8 bytes after the first are needed."""
 _INDEFINITE: Final = 31
+
+_SHORT_HEADS: Final = tuple(
+    (first >> 5, first & 31)
+    if (first >> 5 < _TAG and first & 31 < _SMALLEST[0])
+    or (first >> 5 == _SIMPLE and first & 31 in _SIMPLE_VALUES)
+    else None
+    for first in range(256)
+)
+"""By first byte, the major type and the number; None where there is more to see."""
+
 _CUT: Final = "ends in the middle of a value"
 
 
@@ -115,10 +151,10 @@ class _Reader:
 
     def _value(self, depth: int) -> Value:
         major, number = self._head()
-        if major == _TEXT:
-            return self._text(number)
         if major == _BYTES:
             return self._bytes(number)
+        if major == _TEXT:
+            return self._text(number)
         if major == _UNSIGNED:
             return number
         if major == _NEGATIVE:
@@ -131,13 +167,14 @@ class _Reader:
         """Return a major type, and the number that comes with it."""
         if self._at == len(self._data):
             raise PeerError("malformed", _CUT)
-        first = self._data[self._at]
+        head = _SHORT_HEADS[self._data[self._at]]
         self._at += 1
+        return head or self._long_head(self._data[self._at - 1])
+
+    def _long_head(self, first: int) -> tuple[int, int]:
         major, number = first >> 5, first & 31
-        if major == _TAG or (major == _SIMPLE and number not in _SIMPLE_VALUES):
+        if major in (_TAG, _SIMPLE):
             raise PeerError("malformed", "a tag, float or simple value")
-        if number < _SMALLEST[0]:
-            return major, number
         return major, self._long(major, number)
 
     def _long(self, major: int, short: int) -> int:
@@ -197,7 +234,8 @@ def _in_profile(value: object) -> bool:
     level: list[object] = [value]
     count = 0
     for _ in range(MAX_DEPTH):
-        containers = [item for item in level if not _is_scalar(item)]
+        rare = [item for item in level if type(item) not in _PLAIN]
+        containers = [item for item in rare if not _is_integer(item)]
         level = []
         for container in containers:
             items = _items(container)
@@ -207,13 +245,13 @@ def _in_profile(value: object) -> bool:
             level += items
         if not level:
             return True
-    return all(map(_is_scalar, level))
+    return all(type(item) in _PLAIN or _is_integer(item) for item in level)
 
 
-def _is_scalar(value: object) -> bool:
-    kind = type(value)
-    if kind is str or kind is bytes or kind is bool or value is None:
-        return True
+_PLAIN: Final = frozenset({str, bytes, bool, type(None)})
+
+
+def _is_integer(value: object) -> bool:
     return isinstance(value, int) and MIN_INT <= value <= MAX_INT
 
 

@@ -112,7 +112,7 @@ class Record:
 
     def wire(self) -> bytes:
         """Return the bytes that travel (spec 03)."""
-        return codec.encode([self.sign1, self.body])
+        return codec.encode_pair(self.sign1, self.body)
 
     def without_body(self) -> Self:
         """Return the record with its body dropped; it still verifies."""
@@ -144,10 +144,14 @@ def seal(header: Header, body: bytes | None, signer: Signer) -> Record:
         header = dataclasses.replace(header, body_hash=digest, body_bytes=len(body))
     payload = codec.encode(_fields(header))
     signature = signer.sign(codec.signature_input(payload, RECORD_AAD))
+    sign1 = codec.encode_sign1(payload, signature)
     try:
-        return parse(codec.encode([codec.encode_sign1(payload, signature), body]))
+        _check_size(len(codec.encode_pair(sign1, body)))
+        # As a reader reads it: an empty map of references is gone, for one.
+        read = parse_header(payload)
     except PeerError as error:
         raise UsageError(error.code, error.message, error.hint) from None
+    return Record(_id_of(payload), read, sign1, body)
 
 
 def parse(wire: bytes) -> Record:
@@ -160,19 +164,13 @@ def parse(wire: bytes) -> Record:
         PeerError: `too-large`, `malformed`, `not-canonical`, `bad-envelope`,
             `unsupported-version`, `bad-header`, `body-mismatch`.
     """
-    if len(wire) > MAX_RECORD_BYTES:
-        raise PeerError(
-            "too-large",
-            f"a record of {len(wire)} bytes; the limit is {MAX_RECORD_BYTES}",
-            "publish what is larger as an artifact, or split it",
-        )
+    _check_size(len(wire))
     match codec.decode(wire):
         case [bytes(sign1), (bytes() | None) as body]:
             payload, _ = codec.decode_sign1(sign1)
             header = parse_header(payload)
             _check_body(header, body)
-            record = RecordId(hashlib.sha256(payload).digest())
-            return Record(record, header, sign1, body)
+            return Record(_id_of(payload), header, sign1, body)
         case _:
             raise PeerError("bad-envelope", "not a pair of COSE_Sign1 and body")
 
@@ -194,10 +192,23 @@ def parse_header(payload: bytes) -> Header:
             f"version {fields.get('v')!r}"[:80],
             "upgrade moltp2p to read this record",
         )
-    for name, holds in _CHECKS.items():
-        if name in fields and not holds(fields[name]):
+    for name, value in fields.items():
+        if name in _CHECKS and not _CHECKS[name](value):
             raise PeerError("bad-header", f"field {name!r} is not as spec 03 says")
     return _header(fields)
+
+
+def _check_size(wire_bytes: int) -> None:
+    if wire_bytes > MAX_RECORD_BYTES:
+        raise PeerError(
+            "too-large",
+            f"a record of {wire_bytes} bytes; the limit is {MAX_RECORD_BYTES}",
+            "publish what is larger as an artifact, or split it",
+        )
+
+
+def _id_of(payload: bytes) -> RecordId:
+    return RecordId(hashlib.sha256(payload).digest())
 
 
 def _check_body(header: Header, body: bytes | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from moltp2p.core.errors import UsageError
 from moltp2p.core.limits import COMMUNITY_PATTERN, NETWORK_PATTERN
@@ -54,6 +55,7 @@ def agents_topic(network: NetworkParams) -> str:
     return f"/moltp2p/1/{network.id}/agents"
 
 
+@lru_cache(maxsize=4_096)  # each record asks several times
 def shard_of(community: str, shards: int) -> int:
     """Return the shard that a community's records travel on, from 0."""
     digest = hashlib.sha256(b"moltp2p/shard/1" + community.encode()).digest()
