@@ -15,6 +15,7 @@ from moltp2p.api import schemas
 from moltp2p.api.closing import Closing
 from moltp2p.api.inputs import ExportQuery, RecordsQuery
 from moltp2p.api.lines import CBOR_SEQUENCE, LinesResponse, Write
+from moltp2p.api.problems import problem_of
 from moltp2p.api.views import (
     arrival_view,
     line,
@@ -23,18 +24,21 @@ from moltp2p.api.views import (
     record_view,
     status_view,
 )
-from moltp2p.core.errors import UsageError
+from moltp2p.core.errors import MoltError, UsageError
 from moltp2p.core.ids import parse_record_id, record_text
 from moltp2p.core.record import Record
 from moltp2p.core.topics import check_community
 from moltp2p.node.events import Subscription
 from moltp2p.node.node import Node
 from moltp2p.proto.archive import Head, SectionWriter
+from moltp2p.store.backup import broken_off
 from moltp2p.store.base import Stored
 
 HEARTBEAT_S: Final = 15.0
 """A blank line after so long without news, so that either side notices that the
 other has gone."""
+
+BACKUP_KIND: Final = "application/octet-stream"
 
 router = APIRouter(responses=schemas.PROBLEMS)
 
@@ -123,6 +127,26 @@ async def export(request: Request, wanted: Annotated[ExportQuery, Query()]) -> R
         produce = partial(_write_archive, batches, SectionWriter(head))
         return LinesResponse(produce, CBOR_SEQUENCE, SectionWriter.trouble)
     return LinesResponse(partial(_write_lines, batches))
+
+
+@router.get("/backup", responses=schemas.BACKUP)
+async def backup(request: Request) -> Response:
+    """Return a backup of the store as it is now (`moltp2p.store.backup`).
+
+    It says itself whether it is whole; keys are no part of it.
+    """
+    pieces = node_of(request).backup()
+
+    async def produce(write: Write) -> None:
+        async with aclosing(pieces):
+            async for piece in pieces:
+                await write(piece)
+
+    return LinesResponse(produce, BACKUP_KIND, _broken_off)
+
+
+def _broken_off(error: MoltError) -> bytes:
+    return broken_off(problem_of(error))
 
 
 Batches = AsyncGenerator[list[Record]]

@@ -230,3 +230,6 @@ IMPORT: Final[dict[str, Any]] = {
     "responses": _lines(RulingOut),
     "openapi_extra": _IMPORTED,
 }
+BACKUP: Final[Responses] = {
+    200: {"content": {"application/octet-stream": {"schema": _BYTES}}}
+}

@@ -45,7 +45,12 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "moltp2p.cli.import_",
         "Read signed records from an archive or JSON lines.",
     ),
-    "verify-store": ("moltp2p.cli.verify_store", "Look for damage in the store."),
+    "backup": ("moltp2p.cli.backup", "Write a backup while the node runs."),
+    "restore": ("moltp2p.cli.restore", "Put a backup into a new home."),
+    "verify-store": (
+        "moltp2p.cli.verify_store",
+        "Look for damage in the store; repair it.",
+    ),
     "config": ("moltp2p.cli.config", "Check the settings (config check)."),
     "mesh": ("moltp2p.cli.mesh", "Run many nodes here, and measure them."),
     "sim": ("moltp2p.cli.sim", "Simulate a network in virtual time; attack it."),

@@ -3,57 +3,138 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from moltp2p.cli.shell import FAILED, Shell, json_option, pass_shell
 
+if TYPE_CHECKING:
+    from moltp2p.store.base import Damage
+    from moltp2p.store.repairing import Repair
+
 
 @click.command()
+@click.option(
+    "--repair",
+    "repairs",
+    is_flag=True,
+    help="Make a damaged store whole; it is kept beside, as it was.",
+)
+@click.option(
+    "--newest",
+    is_flag=True,
+    help="Say that your agent wrote nothing that this store has not.",
+)
 @json_option
 @pass_shell
-def command(shell: Shell) -> None:
+def command(shell: Shell, *, repairs: bool, newest: bool) -> None:
     """Read the whole store, and report everything that is not as it was written.
 
-    No node may run meanwhile. Nothing is changed. With --json: a line for each
-    damage, and a last line with the totals. Ends with 1 when there is damage.
+    No node may run meanwhile. Nothing is changed, unless with --repair: then a new
+    store is made of what can be read, and takes the old one's place, which stays
+    beside it. What was lost is asked for from peers. Needs room for a second store.
+
+    With --json: a line for each damage, and a last line with the totals. Ends with 1
+    when there is damage that was not repaired.
     """
     from moltp2p.cli.logs import log_nothing
-    from moltp2p.core.ids import record_text
     from moltp2p.node.config import load_config
     from moltp2p.node.home import Home
     from moltp2p.store.leveldb import open_store
+    from moltp2p.store.repairing import look, repair
 
     log_nothing()
     home = Home(shell.home)
     home.check()
-    config = load_config(shell.home, os.environ, {})
-    store = open_store(home.records, config.network)
-    damaged = 0
-    try:
-        for damage in store.verify():
-            damaged += 1
-            record = None if damage.record is None else record_text(damage.record)
-            _tell(shell, damage.code, record, damage.message)
-        records = store.count()
-    finally:
-        store.close()
-    _finish(shell, records, damaged)
+    network = load_config(shell.home, os.environ, {}).network
 
+    def tell(damage: Damage) -> None:
+        _tell(shell, damage)
 
-def _tell(shell: Shell, code: str, record: str | None, message: str) -> None:
-    if shell.as_json:
-        shell.emit({"code": code, "record": record, "message": message})
+    if repairs:
+        with _progress(shell) as progress:
+            done = repair(home.records, network, tell, progress)
     else:
-        click.echo(f"{record or 'no record'}: {message} ({code})")
+        done = look(home.records, network, tell)
+    if newest:
+        with closing(open_store(home.records, network)) as store:
+            store.caught_up()
+        done.is_behind = False
+    _finish(shell, done)
 
 
-def _finish(shell: Shell, records: int, damaged: int) -> None:
+def _tell(shell: Shell, damage: Damage) -> None:
+    from moltp2p.core.ids import record_text
+
+    record = None if damage.record is None else record_text(damage.record)
     if shell.as_json:
-        status = "damaged" if damaged else "ok"
-        shell.emit({"status": status, "records": records, "damaged": damaged})
+        told = {"code": damage.code, "record": record, "message": damage.message}
+        shell.emit(told)
     else:
-        found = f"{damaged} damaged" if damaged else "nothing damaged"
-        click.echo(f"{records:,} records, {found}")
-    if damaged:
+        click.echo(f"{record or 'no record'}: {damage.message} ({damage.code})")
+
+
+@contextmanager
+def _progress(shell: Shell) -> Iterator[Callable[[int, int], None]]:
+    """Show how much was copied, on a terminal."""
+    if shell.as_json or not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("copying"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("", total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total or None)
+
+
+def _finish(shell: Shell, done: Repair) -> None:
+    damaged = done.found.total()
+    repaired = done.aside is not None
+    if shell.as_json:
+        _emit(shell, done)
+    else:
+        _print(done)
+    if damaged and not repaired:
         raise click.exceptions.Exit(FAILED)
+
+
+def _emit(shell: Shell, done: Repair) -> None:
+    damaged = done.found.total()
+    status = "repaired" if done.aside is not None or done.finished else "ok"
+    shell.emit(
+        {
+            "status": "damaged" if damaged and done.aside is None else status,
+            "records": done.records,
+            "damaged": damaged,
+            "found": dict(done.found),
+            "missing": done.missing,
+            "left_out": done.left_out,
+            "behind": done.is_behind,
+            "aside": None if done.aside is None else str(done.aside),
+        }
+    )
+
+
+def _print(done: Repair) -> None:
+    damaged = done.found.total()
+    if done.finished:
+        click.echo("A repair that was cut off is finished.")
+    if done.aside is not None:
+        kinds = ", ".join(f"{code} {count:,}" for code, count in done.found.items())
+        click.echo(f"{done.records:,} records, repaired ({kinds})")
+        click.echo(f"As it was: {done.aside}. Remove that when you miss nothing.")
+    else:
+        found = f"{damaged:,} damaged" if damaged else "nothing damaged"
+        click.echo(f"{done.records:,} records, {found}")
+    if damaged and done.aside is None:
+        click.echo("Repair it: moltp2p verify-store --repair")
+    if done.missing:
+        click.echo(f"{done.missing:,} missing; peers are asked for them.")
+    if done.is_behind:
+        click.echo("Your agent may write once the node has synced with a peer.")

@@ -145,8 +145,16 @@ class Desk:
         """Return the same, for an agent that has written already.
 
         Raises:
-            UsageError: `no-agent`.
+            UsageError: `no-agent`; `behind` while it would be no safe place to write.
         """
+        if self._store.is_behind():
+            raise UsageError(
+                "behind",
+                "peers may hold records of yours that this store has not: writing now "
+                "could fork your sequence",
+                "wait until the node has synced with a peer; or, if nothing was "
+                "written since: moltp2p verify-store --newest",
+            )
         head = self.head(agent)
         if head is None:
             raise UsageError("no-agent", "the agent has no first record yet")

@@ -159,6 +159,19 @@ class Node:
         while (records := await trio.to_thread.run_sync(export.next)) is not None:
             yield records
 
+    async def backup(self) -> AsyncGenerator[bytes]:
+        """Yield a backup of the store as it is now, a piece at a time; without keys.
+
+        Raises:
+            LocalError: `damaged-record`, `store-failed`: it is worth nothing then.
+        """
+        pieces = self._store.backup(self.now_ms())
+        try:
+            while piece := await trio.to_thread.run_sync(next, pieces, None):
+                yield piece
+        finally:
+            pieces.close()
+
     def subscribe(self, community: str | None = None) -> Subscription:
         """Return a live feed of what is new here, by whatever road.
 

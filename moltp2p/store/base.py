@@ -10,7 +10,7 @@ that it is asked for again; adding it again puts it right.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -202,7 +202,7 @@ class Store(Facts, Protocol):
         ...
 
     def head(self, agent: AgentId) -> Head | None:
-        """Return the agent's newest record that is held.
+        """Return the agent's newest record that is held, or was and is lost to damage.
 
         Raises:
             LocalError: `store-damaged`, `store-failed`.
@@ -247,6 +247,37 @@ class Store(Facts, Protocol):
         chunk at a time, so that memory is bounded and others can use the store
         meanwhile; what is added behind the place it reads at is not checked.
         """
+        ...
+
+    def backup(self, created_ms: int) -> Generator[bytes]:
+        """Yield a backup of this moment, a piece at a time; see `store.backup`.
+
+        Nobody waits for it. Close it when it is not read to its end.
+
+        Raises:
+            LocalError: `damaged-record`, `store-failed`: no backup was made.
+        """
+        ...
+
+    def missing(self) -> Iterator[RecordId]:
+        """Name the records that were held and are lost to damage.
+
+        They count as not held and stand in no set, so that reconciliation brings
+        them; each is forgotten here once it is held again.
+        """
+        ...
+
+    def is_behind(self) -> bool:
+        """Tell whether peers may hold records of this node's agent that are not here.
+
+        So it is after a backup was put back, and after a repair that cannot tell all
+        that was lost. Who wrote on now could write a second record at a place that
+        is taken: a fork.
+        """
+        ...
+
+    def caught_up(self) -> None:
+        """Note that what peers hold of ours is here, as after a reconciliation."""
         ...
 
     def mend(self) -> None:

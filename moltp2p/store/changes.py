@@ -46,7 +46,7 @@ class Outcome:
 
 def changes(
     records: Sequence[Record],
-    received_at_ms: int,
+    received_at_ms: Sequence[int],
     held: Reader,
     network: NetworkParams,
 ) -> Outcome:
@@ -54,17 +54,17 @@ def changes(
 
     Args:
         records: judged already.
-        received_at_ms: our clock.
+        received_at_ms: our clock when each came.
         held: what is on disk.
         network: whose topics the records are on.
 
     Raises:
         LocalError: `store-damaged`, `store-failed`.
     """
-    batch = _Batch(received_at_ms, held, network)
+    batch = _Batch(held, network)
     is_new = [False] * len(records)
     for place in sorted(range(len(records)), key=lambda place: _turn(records[place])):
-        is_new[place] = batch.add(records[place])
+        is_new[place] = batch.add(records[place], received_at_ms[place])
     return Outcome(batch.changes(), is_new, batch.chains)
 
 
@@ -77,18 +77,15 @@ def _turn(record: Record) -> int:
 class _Batch:
     """The state on disk, and on top of it what this batch has changed so far."""
 
-    def __init__(
-        self, received_at_ms: int, held: Reader, network: NetworkParams
-    ) -> None:
+    def __init__(self, held: Reader, network: NetworkParams) -> None:
         self.chains: dict[AgentId, KeyChain] = {}
         self._held = held
         self._network = network
-        self._received_at_ms = received_at_ms
         self._pending: dict[bytes, bytes | None] = {}
         self._known_chains: dict[AgentId, KeyChain | None] = {}
         self._members: dict[bytes, bool] = {}
 
-    def add(self, record: Record) -> bool:
+    def add(self, record: Record, received_at_ms: int) -> bool:
         """Keep one record, and do what its kind asks; tell whether it is new."""
         header = record.header
         found = self._find(record.id)
@@ -101,7 +98,7 @@ class _Batch:
                 return False
         elif chain is not None and keychain.is_superseded(chain, header):
             return False
-        self._keep(record)
+        self._keep(record, received_at_ms)
         if header.kind == Kind.DELETE:
             self._bury(record)
         return True
@@ -141,9 +138,12 @@ class _Batch:
             value = layout.pack_record(record, received_at_ms)
             self._pending[layout.record_key(record.id)] = value
 
-    def _keep(self, record: Record) -> None:
+    def _keep(self, record: Record, received_at_ms: int) -> None:
         self._count(record, comes=True)
-        self._write(record, self._received_at_ms)
+        self._write(record, received_at_ms)
+        lost = layout.lost_key(record.header.agent, record.header.seq, record.id)
+        if self._get(lost) is not None:
+            self._pending[lost] = None
 
     def _count(self, record: Record, *, comes: bool) -> None:
         """Put a record in its topic's set, or take it out, unless that is done.
@@ -251,3 +251,8 @@ class _Batch:
             found = self._find(layout.indexed_record(entry[0]))
             if found and keychain.is_superseded(chain, found[0].header):
                 self._remove(found[0])
+        # What was lost there may be a thief's; if it is not, peers have it.
+        lost = layout.lost_prefix(rotation.header.agent)
+        for entry in self._held.scan(lost, lost + layout.number(rotation.header.seq)):
+            if not isinstance(entry, Hole):
+                self._pending[entry[0]] = None

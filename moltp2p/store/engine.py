@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,25 @@ class Reader(Protocol):
         ...
 
 
+Result = TypeVar("Result")
+
+
+class Snapshot(Protocol):
+    """Reading at one moment, a piece at a time, for as long as it takes.
+
+    Unlike a view it keeps nobody waiting; so it can end before it is read out.
+    """
+
+    def read(self, work: Callable[[Reader], Result]) -> Result:
+        """Return what `work` returns, soon, of a reader at that moment.
+
+        Raises:
+            LocalError: `store-failed` when the engine was opened anew since.
+            UsageError: `store-closed`.
+        """
+        ...
+
+
 class Engine(Protocol):
     """Keys and values on disk, or in memory. Owned by one store."""
 
@@ -86,6 +105,10 @@ class Engine(Protocol):
 
         It is closed soon: an engine may have to wait for it.
         """
+        ...
+
+    def keep(self) -> AbstractContextManager[Snapshot]:
+        """Take a snapshot that may be kept for long."""
         ...
 
     def apply(self, changes: Sequence[Change]) -> None:

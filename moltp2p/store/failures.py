@@ -55,8 +55,8 @@ def unopenable(folder: Path, message: str) -> LocalError:
         "store-damaged",
         f"{folder} cannot be opened: {message}",
         "it must be a folder that this user may write, with the files as they were "
-        "left. Nothing was removed: put a backup there, or move it aside and begin "
-        "anew; peers send the records again",
+        "left. Nothing was removed: moltp2p verify-store --repair keeps what can be "
+        "read; or move it aside and put a backup there (moltp2p restore)",
     )
 
 

@@ -5,6 +5,7 @@
     M "network"                          text                         whose records
     M "shards"                           shards:8                     by what S is split
     M "building"                         letters 00 key               tables unfinished
+    M "behind"                           nothing                      `Store.is_behind`
     M "count"                            records:8                    how many in R
     R record:32                          checksum:4 received:8 wire   a record
     T time:8 record:32                   mark                         in order of time
@@ -13,6 +14,7 @@
     P parent:32 time:8 record:32         mark                         replies to one
     D target:32 agent:32                 seq:8 delete:32              a tombstone
     K agent:32                           checksum:4 chain             a key chain
+    L agent:32 seq:8 record:32           nothing                      lost to damage
     S topic:2 length:1 digits            records:8 total:32           a node of its tree
     S topic:2 FF time:8 record:32        nothing                      in a topic's set
 
@@ -56,6 +58,7 @@ BY_COMMUNITY: Final = b"C"
 BY_PARENT: Final = b"P"
 TOMBSTONE: Final = b"D"
 KEY_CHAIN: Final = b"K"
+LOST: Final = b"L"
 SET: Final = b"S"
 
 SCHEMA_KEY: Final = META + b"schema"
@@ -63,6 +66,10 @@ NETWORK_KEY: Final = META + b"network"
 COUNT_KEY: Final = META + b"count"
 SHARDS_KEY: Final = META + b"shards"
 BUILDING_KEY: Final = META + b"building"
+BEHIND_KEY: Final = META + b"behind"
+
+KEPT: Final = (LOST,)
+"""Tables that do not follow from the records: a copy of a store takes them along."""
 
 ID_BYTES: Final = 32
 PLACE_BYTES: Final = 8 + ID_BYTES
@@ -93,6 +100,16 @@ def record_key(record: RecordId) -> bytes:
 def agent_prefix(agent: AgentId) -> bytes:
     """Return how the keys of one agent's records begin."""
     return BY_AGENT + agent
+
+
+def lost_prefix(agent: AgentId) -> bytes:
+    """Return how the keys of one agent's lost records begin."""
+    return LOST + agent
+
+
+def lost_key(agent: AgentId, seq: int, record: RecordId) -> bytes:
+    """Return where it stands that a record was held and is lost to damage."""
+    return lost_prefix(agent) + number(seq) + record
 
 
 def community_prefix(community: str) -> bytes:
@@ -241,8 +258,8 @@ def store_damaged(what: str) -> LocalError:
     return LocalError(
         "store-damaged",
         f"the store is damaged: {what}",
-        "moltp2p verify-store says what else; nothing was removed. Export what can be "
-        "read, move the folder of records aside, and import: peers send the rest",
+        "moltp2p verify-store says what else; with --repair it makes the store whole "
+        "again, and peers send what was lost. Nothing was removed",
     )
 
 

@@ -24,7 +24,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -35,8 +35,19 @@ from moltp2p.core.errors import LocalError, UsageError
 from moltp2p.core.topics import NetworkParams
 from moltp2p.store import failures
 from moltp2p.store.base import Store
-from moltp2p.store.engine import Change, Delete, Entry, Hole, Put, Reader, prefix_end
+from moltp2p.store.engine import (
+    Change,
+    Delete,
+    Entry,
+    Hole,
+    Put,
+    Reader,
+    Result,
+    Snapshot,
+    prefix_end,
+)
 from moltp2p.store.records import RecordStore
+from moltp2p.store.replacing import unfinished
 
 OPTIONS: Final = {
     # Damage stops what would write over it or leave it out, instead of being lost.
@@ -70,12 +81,14 @@ def open_store(folder: Path, network: NetworkParams) -> Store:
 class LevelDb:
     """An engine: one LevelDB in one folder, held by this process alone."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **options: bool) -> None:
         self._folder = folder
+        self._options = OPTIONS | options
         self._gate = _Gate()
         self._is_closed = False
         self._is_suspect = False
-        self._db = _open(folder)
+        self._kept: set[_Kept] = set()
+        self._db = _open(folder, self._options)
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value at `key`, or None."""
@@ -87,6 +100,19 @@ class LevelDb:
         """Open a snapshot."""
         with self._gate, self._opened().snapshot() as snapshot:
             yield _View(snapshot)
+
+    @contextmanager
+    def keep(self) -> Iterator[Snapshot]:
+        """Take a snapshot for whom neither `mend` nor `close` waits."""
+        with self._gate:
+            kept = _Kept(self._gate, self._opened().snapshot())
+            self._kept.add(kept)
+        try:
+            yield kept
+        finally:
+            with self._gate:
+                self._kept.discard(kept)
+                kept.end()
 
     def apply(self, changes: Sequence[Change]) -> None:
         """Make all changes in one synced batch."""
@@ -113,8 +139,9 @@ class LevelDb:
             return False
         _check_room(self._folder)
         with self._gate.alone():
+            self._end_kept()
             self._db.close()
-            self._db = _open(self._folder)
+            self._db = _open(self._folder, self._options)
         self._is_suspect = False
         return True
 
@@ -122,7 +149,12 @@ class LevelDb:
         """Close the database, once nobody reads."""
         with self._gate.alone():
             self._is_closed = True
+            self._end_kept()
             self._db.close()
+
+    def _end_kept(self) -> None:
+        for kept in self._kept:
+            kept.end()
 
     def _opened(self) -> plyvel.DB:
         if self._is_closed:
@@ -167,6 +199,30 @@ class _Gate:
             finally:
                 self._is_wanted_alone = False
                 self._changed.notify_all()
+
+
+class _Kept:
+    """A snapshot that is read behind the gate, a piece at a time, until it ends."""
+
+    def __init__(self, gate: _Gate, snapshot: plyvel.Snapshot) -> None:
+        self._gate = gate
+        self._snapshot: plyvel.Snapshot | None = snapshot
+
+    def read(self, work: Callable[[Reader], Result]) -> Result:
+        with self._gate:
+            if self._snapshot is None:
+                raise LocalError(
+                    "store-failed",
+                    "the store was closed, or opened anew, while it was copied",
+                    "begin again",
+                )
+            return work(_View(self._snapshot))
+
+    def end(self) -> None:
+        """Let go of it; to be called behind the gate."""
+        if self._snapshot is not None:
+            self._snapshot.close()
+        self._snapshot = None
 
 
 class _View:
@@ -241,22 +297,46 @@ class _Walk:
         self.do(self._iterator.seek_to_last)
 
 
-def _open(folder: Path) -> plyvel.DB:
+def _open(folder: Path, options: Mapping[str, object]) -> plyvel.DB:
     """Open what is in `folder`, or begin a database when there is nothing."""
     is_new = _prepare(folder)
     try:
-        return plyvel.DB(os.fsencode(folder), create_if_missing=is_new, **OPTIONS)
+        return plyvel.DB(os.fsencode(folder), create_if_missing=is_new, **options)
     except plyvel.Error as error:
         raise failures.of_opening(folder, _text(error)) from None
+
+
+def open_damaged(folder: Path) -> LevelDb:
+    """Open, for reading what can be read, a copy of a folder that does not open.
+
+    A log is read past what is damaged in it. Where that does not do, LevelDB's own
+    repair gathers what its tables and logs hold, without knowing which are current.
+
+    Raises:
+        LocalError: `store-damaged` when nothing can be read, `store-failed`.
+    """
+    try:
+        return LevelDb(folder, paranoid_checks=False)
+    except LocalError as error:
+        if error.code != "store-damaged":
+            raise
+    try:
+        plyvel.repair_db(os.fsencode(folder))
+    except plyvel.Error as error:
+        raise failures.of_opening(folder, _text(error)) from None
+    return LevelDb(folder, paranoid_checks=False)
 
 
 def _prepare(folder: Path) -> bool:
     """Make the folder; tell whether a database is to begin in it."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not folder.exists():
+            if error := unfinished(folder):
+                raise error
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         names = [path.name for path in folder.iterdir()]
-    except OSError as error:
-        raise failures.of_system(folder, error) from None
+    except OSError as failure:
+        raise failures.of_system(folder, failure) from None
     if "CURRENT" in names:
         return False
     if any(name.endswith((".ldb", ".sst", ".log")) for name in names):

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import bisect
+import copy
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import takewhile
 
 from moltp2p.core.errors import UsageError
 from moltp2p.core.topics import NetworkParams
 from moltp2p.store.base import Store
-from moltp2p.store.engine import Change, Delete, Entry, Put, Reader, prefix_end
+from moltp2p.store.engine import (
+    Change,
+    Delete,
+    Entry,
+    Put,
+    Reader,
+    Result,
+    Snapshot,
+    prefix_end,
+)
 from moltp2p.store.records import RecordStore
 
 
@@ -44,6 +54,14 @@ class Memory:
             self._check_open()
             yield self._table
 
+    @contextmanager
+    def keep(self) -> Iterator[Snapshot]:
+        """Copy the table."""
+        with self._lock:
+            self._check_open()
+            kept = _Kept(copy.deepcopy(self._table))
+        yield kept
+
     def apply(self, changes: Sequence[Change]) -> None:
         """Make all changes."""
         with self._lock:
@@ -67,6 +85,16 @@ class Memory:
     def _check_open(self) -> None:
         if self._is_closed:
             raise UsageError("store-closed", "the store was closed before")
+
+
+class _Kept:
+    """The table as it was."""
+
+    def __init__(self, table: _Table) -> None:
+        self._table = table
+
+    def read(self, work: Callable[[Reader], Result]) -> Result:
+        return work(self._table)
 
 
 class _Table:

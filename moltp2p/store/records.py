@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice, takewhile
 from typing import Final
@@ -17,10 +17,11 @@ from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams
 from moltp2p.proto.reconcile import ReconcileSet, SetSum
 from moltp2p.store import layout
+from moltp2p.store.backup import write_backup
 from moltp2p.store.base import Damage, Page, Query, Stored
 from moltp2p.store.building import Progress, untold
 from moltp2p.store.changes import changes
-from moltp2p.store.engine import Engine, Hole, Reader
+from moltp2p.store.engine import Change, Delete, Engine, Hole, Reader
 from moltp2p.store.opening import prepare
 from moltp2p.store.pages import load, read_page
 from moltp2p.store.set_view import SetView
@@ -28,6 +29,8 @@ from moltp2p.store.verifying import verify
 
 CACHED_CHAINS: Final = 4_096
 """Agents whose key chain is kept in memory; about 1 KiB each."""
+
+MISSING_CHUNK: Final = 1_024
 
 
 class RecordStore:
@@ -62,6 +65,12 @@ class RecordStore:
 
     def add(self, records: Sequence[Record], received_at_ms: int) -> list[bool]:
         """Keep records that were judged; see `Store.add`."""
+        return self.put_back(records, [received_at_ms] * len(records))
+
+    def put_back(
+        self, records: Sequence[Record], received_at_ms: Sequence[int]
+    ) -> list[bool]:
+        """Keep records that came at different times, as `add` does."""
         with self._writing:
             self._mend()
             with self._engine.view() as view:
@@ -125,18 +134,19 @@ class RecordStore:
             return read_page(query, view)
 
     def head(self, agent: AgentId) -> Head | None:
-        """Return the agent's newest record that is held; see `Store.head`."""
-        prefix = layout.agent_prefix(agent)
+        """Return the agent's newest record that was ever held; see `Store.head`."""
+        prefixes = (layout.agent_prefix(agent), layout.lost_prefix(agent))
         with self._engine.view() as view:
-            newest = next(view.scan(prefix, reverse=True), None)
-        if newest is None:
-            return None
-        # A head that is not the newest would be written after twice: a fork.
-        if isinstance(newest, Hole):
-            raise layout.store_damaged(newest.message)
-        key = newest[0]
-        seq = int.from_bytes(key[len(prefix) : -layout.ID_BYTES], "big")
-        return Head(seq, layout.indexed_record(key))
+            found = [next(view.scan(each, reverse=True), None) for each in prefixes]
+        heads = []
+        for newest in found:
+            # A head that is not the newest would be written after twice: a fork.
+            if isinstance(newest, Hole):
+                raise layout.store_damaged(newest.message)
+            if newest is not None:
+                seq, record = layout.indexed_seq(newest[0]), newest[0]
+                heads.append(Head(seq, layout.indexed_record(record)))
+        return max(heads, key=lambda head: (head.seq, head.record), default=None)
 
     def wires(self, records: Sequence[RecordId]) -> list[bytes | None]:
         """Return the wire bytes of each record; see `Store.wires`."""
@@ -174,6 +184,43 @@ class RecordStore:
     def verify(self) -> Iterator[Damage]:
         """Read everything, and report damage; see `Store.verify`."""
         return verify(self._engine, self._network)
+
+    def backup(self, created_ms: int) -> Generator[bytes]:
+        """Yield a backup of this moment; see `Store.backup`."""
+        with self._engine.keep() as kept:
+            yield from write_backup(kept, self._network.id, created_ms)
+
+    def missing(self) -> Iterator[RecordId]:
+        """Name what was lost to damage; see `Store.missing`."""
+        after: bytes | None = None
+        while True:
+            with self._engine.view() as view:
+                chunk = list(islice(view.scan(layout.LOST, after), MISSING_CHUNK))
+            keys = [each[0] for each in chunk if not isinstance(each, Hole)]
+            yield from map(layout.indexed_record, keys)
+            if not keys:
+                return
+            after = keys[-1]
+
+    def is_behind(self) -> bool:
+        """Tell whether peers may hold newer records of ours; see `Store.is_behind`."""
+        return self._engine.get(layout.BEHIND_KEY) is not None
+
+    def caught_up(self) -> None:
+        """Take that back; see `Store.caught_up`."""
+        if self.is_behind():
+            self.put_raw([Delete(layout.BEHIND_KEY)])
+
+    def put_raw(self, changes: Sequence[Change]) -> None:
+        """Change entries as they stand: for whoever copies a store, and nobody else.
+
+        Raises:
+            LocalError: as `add`.
+        """
+        with self._writing:
+            self._mend()
+            self._engine.apply(changes)
+            self._chains.clear()
 
     def mend(self) -> None:
         """Get ready to write again, after writing failed; see `Store.mend`."""

@@ -175,9 +175,20 @@ def _check_chain(
     entry: Entry, view: Reader, _network: NetworkParams
 ) -> Iterator[Damage]:
     key, value = entry
-    for link in layout.unpack_key_chain(AgentId(key[1:]), value).links:
-        if view.get(layout.record_key(link.record)) is None:
+    agent = AgentId(key[1:])
+    for link in layout.unpack_key_chain(agent, value).links:
+        lost_key = layout.lost_key(agent, link.since_seq, link.record)
+        is_held = view.get(layout.record_key(link.record)) is not None
+        if not is_held and view.get(lost_key) is None:
             yield _astray(link.record, "a key chain names it, and it is not held")
+
+
+def _check_lost(
+    entry: Entry, view: Reader, _network: NetworkParams
+) -> Iterator[Damage]:
+    record = layout.indexed_record(entry[0])
+    if view.get(layout.record_key(record)) is not None:
+        yield _astray(record, "it counts as lost, and is held")
 
 
 def _check_count(view: Reader) -> Iterator[Damage]:
@@ -209,12 +220,19 @@ _INDEXES: Final = frozenset(
     {layout.BY_TIME, layout.BY_AGENT, layout.BY_COMMUNITY, layout.BY_PARENT}
 )
 _META_KEYS: Final = frozenset(
-    {layout.SCHEMA_KEY, layout.NETWORK_KEY, layout.COUNT_KEY, layout.SHARDS_KEY}
+    {
+        layout.SCHEMA_KEY,
+        layout.NETWORK_KEY,
+        layout.COUNT_KEY,
+        layout.SHARDS_KEY,
+        layout.BEHIND_KEY,
+    }
 )
 _CHECKS: Final[Mapping[bytes, _Check]] = {
     layout.RECORD: _check_record,
     layout.TOMBSTONE: _check_tombstone,
     layout.KEY_CHAIN: _check_chain,
+    layout.LOST: _check_lost,
     layout.SET: _check_set,
     **dict.fromkeys(_INDEXES, _check_index),
 }

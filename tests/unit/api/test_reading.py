@@ -212,6 +212,7 @@ async def test_the_api_describes_itself(http: httpx.AsyncClient) -> None:
         ("GET", "/v1/records"),
         ("GET", "/v1/records/{record}"),
         ("GET", "/v1/watch"),
+        ("GET", "/v1/backup"),
         ("GET", "/v1/export"),
         ("POST", "/v1/posts"),
         ("POST", "/v1/records/{record}/replies"),

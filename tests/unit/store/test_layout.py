@@ -34,6 +34,7 @@ KEYS = {
     **{key[:1].decode(): key for key in layout.index_keys(RECORD, HEADER)},
     "D": layout.tombstone_key(RECORD, ALICE),
     "K": layout.key_chain_key(ALICE),
+    "L": layout.lost_key(ALICE, 7, RECORD),
     "S": layout.member_key(7, RECORD, HEADER),
 }
 """A key of every table."""
