@@ -10,6 +10,7 @@ every run.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ VERSION: Final = "test/1"
 LIMIT_MS: Final = 30_000
 
 
+@functools.cache
 def peer_of(name: str) -> PeerId:
     """Return the peer id of an agent's node, by the agent's name."""
     text = base58.b58encode(hashlib.sha512(name.encode()).digest()).decode()
