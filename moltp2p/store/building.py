@@ -19,7 +19,7 @@ from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams, topic_number
 from moltp2p.store import layout
 from moltp2p.store.engine import Change, Delete, Engine, Hole, Put, Reader
-from moltp2p.store.set_tree import set_changes
+from moltp2p.store.set_tree import new_sums, set_changes
 
 CHUNK_RECORDS: Final = 512
 """Records to a transaction: at most 32 MiB of them, and about 50 ms."""
@@ -50,7 +50,8 @@ def build_set(
         key = layout.member_key(topic, record.id, record.header)
         if held.get(key) is None:
             members[key] = True
-    return set_changes(members, held) + count_changes(len(members), held)
+    sums = new_sums(members, held, {})
+    return set_changes(members, sums) + count_changes(len(members), held)
 
 
 def count_changes(more: int, held: Reader) -> list[Change]:

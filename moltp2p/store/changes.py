@@ -26,7 +26,7 @@ from moltp2p.core.topics import NetworkParams, topic_number
 from moltp2p.store import layout
 from moltp2p.store.engine import Change, Delete, Hole, Put, Reader
 from moltp2p.store.layout import Mark
-from moltp2p.store.set_tree import set_changes
+from moltp2p.store.set_tree import Sums, new_sums, set_changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,13 @@ class Outcome:
         changes: for the engine; empty when nothing was new.
         is_new: for each record, whether it was new and is now held.
         chains: the key chains that changed.
+        sums: the nodes of sets that changed.
     """
 
     changes: list[Change]
     is_new: list[bool]
     chains: dict[AgentId, KeyChain]
+    sums: Sums
 
 
 def changes(
@@ -49,6 +51,7 @@ def changes(
     received_at_ms: Sequence[int],
     held: Reader,
     network: NetworkParams,
+    known: Sums,
 ) -> Outcome:
     """Return what keeping `records` changes.
 
@@ -57,6 +60,7 @@ def changes(
         received_at_ms: our clock when each came.
         held: what is on disk.
         network: whose topics the records are on.
+        known: nodes of sets as they are on disk, so that they need not be read.
 
     Raises:
         LocalError: `store-damaged`, `store-failed`.
@@ -65,7 +69,9 @@ def changes(
     is_new = [False] * len(records)
     for place in sorted(range(len(records)), key=lambda place: _turn(records[place])):
         is_new[place] = batch.add(records[place], received_at_ms[place])
-    return Outcome(batch.changes(), is_new, batch.chains)
+    sums = new_sums(batch.members, held, known)
+    every_change = batch.changes() + set_changes(batch.members, sums)
+    return Outcome(every_change, is_new, batch.chains, sums)
 
 
 def _turn(record: Record) -> int:
@@ -83,7 +89,7 @@ class _Batch:
         self._network = network
         self._pending: dict[bytes, bytes | None] = {}
         self._known_chains: dict[AgentId, KeyChain | None] = {}
-        self._members: dict[bytes, bool] = {}
+        self.members: dict[bytes, bool] = {}
 
     def add(self, record: Record, received_at_ms: int) -> bool:
         """Keep one record, and do what its kind asks; tell whether it is new."""
@@ -104,15 +110,15 @@ class _Batch:
         return True
 
     def changes(self) -> list[Change]:
-        """Return what was changed, the count and the sets of records with it."""
-        more = sum(1 if comes else -1 for comes in self._members.values())
+        """Return what was changed, the count of records with it, sets aside."""
+        more = sum(1 if comes else -1 for comes in self.members.values())
         if more:
             count = int.from_bytes(self._get(layout.COUNT_KEY) or b"", "big")
             self._pending[layout.COUNT_KEY] = layout.number(count + more)
         return [
             Delete(key) if value is None else Put(key, value)
             for key, value in self._pending.items()
-        ] + set_changes(self._members, self._held)
+        ]
 
     def _get(self, key: bytes) -> bytes | None:
         return self._pending[key] if key in self._pending else self._held.get(key)
@@ -154,9 +160,9 @@ class _Batch:
         key = layout.member_key(topic, record.id, record.header)
         was_held = self._held.get(key) is not None
         if comes != was_held:
-            self._members[key] = comes
+            self.members[key] = comes
         else:
-            self._members.pop(key, None)
+            self.members.pop(key, None)
 
     def _write(self, record: Record, received_at_ms: int) -> None:
         """Write a record and its index entries as its tombstone wants them."""

@@ -24,9 +24,13 @@ from moltp2p.store.changes import changes
 from moltp2p.store.engine import Change, Delete, Engine, Hole, Reader
 from moltp2p.store.opening import prepare
 from moltp2p.store.pages import load, read_page
+from moltp2p.store.set_tree import Sums
 from moltp2p.store.set_view import SetView
 from moltp2p.store.verifying import verify
 
+CACHED_SUMS: Final = 4_096
+"""Nodes of sets that are kept in memory; about 1 MiB in all. The next batch changes
+many of those that the last one did; with more than that, none is known again."""
 CACHED_CHAINS: Final = 4_096
 """Agents whose key chain is kept in memory; about 1 KiB each."""
 
@@ -56,6 +60,7 @@ class RecordStore:
         self._engine = engine
         self._network = network
         self._chains = _ChainCache(engine)
+        self._sums: dict[bytes, SetSum] = {}
         self._writing = threading.Lock()
         try:
             prepare(engine, network, progress)
@@ -74,10 +79,13 @@ class RecordStore:
         with self._writing:
             self._mend()
             with self._engine.view() as view:
-                outcome = changes(records, received_at_ms, view, self._network)
+                outcome = changes(
+                    records, received_at_ms, view, self._network, self._sums
+                )
             if outcome.changes:
                 self._engine.apply(outcome.changes)
             self._chains.update(outcome.chains)
+            self._note_sums(outcome.sums)
         return outcome.is_new
 
     def has(self, record: RecordId) -> bool:
@@ -234,6 +242,12 @@ class RecordStore:
     def _mend(self) -> None:
         if self._engine.mend():
             self._chains.clear()
+            self._sums.clear()
+
+    def _note_sums(self, sums: Sums) -> None:
+        if len(self._sums) + len(sums) > CACHED_SUMS:
+            self._sums.clear()
+        self._sums.update(sums)
 
 
 class _ChainCache:

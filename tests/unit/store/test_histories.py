@@ -22,8 +22,9 @@ from moltp2p.core.ids import RecordId
 from moltp2p.core.keychain import KeyChain
 from moltp2p.core.kinds import Kind
 from moltp2p.core.record import Record
-from moltp2p.core.topics import NetworkParams
+from moltp2p.core.topics import NetworkParams, topic_number
 from moltp2p.core.validate import Bench, Road, judge
+from moltp2p.proto.reconcile import INFINITY_MS, SetSum
 from moltp2p.store import memory
 from moltp2p.store.base import Order, Query, Store, Stored
 from moltp2p.store.leveldb import open_store
@@ -31,6 +32,7 @@ from moltp2p.testing.factories import EPOCH_MS, TestAgent
 from tests.unit.store.model import Model
 
 NETWORK = NetworkParams("test-net")
+TOPICS = range(NETWORK.shards + 1)
 NAMES = ("alice", "bob")
 COMMUNITIES = ("general", "science")
 STEPS = ("post", "post", "reply", "delete", "rotate", "steal")
@@ -79,6 +81,14 @@ QUERIES = [
     *(Query(agent=TestAgent(name).id, deleted=True) for name in NAMES),
     Query(kinds=frozenset({Kind.DELETE, Kind.ROTATE})),
 ]
+
+
+def sums(model: Model) -> list[SetSum]:
+    """Return the sum of each topic's set, by looking at all records."""
+    held: list[list[RecordId]] = [[] for _ in TOPICS]
+    for record in model.held:
+        held[topic_number(NETWORK, record.header.community)].append(record.id)
+    return list(map(SetSum.of, held))
 
 
 def walk(store: Store, query: Query) -> Iterator[Stored]:
@@ -134,6 +144,7 @@ class Histories(RuleBasedStateMachine):
     def both_hold_what_the_model_holds(self) -> None:
         for store in (self._memory, self._leveldb):
             assert store.count() == len(self._model.held)
+            assert store.sums(TOPICS, 0, INFINITY_MS) == sums(self._model)
             for query in QUERIES:
                 assert list(walk(store, query)) == self._model.page(query)
             for name in NAMES:
