@@ -9,6 +9,7 @@ Afterwards `duet.subject_end` and `duet.issuer_end` say how it ended for each.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -34,7 +35,9 @@ from moltp2p.proto.challenge_events import (
     Passed,
     Received,
     Send,
+    Tasks,
     TimedOut,
+    Words,
     is_first_key,
 )
 from moltp2p.proto.challenge_machine import Machine, Moment
@@ -214,6 +217,8 @@ class Pair:
         desk: the challenger's.
         seed: of their dice.
         reigns: which keys they take for whose.
+        tasks: what is asked.
+        words: the challenger's wording.
     """
 
     subject: TestAgent = field(default_factory=lambda: known_agent("alice"))
@@ -221,6 +226,8 @@ class Pair:
     desk: Desk = field(default_factory=lambda: Desk(FREE))
     seed: int = 1
     reigns: Reigns = is_first_key
+    tasks: Tasks = field(default_factory=ToyTasks)
+    words: Words = word_toy
 
     @property
     def ticket(self) -> Ticket:
@@ -229,7 +236,8 @@ class Pair:
 
     def party(self, agent: TestAgent) -> Party:
         """Return one of the two as a party."""
-        return party(agent, self.seed, self.reigns)
+        own = party(agent, self.seed, self.reigns)
+        return dataclasses.replace(own, tasks=self.tasks)
 
     def applying(self, ticket: Ticket | None = None, now: float = 1_000.0) -> Machine:
         """Return the applicant's machine."""
@@ -247,7 +255,7 @@ class Pair:
     ) -> Machine:
         """Return the challenger's machine."""
         who = at_door or visitor(self.subject)
-        own = Host(self.party(self.issuer), word_toy, self.desk)
+        own = Host(self.party(self.issuer), self.words, self.desk)
         return challenger(own, who, Moment(now, EPOCH_MS), invite)
 
     def duet(self, between: Between | None = None) -> Duet:

@@ -23,6 +23,7 @@ BENCHES: Final = {
     "latency": "delay at 100 records a second among six nodes, beside the same two",
     "cost": "processor and bytes for each delivered record, from 2 to 50 nodes",
     "memory": "of an idle node, for each peer, and for records in flight",
+    "proof": "the proof of agenthood: what it costs, and what it keeps out",
 }
 
 

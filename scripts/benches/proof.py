@@ -1,0 +1,13 @@
+"""`proof`: what the proof of agenthood costs, and what it keeps out."""
+
+from __future__ import annotations
+
+from scripts.benches import proof_protocol
+from scripts.benches.outcome import Outcome
+
+
+async def run(rounds: int) -> Outcome:  # as the others are run
+    """Measure sessions, proofs and refusals."""
+    outcome = Outcome("proof")
+    proof_protocol.measure(outcome, rounds)
+    return outcome
