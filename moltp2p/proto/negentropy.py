@@ -33,6 +33,7 @@ from moltp2p.proto.reconcile import (
     Bound,
     MemorySet,
     ReconcileSet,
+    StretchRead,
 )
 
 MIN_MESSAGE_BYTES: Final = 1_024
@@ -56,6 +57,11 @@ READ_PER_ID: Final = 8
 READ_IN_ANY_CASE: Final = 512
 """A list makes us read so many of our items for each id, and no more: who holds
 little is compared with us part by part, and a liar pays for what we read."""
+
+READ_AHEAD_RANGES: Final = 32
+READ_AHEAD_ITEMS: Final = 1_024
+"""If so many ranges have no more of our items in them, all of these are read at once:
+to look for each range's place in an index takes longer."""
 
 NOTHING_MORE: Final = bytes([VERSION])
 """The message without ranges."""
@@ -106,14 +112,11 @@ def initiate(own: ReconcileSet, room: Room) -> bytes:
 def respond(own: ReconcileSet, ranges: Sequence[Range], room: Room) -> bytes:
     """Return the responder's answer to the ranges of a message."""
     answer = _Answer(own, room, RESPONDER_BUCKETS)
-    for each in ranges:
-        end = own.rank(each.upper)
+    for each, end in answer.through(ranges):
         if isinstance(each, IdList):
             answer.reveal(end, each)
         else:
             answer.compare(end, each)
-        if answer.is_full:
-            break
     return answer.message()
 
 
@@ -121,8 +124,7 @@ def advance(own: ReconcileSet, ranges: Sequence[Range], room: Room) -> Turn:
     """Return what the initiator makes of the ranges of a responder's message."""
     answer, turn = _Answer(own, room, INITIATOR_BUCKETS), Turn()
     readable = READ_ITEMS
-    for each in ranges:
-        end = own.rank(each.upper)
+    for each, end in answer.through(ranges):
         if not isinstance(each, IdList):
             answer.compare(end, each)
         elif (reading := _reading(end - answer.place, each)) is None:
@@ -131,10 +133,8 @@ def advance(own: ReconcileSet, ranges: Sequence[Range], room: Room) -> Turn:
             answer.break_off()
         else:
             readable -= reading
-            _tell_apart(own, range(answer.place, end), each, turn)
+            answer.tell_apart(end, each, turn)
             answer.skip(end, each.upper)
-        if answer.is_full:
-            break
     turn.reply = answer.message()
     return turn
 
@@ -145,17 +145,6 @@ def _reading(held: int, theirs: IdList) -> int | None:
         return 0
     limit = READ_IN_ANY_CASE + READ_PER_ID * len(theirs.ids)
     return held if held <= limit else None
-
-
-def _tell_apart(own: ReconcileSet, place: range, theirs: IdList, turn: Turn) -> None:
-    """Note who lacks what of a part of our set and a list of theirs."""
-    if not theirs.ids:
-        turn.have.append(_ids(own, place.start, place.stop))
-        return
-    listed = dict.fromkeys(theirs.ids)
-    ours = dict.fromkeys(_ids(own, place.start, place.stop))
-    turn.need += [record for record in listed if record not in ours]
-    turn.have.append([record for record in ours if record not in listed])
 
 
 def _ids(items: ReconcileSet, begin: int, end: int) -> Iterator[RecordId]:
@@ -174,6 +163,7 @@ class _Answer:
     def __init__(
         self, own: ReconcileSet, room: Room, buckets: Mapping[int, int]
     ) -> None:
+        self._whole = own
         self._own = own
         self._buckets = buckets
         self._writer = RangeWriter(room.max_bytes, room.max_ranges)
@@ -183,6 +173,22 @@ class _Answer:
     def message(self) -> bytes:
         """Return it as far as it was made."""
         return self._writer.message()
+
+    def through(self, ranges: Sequence[Range]) -> Iterator[tuple[Range, int]]:
+        """Yield ranges, each with our position of its end, until the answer is full.
+
+        Where several lie close together, our items there are read at once.
+        """
+        for first in range(0, len(ranges), READ_AHEAD_RANGES):
+            near = ranges[first : first + READ_AHEAD_RANGES]
+            end = self._whole.rank(near[-1].upper)
+            is_close = len(near) > 1 and end - self.place <= READ_AHEAD_ITEMS
+            read = StretchRead(self._whole, self.place, end) if is_close else None
+            self._own = read or self._whole
+            for each in near:
+                yield each, self._own.rank(each.upper)
+                if self.is_full:
+                    return
 
     def skip(self, end: int, upper: Bound) -> None:
         """Say that nothing is to be done up to `upper`, our position `end`."""
@@ -250,6 +256,16 @@ class _Answer:
             self.skip(end, theirs.upper)
         else:
             self._list(end, theirs.upper, ids)
+
+    def tell_apart(self, end: int, theirs: IdList, turn: Turn) -> None:
+        """Note who lacks what of a part, by their ids of it."""
+        if not theirs.ids:
+            turn.have.append(_ids(self._whole, self.place, end))
+            return
+        listed = dict.fromkeys(theirs.ids)
+        ours = dict.fromkeys(_ids(self._own, self.place, end))
+        turn.need += [record for record in listed if record not in ours]
+        turn.have.append([record for record in ours if record not in listed])
 
     def break_off(self) -> None:
         """Answer for all that is left by one fingerprint."""

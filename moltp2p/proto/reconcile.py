@@ -151,6 +151,52 @@ class MemorySet:
         return self.sum(begin, end).fingerprint()
 
 
+class StretchRead:
+    """A set of which one stretch was read into memory; the same in every other way.
+
+    Args:
+        whole: the set.
+        begin: the stretch's first position.
+        end: the position behind it.
+    """
+
+    def __init__(self, whole: ReconcileSet, begin: int, end: int) -> None:
+        self._whole = whole
+        self._begin = begin
+        self._end = end
+        self._part = MemorySet(whole.items(begin, end))
+
+    def size(self) -> int:
+        """Return how many items there are."""
+        return self._whole.size()
+
+    def item(self, index: int) -> Item:
+        """Return the item at that position."""
+        if self._begin <= index < self._end:
+            return self._part.item(index - self._begin)
+        return self._whole.item(index)
+
+    def items(self, begin: int, end: int) -> Iterator[Item]:
+        """Yield the items from `begin` to before `end`, in order."""
+        if self._holds(begin, end):
+            return self._part.items(begin - self._begin, end - self._begin)
+        return self._whole.items(begin, end)
+
+    def rank(self, bound: Bound) -> int:
+        """Return how many items stand before the bound."""
+        rank = self._begin + self._part.rank(bound)
+        return rank if self._begin < rank < self._end else self._whole.rank(bound)
+
+    def fingerprint(self, begin: int, end: int) -> bytes:
+        """Return the fingerprint of the items from `begin` to before `end`."""
+        if self._holds(begin, end):
+            return self._part.fingerprint(begin - self._begin, end - self._begin)
+        return self._whole.fingerprint(begin, end)
+
+    def _holds(self, begin: int, end: int) -> bool:
+        return self._begin <= begin and end <= self._end
+
+
 def encode_number(value: int) -> bytes:
     """Return a number in digits of seven bits, the most significant first.
 

@@ -164,6 +164,17 @@ def test_lists_without_end_make_us_read_no_more_than_a_limit() -> None:
     assert rest == Fingerprint(END, ours.fingerprint(ours.rank(first.upper), count))
 
 
+def test_ranges_that_lie_close_together_are_read_at_once() -> None:
+    ours = CountedSet(numbered(*range(4_000)))
+    near = [Fingerprint(Bound(end), bytes(16)) for end in range(8, 257, 8)]
+    far = [Fingerprint(Bound(end), bytes(16)) for end in range(1_000, 4_001, 1_000)]
+
+    negentropy.respond(ours, near, WIDE)
+    assert ours.read == 256
+    negentropy.respond(ours, [*near[:8], *far], WIDE)
+    assert ours.read == 256 + 64
+
+
 def test_what_breaks_off_is_taken_up_from_there() -> None:
     everything = numbered(*range(2_000))
     ours, theirs = everything[::2], everything[::3]

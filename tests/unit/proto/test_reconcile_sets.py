@@ -16,6 +16,7 @@ from moltp2p.proto.reconcile import (
     Item,
     MemorySet,
     SetSum,
+    StretchRead,
     encode_number,
 )
 
@@ -85,3 +86,22 @@ def test_a_rank_counts_what_stands_before_a_bound_padded_with_zeros(
 
     assert found.rank(bound) == sum(item < place for item in set(given_items))
     assert (found.rank(START), found.rank(END)) == (0, found.size())
+
+
+@given(
+    sets, st.builds(Bound, st.integers(0, 4), ids.map(lambda each: each[:3])), st.data()
+)
+def test_a_set_with_a_stretch_read_is_the_same_in_every_way(
+    given_items: list[Item], bound: Bound, data: st.DataObject
+) -> None:
+    whole = MemorySet(given_items)
+    edges = st.lists(st.integers(0, whole.size()), min_size=2, max_size=2)
+    (begin, end), (first, last) = (sorted(data.draw(edges)) for _ in range(2))
+    read = StretchRead(whole, begin, end)
+
+    assert read.size() == whole.size()
+    assert read.rank(bound) == whole.rank(bound)
+    assert read.fingerprint(first, last) == whole.fingerprint(first, last)
+    assert list(read.items(first, last)) == list(whole.items(first, last))
+    for index in range(whole.size()):
+        assert read.item(index) == whole.item(index)
