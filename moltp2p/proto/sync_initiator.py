@@ -26,7 +26,7 @@ from moltp2p.proto.sync_messages import (
 from moltp2p.proto.sync_rounds import MAX_ROUNDS, Holdings, make_round, read_round
 
 MAX_NEED: Final = 65_536
-# SPEC 06: "| ids taken in one session | 65,536 |"
+# SPEC 06: "| ids found, after which the initiator ends it | 65,536 |"
 
 
 @dataclass(frozen=True, slots=True)
