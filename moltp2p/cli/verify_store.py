@@ -56,10 +56,11 @@ def command(shell: Shell, *, repairs: bool, newest: bool) -> None:
         _tell(shell, damage)
 
     if repairs:
-        with _progress(shell) as progress:
+        with _progress(shell, "copying") as progress:
             done = repair(home.records, network, tell, progress)
     else:
-        done = look(home.records, network, tell)
+        with _progress(shell, "building tables") as progress:
+            done = look(home.records, network, tell, progress)
     if newest:
         with closing(open_store(home.records, network)) as store:
             store.caught_up()
@@ -79,15 +80,15 @@ def _tell(shell: Shell, damage: Damage) -> None:
 
 
 @contextmanager
-def _progress(shell: Shell) -> Iterator[Callable[[int, int], None]]:
-    """Show how much was copied, on a terminal."""
+def _progress(shell: Shell, what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how much of something is done, on a terminal."""
     if shell.as_json or not sys.stderr.isatty():
         yield lambda _done, _total: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    columns = (TextColumn("copying"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task("", total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total or None)

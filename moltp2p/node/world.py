@@ -12,19 +12,36 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from moltp2p.core.topics import NetworkParams
 from moltp2p.net.base import Network
+from moltp2p.net.log import get_logger
 from moltp2p.node.config import Config
 from moltp2p.node.home import Draw
 from moltp2p.store.base import Store
+from moltp2p.store.building import CHUNK_RECORDS
 from moltp2p.store.leveldb import open_store
+
+log = get_logger(__name__)
+
+_TOLD_CHUNKS: Final = 100
+"""A migration says so often how far it is: every three seconds or so."""
 
 OpenNetwork = Callable[[Config, bytes], AbstractAsyncContextManager[Network]]
 """Opens a network for a config and the node's 32-byte libp2p seed."""
 
 OpenStore = Callable[[Path, NetworkParams], Store]
 """Opens the store in a folder, of that network; blocks."""
+
+
+def _open_level(folder: Path, network: NetworkParams) -> Store:
+    return open_store(folder, network, _tell)
+
+
+def _tell(done: int, total: int) -> None:
+    if done % (_TOLD_CHUNKS * CHUNK_RECORDS) == 0 or done == total:
+        log.info("building the store's tables", records=done, of=total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +60,7 @@ class World:
     draw: Draw
     dice: random.Random
     open_network: OpenNetwork
-    open_store: OpenStore = open_store
+    open_store: OpenStore = _open_level
 
 
 def real_world() -> World:

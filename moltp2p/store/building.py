@@ -10,7 +10,8 @@ Migration, repair and tests share the builders.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
+from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Final, TypeAlias
 
 from moltp2p.core.errors import LocalError
@@ -27,7 +28,7 @@ CHUNK_KEYS: Final = 10_000
 """Entries that are deleted in one transaction."""
 
 _END: Final = b"\0"
-"""Behind the letters of the tables that are being built; then how far that came."""
+"""Behind the letters of the tables that are being built."""
 
 Builder: TypeAlias = Callable[[Sequence[Record], Reader, NetworkParams], list[Change]]
 """Returns what puts records into a table that has what came before them."""
@@ -64,9 +65,47 @@ BUILDERS: Final[Mapping[bytes, Builder]] = {layout.SET: build_set}
 """Which tables can be built, by their letters."""
 
 
-def begin_building(tables: bytes) -> list[Change]:
-    """Return what makes the next `go_on_building` build these tables anew."""
-    return [Delete(layout.SHARDS_KEY), _state(tables, b"")]
+@dataclass(frozen=True, slots=True)
+class _State:
+    """How far building is.
+
+    Attributes:
+        tables: the letters of those being built.
+        done: records that were put in.
+        total: of how many, or about so many.
+        place: the key of the last of them in the index by time; empty before that.
+    """
+
+    tables: bytes
+    done: int
+    total: int
+    place: bytes
+
+    @classmethod
+    def unpack(cls, value: bytes) -> _State:
+        tables, _, rest = value.partition(_END)
+        done, total = (int.from_bytes(rest[at : at + 8]) for at in (0, 8))
+        return cls(tables, done, total, rest[16:])
+
+    def put(self) -> Put:
+        numbers = layout.number(self.done) + layout.number(self.total)
+        return Put(layout.BUILDING_KEY, self.tables + _END + numbers + self.place)
+
+
+def begin_building(
+    tables: bytes, engine: Engine, network: NetworkParams
+) -> list[Change]:
+    """Return what makes the next `go_on_building` build these tables anew.
+
+    Or those that are unfinished now: sets are always among them.
+    """
+    total = int.from_bytes(engine.get(layout.COUNT_KEY) or b"")
+    value = engine.get(layout.BUILDING_KEY)
+    if value is not None:
+        unfinished = _State.unpack(value)
+        tables, total = unfinished.tables, unfinished.total
+    shards = Put(layout.SHARDS_KEY, layout.number(network.shards))
+    return [shards, _State(tables, 0, total, b"").put()]
 
 
 def go_on_building(
@@ -77,20 +116,14 @@ def go_on_building(
     Raises:
         LocalError: `disk-full`, `store-failed`, `store-damaged`; it can be gone on.
     """
-    state = engine.get(layout.BUILDING_KEY)
-    if state is None:
+    value = engine.get(layout.BUILDING_KEY)
+    if value is None:
         return
-    tables, _, place = state.partition(_END)
-    letters = [bytes((letter,)) for letter in tables]
-    if not place:
-        _empty(engine, letters)
-    _Filling(engine, network, tables, progress).run(place or None)
-    engine.apply(
-        [
-            Delete(layout.BUILDING_KEY),
-            Put(layout.SHARDS_KEY, layout.number(network.shards)),
-        ]
-    )
+    state = _State.unpack(value)
+    if not state.place:
+        _empty(engine, [bytes((letter,)) for letter in state.tables])
+    _fill(engine, network, state, progress)
+    engine.apply([Delete(layout.BUILDING_KEY)])
 
 
 def _empty(engine: Engine, letters: Sequence[bytes]) -> None:
@@ -108,40 +141,23 @@ def _some_keys(engine: Engine, letter: bytes) -> list[bytes]:
         return [entry[0] for entry in entries if not isinstance(entry, Hole)]
 
 
-class _Filling:
-    """The tables that are being filled."""
-
-    def __init__(
-        self, engine: Engine, network: NetworkParams, tables: bytes, progress: Progress
-    ) -> None:
-        self._engine = engine
-        self._network = network
-        self._tables = tables
-        self._builders = [BUILDERS[bytes((letter,))] for letter in tables]
-        self._progress = progress
-
-    def run(self, after: bytes | None) -> None:
-        """Put in all records whose place in order of time is behind this one."""
-        done = 0
-        while True:
-            with self._engine.view() as view:
-                keys = list(islice(_keys(view, after), CHUNK_RECORDS))
-                if not keys:
-                    return
-                after = keys[-1]
-                changes = self._changes(keys, view)
-            self._engine.apply([*changes, _state(self._tables, after)])
-            done += len(keys)
-            self._progress(done, 0)
-
-    def _changes(self, keys: Sequence[bytes], view: Reader) -> list[Change]:
-        found = (_load(layout.indexed_record(key), view) for key in keys)
-        records = [record for record in found if record is not None]
-        return [
-            change
-            for builder in self._builders
-            for change in builder(records, view, self._network)
-        ]
+def _fill(
+    engine: Engine, network: NetworkParams, state: _State, progress: Progress
+) -> None:
+    """Put in all records, in order of time, from where it was left off."""
+    builders = [BUILDERS[bytes((letter,))] for letter in state.tables]
+    while True:
+        with engine.view() as view:
+            keys = list(islice(_keys(view, state.place or None), CHUNK_RECORDS))
+            if not keys:
+                return
+            found = [_load(layout.indexed_record(key), view) for key in keys]
+            records = [record for record in found if record is not None]
+            built = [builder(records, view, network) for builder in builders]
+        done = state.done + len(keys)
+        state = _State(state.tables, done, max(done, state.total), keys[-1])
+        engine.apply([*chain.from_iterable(built), state.put()])
+        progress(state.done, state.total)
 
 
 def _keys(view: Reader, after: bytes | None) -> Iterator[bytes]:
@@ -160,7 +176,3 @@ def _load(record: RecordId, view: Reader) -> Record | None:
         if error.code not in layout.DAMAGE:
             raise
         return None
-
-
-def _state(tables: bytes, place: bytes) -> Put:
-    return Put(layout.BUILDING_KEY, tables + _END + place)

@@ -133,6 +133,18 @@ class Engine(Protocol):
         """
         ...
 
+    def keep_copy(self, schema: int) -> None:
+        """Keep what stands here aside, as this schema left it; nobody uses it now.
+
+        Raises:
+            LocalError: `disk-full`, `store-failed`, `store-locked`.
+        """
+        ...
+
+    def drop_copies(self, schemas: range) -> None:
+        """Let go of the copies of these schemas, if there are any."""
+        ...
+
     def close(self) -> None:
         """Let go of everything; further calls raise `UsageError`."""
         ...

@@ -4,7 +4,7 @@
     M "schema"                           version:8                    what wrote this
     M "network"                          text                         whose records
     M "shards"                           shards:8                     by what S is split
-    M "building"                         letters 00 key               tables unfinished
+    M "building"                         letters 00 done:8 of:8 key   tables unfinished
     M "behind"                           nothing                      `Store.is_behind`
     M "count"                            records:8                    how many in R
     R record:32                          checksum:4 received:8 wire   a record

@@ -35,6 +35,7 @@ from moltp2p.core.errors import LocalError, UsageError
 from moltp2p.core.topics import NetworkParams
 from moltp2p.store import failures
 from moltp2p.store.base import Store
+from moltp2p.store.building import Progress, untold
 from moltp2p.store.engine import (
     Change,
     Delete,
@@ -46,6 +47,7 @@ from moltp2p.store.engine import (
     Snapshot,
     prefix_end,
 )
+from moltp2p.store.migrating import drop_copies, keep_copy
 from moltp2p.store.records import RecordStore
 from moltp2p.store.replacing import unfinished
 
@@ -64,18 +66,25 @@ _SPARE_BYTES: Final = 2**20
 """For the small files that opening writes, beside what stands in the log."""
 
 
-def open_store(folder: Path, network: NetworkParams) -> Store:
+def open_store(
+    folder: Path, network: NetworkParams, progress: Progress = untold
+) -> Store:
     """Open the store in `folder`, or begin one there; blocks.
+
+    A store of an older schema is migrated, which takes a minute for a million records.
+    The old files are kept beside until the new ones are whole; a migration that is cut
+    off goes on when the store is opened again.
 
     Args:
         folder: made with mode 0700 when it is missing.
         network: whose records are kept.
+        progress: is told how far a migration is.
 
     Raises:
         LocalError: `store-locked`, `store-damaged`, `newer-schema`,
             `other-network`, `disk-full`, `store-failed`; no record is lost.
     """
-    return RecordStore(LevelDb(folder), network)
+    return RecordStore(LevelDb(folder), network, progress)
 
 
 class LevelDb:
@@ -144,6 +153,17 @@ class LevelDb:
             self._db = _open(self._folder, self._options)
         self._is_suspect = False
         return True
+
+    def keep_copy(self, schema: int) -> None:
+        """Copy the files to a folder beside this one, and open them again."""
+        with self._gate.alone():
+            self._db.close()
+            keep_copy(self._folder, schema)
+            self._db = _open(self._folder, self._options)
+
+    def drop_copies(self, schemas: range) -> None:
+        """Remove those folders."""
+        drop_copies(self._folder, schemas)
 
     def close(self) -> None:
         """Close the database, once nobody reads."""

@@ -77,6 +77,12 @@ class Memory:
         """Return False: memory does not fail."""
         return False
 
+    def keep_copy(self, schema: int) -> None:
+        """Do nothing: what is in memory does not outlive a migration cut off."""
+
+    def drop_copies(self, schemas: range) -> None:
+        """Do nothing."""
+
     def close(self) -> None:
         """Refuse what comes after."""
         with self._lock:

@@ -17,6 +17,9 @@ NEW_TABLES: Final = layout.SET
 def prepare(engine: Engine, network: NetworkParams, progress: Progress) -> None:
     """Begin a new store, or bring an old one up to date.
 
+    Forward only, from every schema before; each table that it lacks is built. So is
+    the table of sets, when the network has another number of shards than before.
+
     Raises:
         LocalError: `newer-schema`, `other-network`, `store-damaged`, `disk-full`,
             `store-failed`.
@@ -26,14 +29,16 @@ def prepare(engine: Engine, network: NetworkParams, progress: Progress) -> None:
     if is_new:
         _begin(engine, network)
         return
-    if _check_origin(engine, network) < layout.SCHEMA:
+    version = _check_origin(engine, network)
+    if version < layout.SCHEMA:
+        engine.keep_copy(version)
         # The number first: the version before would leave the new tables behind.
         schema = Put(layout.SCHEMA_KEY, layout.number(layout.SCHEMA))
-        engine.apply([schema, *begin_building(NEW_TABLES)])
-    shards = engine.get(layout.SHARDS_KEY)
-    if shards not in (None, layout.number(network.shards)):
-        engine.apply(begin_building(layout.SET))
+        engine.apply([schema, *begin_building(NEW_TABLES, engine, network)])
+    if engine.get(layout.SHARDS_KEY) != layout.number(network.shards):
+        engine.apply(begin_building(layout.SET, engine, network))
     go_on_building(engine, network, progress)
+    engine.drop_copies(range(1, layout.SCHEMA))
 
 
 def _check_origin(engine: Engine, network: NetworkParams) -> int:

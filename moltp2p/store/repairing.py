@@ -21,11 +21,11 @@ from moltp2p.core.errors import LocalError
 from moltp2p.core.topics import NetworkParams
 from moltp2p.store import failures, layout
 from moltp2p.store.backup import BackupReader
-from moltp2p.store.base import Damage
+from moltp2p.store.base import Damage, Store
 from moltp2p.store.building import Progress, untold
 from moltp2p.store.engine import Engine, Put
 from moltp2p.store.filling import Filling
-from moltp2p.store.leveldb import LevelDb, open_damaged
+from moltp2p.store.leveldb import LevelDb, open_damaged, open_store
 from moltp2p.store.reading_out import ReadingOut
 from moltp2p.store.records import RecordStore
 from moltp2p.store.replacing import Replacing
@@ -92,15 +92,20 @@ def repair(
 
 
 def look(
-    folder: Path, network: NetworkParams, tell: Callable[[Damage], object]
+    folder: Path,
+    network: NetworkParams,
+    tell: Callable[[Damage], object],
+    progress: Progress = untold,
 ) -> Repair:
     """Find what `repair` would make whole, and change nothing; blocks.
+
+    But a store of an older schema is migrated first, of which `progress` is told.
 
     Raises:
         LocalError: as `repair`; and as whoever opens the store, when that cannot be.
     """
     done = Repair()
-    with closing(RecordStore(LevelDb(folder), network)) as store:
+    with closing(open_store(folder, network, progress)) as store:
         _verify(store, done, tell)
     return done
 
@@ -167,7 +172,7 @@ def _try_look(
     return True
 
 
-def _verify(store: RecordStore, done: Repair, tell: Callable[[Damage], object]) -> None:
+def _verify(store: Store, done: Repair, tell: Callable[[Damage], object]) -> None:
     for damage in store.verify():
         done.found[damage.code] += 1
         tell(damage)
