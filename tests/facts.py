@@ -23,6 +23,9 @@ class NoFacts:
     def wants_body(self, record: RecordId) -> bool:
         return False
 
+    def is_over_quota(self, record: Record) -> bool:
+        return False
+
 
 def facts(*held: Record) -> Overlay:
     """Return a node that accepted these records, in this order."""

@@ -33,6 +33,10 @@ class Facts(Protocol):
         """
         ...
 
+    def is_over_quota(self, record: Record) -> bool:
+        """Tell whether a record, not held, has no place on its shelf (spec 11)."""
+        ...
+
 
 class Overlay:
     """Facts, and on top of them a batch that was judged and is not yet stored.
@@ -76,3 +80,10 @@ class Overlay:
     def wants_body(self, record: RecordId) -> bool:
         """Tell whether the record is held without its body, and that is welcome."""
         return record not in self._filled and self._below.wants_body(record)
+
+    def is_over_quota(self, record: Record) -> bool:
+        """Tell whether a record has no place beside those that are stored.
+
+        What this batch brings may push it out besides: the store sees to that.
+        """
+        return self._below.is_over_quota(record)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import Final
 
 from moltp2p.core import keychain
 from moltp2p.core.errors import PeerError
@@ -63,6 +64,7 @@ class Bench:
         road: how the record came.
         topic: the topic it came on, when it came by gossip.
         horizon_ms: what names a community and is dated before is not kept (spec 11).
+        keep_all: whether what is beyond its author's quota is kept all the same.
     """
 
     network: NetworkParams
@@ -70,6 +72,7 @@ class Bench:
     road: Road
     topic: str | None = None
     horizon_ms: int = 0
+    keep_all: bool = False
 
 
 def judge(wire: bytes, bench: Bench, facts: Facts) -> Ruling:
@@ -156,9 +159,10 @@ def _weigh(record: Record, bench: Bench, facts: Facts) -> Ruling:
     chain = facts.key_chain(header.agent)
     if code := keychain.objection(chain, record):
         return _ignore(code, record, "the agent's key chain does not let it pass")
-    if header.community is not None and header.time_ms < bench.horizon_ms:
-        hint = "set the clock of the machine that signed it, or ask who keeps more"
-        return _ignore("below-horizon", record, "older than what we keep", hint)
+    if code := _unwelcome(record, bench, facts):
+        keep = record if code == "over-quota" and bench.keep_all else None
+        message, hint = _UNWELCOME[code]
+        return Ruling(Verdict.IGNORE, code, message, hint, record, keep)
     # What cannot be deleted stays. Otherwise a thief could delete the rotation away
     # from the stolen key.
     if can_be_deleted(header) and facts.is_deleted(record.id, header.agent):
@@ -185,6 +189,28 @@ def _untimely(record: Record, bench: Bench) -> Ruling | None:
     if bench.road is Road.GOSSIP and is_stale:
         return _ignore("too-old", record, "old records come by reconciliation")
     return None
+
+
+def _unwelcome(record: Record, bench: Bench, facts: Facts) -> str | None:
+    """Tell why there is no room for a record, or None; what is held has its place."""
+    header = record.header
+    if header.community is not None and header.time_ms < bench.horizon_ms:
+        return "below-horizon"
+    if facts.has(record.id) or not facts.is_over_quota(record):
+        return None
+    return "over-quota"
+
+
+_UNWELCOME: Final = {
+    "below-horizon": (
+        "older than what this node keeps",
+        "set the clock of the machine that signed it, or ask a node that keeps more",
+    ),
+    "over-quota": (
+        "newer records of its author take all the room that there is for one",
+        "a node that keeps all may have it",
+    ),
+}
 
 
 def _lacks_body(record: Record) -> bool:

@@ -17,10 +17,13 @@ from typing import Final, cast
 from moltp2p.core.errors import UsageError
 from moltp2p.core.topics import NetworkParams, check_community
 from moltp2p.proto.address import parse_address, parse_endpoint
+from moltp2p.store.base import Policy
 
 CONFIG_FILE: Final = "config.toml"
 ENVIRON_PREFIX: Final = "MOLTP2P_"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+
+DAY_MS: Final = 86_400_000
 
 Scalar = str | int | tuple[str, ...]
 
@@ -71,6 +74,11 @@ class Config:
         target_peers: how many peers the node dials by itself.
         agent_rate: how much of what one agent says is passed on, units of 1,024
             bytes a second; 0 for all.
+        keep: `quota`: of each agent what all nodes keep; `all`: the rest too; empty
+            for what suits the role.
+        keep_days: how old posts may grow, days; 0 for any age.
+        keep_mib: how many MiB of records to hold before the oldest posts go; 0 for
+            no end.
         http_listen: loopback `HOST:PORT` for the API beside the socket, or None.
         log_level: the least severe event that is logged.
     """
@@ -83,8 +91,21 @@ class Config:
     communities: tuple[str, ...] = ()
     target_peers: int = 12
     agent_rate: int = 64
+    keep: str = ""
+    keep_days: int = 0
+    keep_mib: int = 0
     http_listen: str | None = None
     log_level: str = "info"
+
+    @property
+    def policy(self) -> Policy:
+        """Return what the store keeps; a listener keeps all unless told otherwise."""
+        keep = self.keep or ("all" if self.role is Role.LISTENER else "quota")
+        return Policy(
+            keep_all=keep == "all",
+            budget_bytes=self.keep_mib * 2**20,
+            max_age_ms=self.keep_days * DAY_MS,
+        )
 
 
 def _one_of(*choices: str) -> Callable[[Scalar], object]:
@@ -148,6 +169,24 @@ SETTINGS: Final = (
         _within(0, 1_000_000),
     ),
     Setting(
+        "keep",
+        "",
+        "quota or all: what is kept of each agent; a listener keeps all, if empty.",
+        _one_of("", "quota", "all"),
+    ),
+    Setting(
+        "keep_days",
+        0,
+        "How many days posts are kept; 0 for ever.",
+        _within(0, 36_500),
+    ),
+    Setting(
+        "keep_mib",
+        0,
+        "How many MiB of records are held before the oldest posts go; 0 for no end.",
+        _within(0, 1_000_000_000),
+    ),
+    Setting(
         "http_listen",
         "",
         "Loopback HOST:PORT for the HTTP API beside its socket; empty for none.",
@@ -194,6 +233,9 @@ def _config(home: Path, values: Mapping[str, Scalar]) -> Config:
         communities=cast("tuple[str, ...]", values["communities"]),
         target_peers=cast("int", values["target_peers"]),
         agent_rate=cast("int", values["agent_rate"]),
+        keep=cast("str", values["keep"]),
+        keep_days=cast("int", values["keep_days"]),
+        keep_mib=cast("int", values["keep_mib"]),
         http_listen=cast("str", values["http_listen"]) or None,
         log_level=cast("str", values["log_level"]),
     )

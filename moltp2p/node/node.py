@@ -267,7 +267,7 @@ async def _assembled(
 ) -> Node:
     """Open the parts from the bottom up; the stack closes them from the top down."""
     store = await trio.to_thread.run_sync(
-        world.open_store, home.records, config.network
+        world.open_store, home.records, config.network, config.policy
     )
     stack.callback(store.close)
     hub = Hub()

@@ -19,7 +19,7 @@ from moltp2p.net.base import Network
 from moltp2p.net.log import get_logger
 from moltp2p.node.config import Config
 from moltp2p.node.home import Draw
-from moltp2p.store.base import Store
+from moltp2p.store.base import Policy, Store
 from moltp2p.store.building import CHUNK_RECORDS
 from moltp2p.store.leveldb import open_store
 
@@ -31,12 +31,12 @@ _TOLD_CHUNKS: Final = 100
 OpenNetwork = Callable[[Config, bytes], AbstractAsyncContextManager[Network]]
 """Opens a network for a config and the node's 32-byte libp2p seed."""
 
-OpenStore = Callable[[Path, NetworkParams], Store]
-"""Opens the store in a folder, of that network; blocks."""
+OpenStore = Callable[[Path, NetworkParams, Policy], Store]
+"""Opens the store in a folder, of that network, and keeps so much; blocks."""
 
 
-def _open_level(folder: Path, network: NetworkParams) -> Store:
-    return open_store(folder, network, _tell)
+def _open_level(folder: Path, network: NetworkParams, policy: Policy) -> Store:
+    return open_store(folder, network, policy, _tell)
 
 
 def _tell(done: int, total: int) -> None:

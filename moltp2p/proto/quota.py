@@ -64,6 +64,10 @@ class Limits:
         return self.others.get(shelf, self.shard)
 
 
+SPEC_LIMITS: Final = Limits()
+"""What all nodes of a network go by."""
+
+
 def shelf_of(header: Header, network: NetworkParams) -> int | None:
     """Return which of its author's shelves a record stands on.
 

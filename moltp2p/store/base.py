@@ -19,6 +19,7 @@ from moltp2p.core.author import Head
 from moltp2p.core.facts import Facts
 from moltp2p.core.ids import AgentId, RecordId
 from moltp2p.core.record import Record
+from moltp2p.proto.quota import SPEC_LIMITS, Limits
 from moltp2p.proto.reconcile import ReconcileSet, SetSum
 
 MAX_PAGE_RECORDS: Final = 1_000
@@ -44,11 +45,66 @@ class Stored:
         received_at_ms: our clock when it came, milliseconds since 1970 UTC.
         deleted: whether its author deleted it. Deleting drops a body, so a record
             that never had one is not deleted by it.
+        dropped: whether its body was dropped by the operator of this node.
+        forked: whether a fork of its author is known.
     """
 
     record: Record
     received_at_ms: int
     deleted: bool
+    dropped: bool = False
+    forked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What an operator chooses to keep (spec 11, section 2).
+
+    Attributes:
+        keep_all: whether records beyond their author's quota are kept as well.
+        budget_bytes: how much to hold before the oldest posts go; 0 for no end.
+        max_age_ms: how old what names a community may grow; 0 for any age.
+        limits: of the shelves; not for an operator to choose, and smaller in tests.
+    """
+
+    keep_all: bool = False
+    budget_bytes: int = 0
+    max_age_ms: int = 0
+    limits: Limits = SPEC_LIMITS
+
+
+KEEP_QUOTAS: Final = Policy()
+"""What a node keeps whose operator chose nothing: as much as it must."""
+KEEP_ALL: Final = Policy(keep_all=True)
+"""What whoever copies a store keeps: the node that opens it lets go of the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """What one step of retention did.
+
+    Attributes:
+        records: how many were removed.
+        more: whether there is more to remove.
+    """
+
+    records: int
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A body that the operator does not want here.
+
+    Attributes:
+        record: of which record.
+        dropped_at_ms: our clock at that time.
+        held: whether the record's header is held.
+    """
+
+    record: RecordId
+    dropped_at_ms: int
+    held: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +118,8 @@ class Query:
         agent: only records by that agent.
         parent: only replies to that record.
         kinds: only these kinds; None for all.
-        deleted: whether records that their author deleted are shown.
+        deleted: whether records that their author deleted, or the operator dropped,
+            are shown.
         order: which way to read.
         limit: records a page, 1 to 1,000.
         cursor: where the page before ended; opaque. It belongs to the `community`,
@@ -131,17 +188,78 @@ class Store(Facts, Protocol):
         drops the body of its target, held or yet to come, when their author is
         one. A rotation removes what the key before it signed at its `seq` or
         later, and with a deletion so removed the bare header that it left, so that
-        the record can come again whole.
+        the record can come again whole. What a full shelf has no place for is removed,
+        or set apart when all is kept (spec 11).
 
         Returns:
             For each, whether it was new and is now held. False too for what the
-            key chain no longer lets pass: a rotation in the same batch, or since
-            the record was judged, can have overtaken it.
+            key chain no longer lets pass, or for which there is no place: others in
+            the same batch, or since the record was judged, can have overtaken it.
 
         Raises:
             LocalError: `disk-full`, `store-failed`, `store-damaged`; nothing is
                 half-written, and the same records can be added again. (A batch
                 that the disk took and could not confirm may turn out to be held.)
+        """
+        ...
+
+    def retire(self, before_ms: int, cap_ms: int, max_records: int) -> Retired:
+        """Remove some of what names a community and is older than the policy allows.
+
+        Args:
+            before_ms: earlier times go; besides, as long as more is held than the
+                policy's budget, the oldest.
+            cap_ms: what does not go for the budget's sake: this time and later.
+            max_records: how many to look at; the rest is for the next step.
+
+        Raises:
+            LocalError: as `add`.
+        """
+        ...
+
+    def horizon_ms(self) -> int:
+        """Return the time below which `retire` has removed everything; 0 at first."""
+        ...
+
+    def bytes_held(self) -> int:
+        """Return how many bytes the records take, their indexes not counted."""
+        ...
+
+    def drop(self, record: RecordId, now_ms: int) -> bool:
+        """Drop a record's body, and take it by no road from now on.
+
+        The record need not be held, nor ever come. Returns whether that is new.
+
+        Raises:
+            LocalError: as `add`.
+        """
+        ...
+
+    def undrop(self, record: RecordId) -> bool:
+        """Take a record's body again when it comes; return whether it was dropped.
+
+        Raises:
+            LocalError: as `add`.
+        """
+        ...
+
+    def dropped(self, after: RecordId | None, limit: int) -> list[Dropped]:
+        """Return bodies that were dropped, in order of ids.
+
+        Args:
+            after: the last id that was read before.
+            limit: how many at most.
+
+        Raises:
+            LocalError: `store-failed`.
+        """
+        ...
+
+    def forks(self, agent: AgentId, limit: int) -> list[tuple[int, RecordId]]:
+        """Return where an agent has forked, and which records prove it.
+
+        Raises:
+            LocalError: `store-failed`.
         """
         ...
 
@@ -166,8 +284,8 @@ class Store(Facts, Protocol):
     def sums(self, topics: Sequence[int], since_ms: int, until_ms: int) -> list[SetSum]:
         """Return the sums of topics' sets, all at one moment.
 
-        A topic's set is every record on it that is held: deleted ones too, and both
-        branches of a fork.
+        A topic's set is every record on it that is held: deleted and dropped ones too,
+        and both branches of a fork; but nothing beyond a quota (spec 11).
 
         Args:
             topics: their numbers (`topic_number`).

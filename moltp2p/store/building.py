@@ -16,11 +16,14 @@ from typing import Final, TypeAlias
 
 from moltp2p.core.errors import LocalError
 from moltp2p.core.ids import RecordId
+from moltp2p.core.kinds import Kind
 from moltp2p.core.record import Record
-from moltp2p.core.topics import NetworkParams, topic_number
-from moltp2p.store import layout
+from moltp2p.core.topics import NetworkParams
+from moltp2p.proto.quota import SPEC_LIMITS
+from moltp2p.store import layout, shelf_layout
 from moltp2p.store.engine import Change, Delete, Engine, Hole, Put, Reader
 from moltp2p.store.set_tree import new_sums, set_changes
+from moltp2p.store.shelves import Shelves
 
 CHUNK_RECORDS: Final = 512
 """Records to a transaction: at most 32 MiB of them, and about 50 ms."""
@@ -41,28 +44,58 @@ def untold(done: int, total: int) -> None:
     """Tell nobody how far it is."""
 
 
-def build_set(
+def build_sets(
     records: Sequence[Record], held: Reader, network: NetworkParams
 ) -> list[Change]:
-    """Put records into their topics' sets, and count them."""
-    members = {}
+    """Put records on their shelves and into their topics' sets, and count them."""
+    shelves = Shelves(held, network, SPEC_LIMITS)
     for record in records:
-        topic = topic_number(network, record.header.community)
-        key = layout.member_key(topic, record.id, record.header)
-        if held.get(key) is None:
-            members[key] = True
-    sums = new_sums(members, held, {})
-    return set_changes(members, sums) + count_changes(len(members), held)
+        shelves.put(record)
+    settled = shelves.settle()
+    counted = [
+        _more(layout.COUNT_KEY, len(records), held),
+        _more(layout.BYTES_KEY, sum(map(_value_bytes, records)), held),
+    ]
+    sums = new_sums(settled.members, held, {})
+    return settled.changes + set_changes(settled.members, sums) + counted
 
 
-def count_changes(more: int, held: Reader) -> list[Change]:
-    """Return what changes when there are so many records more, or fewer."""
-    count = int.from_bytes(held.get(layout.COUNT_KEY) or b"", "big")
-    return [Put(layout.COUNT_KEY, layout.number(count + more))] if more else []
+def build_deletions(
+    records: Sequence[Record], _held: Reader, _network: NetworkParams
+) -> list[Change]:
+    """Name all deletions by their targets."""
+    return [
+        Put(shelf_layout.deletion_key(record), b"")
+        for record in records
+        if record.header.kind == Kind.DELETE
+    ]
 
 
-BUILDERS: Final[Mapping[bytes, Builder]] = {layout.SET: build_set}
-"""Which tables can be built, by their letters."""
+def build_forks(
+    records: Sequence[Record], _held: Reader, _network: NetworkParams
+) -> list[Change]:
+    """Name the proofs of forks by whom they are about."""
+    keys = map(shelf_layout.fork_key_of, records)
+    return [Put(key, b"") for key in keys if key is not None]
+
+
+def _more(key: bytes, more: int, held: Reader) -> Change:
+    return Put(key, layout.number(int.from_bytes(held.get(key) or b"", "big") + more))
+
+
+def _value_bytes(record: Record) -> int:
+    return len(layout.pack_record(record, 0))
+
+
+SETS: Final = layout.SET + layout.ON_SHELF + layout.BEYOND + layout.UNITS
+"""Tables that are built together: what is on a shelf is in a set."""
+
+BUILDERS: Final[Mapping[bytes, Builder]] = {
+    layout.SET: build_sets,
+    layout.DELETION: build_deletions,
+    layout.FORK: build_forks,
+}
+"""Which tables can be built, by their letters; the first of `SETS` for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +165,8 @@ def _empty(engine: Engine, letters: Sequence[bytes]) -> None:
         while keys := _some_keys(engine, letter):
             engine.apply([Delete(key) for key in keys])
     if layout.SET in letters:
-        engine.apply([Put(layout.COUNT_KEY, layout.number(0))])
+        zero = layout.number(0)
+        engine.apply([Put(layout.COUNT_KEY, zero), Put(layout.BYTES_KEY, zero)])
 
 
 def _some_keys(engine: Engine, letter: bytes) -> list[bytes]:
@@ -145,7 +179,8 @@ def _fill(
     engine: Engine, network: NetworkParams, state: _State, progress: Progress
 ) -> None:
     """Put in all records, in order of time, from where it was left off."""
-    builders = [BUILDERS[bytes((letter,))] for letter in state.tables]
+    letters = (bytes((letter,)) for letter in state.tables)
+    builders = [BUILDERS[each] for each in letters if each in BUILDERS]
     while True:
         with engine.view() as view:
             keys = list(islice(_keys(view, state.place or None), CHUNK_RECORDS))

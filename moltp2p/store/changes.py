@@ -1,32 +1,42 @@
 """What one `add` changes on disk: computed here, applied by the engine at once.
 
-    every record    stands in R, its indexes and its topic's set, and counts
+    every record    stands in R, its indexes, on its shelf and in its topic's set
     deletion        + its tombstone; the target loses its body, its marks change
     inception       + the chain's first link
     rotation        + the chain's next link; what the key before it signed at its
                       seq or later goes, and takes its tombstones along
+    fork            + where it is, as long as its body is held
 
 Members of a batch come in any order. Inceptions and rotations are therefore done
 first, by seq; what follows is held to the chain they left. Between a deletion and
-its target the order does not matter: whichever comes second finds the other.
+its target the order does not matter: whichever comes second finds the other. Shelves
+are settled last, when all is on them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Final
 
 from moltp2p.core import keychain
-from moltp2p.core.errors import LocalError
 from moltp2p.core.ids import AgentId, RecordId
 from moltp2p.core.keychain import KeyChain
 from moltp2p.core.kinds import CHAIN_KINDS, Kind, can_be_deleted
 from moltp2p.core.record import Record
-from moltp2p.core.topics import NetworkParams, topic_number
-from moltp2p.store import layout
-from moltp2p.store.engine import Change, Delete, Hole, Put, Reader
+from moltp2p.core.topics import NetworkParams
+from moltp2p.store import layout, shelf_layout
+from moltp2p.store.base import Policy
+from moltp2p.store.engine import Change, Delete, Hole, Reader
 from moltp2p.store.layout import Mark
+from moltp2p.store.pending import Pending
 from moltp2p.store.set_tree import Sums, new_sums, set_changes
+from moltp2p.store.shelves import Settlement, Shelves
+
+EVICTED_RECORDS: Final = 2_048
+"""Records beyond their quota that one batch removes, about 100 ms; more stay in table
+O, where nobody reconciles them, until the batches after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,7 @@ def changes(
     received_at_ms: Sequence[int],
     held: Reader,
     network: NetworkParams,
+    policy: Policy,
     known: Sums,
 ) -> Outcome:
     """Return what keeping `records` changes.
@@ -60,18 +71,20 @@ def changes(
         received_at_ms: our clock when each came.
         held: what is on disk.
         network: whose topics the records are on.
+        policy: what the operator chose to keep.
         known: nodes of sets as they are on disk, so that they need not be read.
 
     Raises:
         LocalError: `store-damaged`, `store-failed`.
     """
-    batch = _Batch(held, network)
+    batch = Batch(held, network, policy)
     is_new = [False] * len(records)
     for place in sorted(range(len(records)), key=lambda place: _turn(records[place])):
         is_new[place] = batch.add(records[place], received_at_ms[place])
-    sums = new_sums(batch.members, held, known)
-    every_change = batch.changes() + set_changes(batch.members, sums)
-    return Outcome(every_change, is_new, batch.chains, sums)
+    made, sums = batch.changes(known)
+    for place, record in enumerate(records):
+        is_new[place] &= batch.holds(record.id)
+    return Outcome(made, is_new, batch.chains, sums)
 
 
 def _turn(record: Record) -> int:
@@ -80,21 +93,28 @@ def _turn(record: Record) -> int:
     return header.seq if header.kind in CHAIN_KINDS else 2**64
 
 
-class _Batch:
-    """The state on disk, and on top of it what this batch has changed so far."""
+class Batch:
+    """The state on disk, and on top of it what this batch has changed so far.
 
-    def __init__(self, held: Reader, network: NetworkParams) -> None:
+    Attributes:
+        chains: the key chains that changed.
+        evicted: what was beyond its quota and was to be removed by `changes`.
+    """
+
+    def __init__(self, held: Reader, network: NetworkParams, policy: Policy) -> None:
         self.chains: dict[AgentId, KeyChain] = {}
+        self.evicted: set[RecordId] = set()
         self._held = held
-        self._network = network
-        self._pending: dict[bytes, bytes | None] = {}
+        self._policy = policy
+        self._pending = Pending(held)
+        self._shelves = Shelves(held, network, policy.limits)
         self._known_chains: dict[AgentId, KeyChain | None] = {}
-        self.members: dict[bytes, bool] = {}
+        self._buried: dict[bytes, set[bytes]] = {}
 
     def add(self, record: Record, received_at_ms: int) -> bool:
         """Keep one record, and do what its kind asks; tell whether it is new."""
         header = record.header
-        found = self._find(record.id)
+        found = self._pending.find(record.id)
         if found is not None:
             self._fill(found, record)
             return False
@@ -109,77 +129,114 @@ class _Batch:
             self._bury(record)
         return True
 
-    def changes(self) -> list[Change]:
-        """Return what was changed, the count of records with it, sets aside."""
-        more = sum(1 if comes else -1 for comes in self.members.values())
-        if more:
-            count = int.from_bytes(self._get(layout.COUNT_KEY) or b"", "big")
-            self._pending[layout.COUNT_KEY] = layout.number(count + more)
+    def holds(self, record: RecordId) -> bool:
+        """Tell whether a record is held when all changes are made."""
+        return self._pending.get(layout.record_key(record)) is not None
+
+    def remove(self, record: RecordId) -> None:
+        """Remove a record that is held whole, and what a deletion had done."""
+        found = self._pending.find(record)
+        if found is not None:
+            self._remove(found[0])
+
+    def drop(self, record: RecordId, now_ms: int) -> None:
+        """Drop a record's body, held or yet to come."""
+        self._pending.put(shelf_layout.dropped_key(record), layout.number(now_ms))
+        self._write_again(record)
+
+    def undrop(self, record: RecordId) -> None:
+        """Take a record's body when it comes."""
+        self._pending.delete(shelf_layout.dropped_key(record))
+        self._write_again(record)
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Write a value that is about no record."""
+        self._pending.put(key, value)
+
+    def changes(self, known: Sums) -> tuple[list[Change], Sums]:
+        """Return what was changed, once the shelves have let go of their surplus.
+
+        Args:
+            known: nodes of sets as they are on disk, so that they need not be read.
+
+        Returns:
+            The changes, and the nodes of sets as they are then.
+        """
+        settled = self._shelves.settle()
+        while doomed := self._doomed(settled):
+            self.evicted.update(doomed)
+            for record in doomed:
+                self.remove(record)
+            settled = self._shelves.settle()
+        sums = new_sums(settled.members, self._held, known)
+        made = self._pending.changes() + settled.changes
+        return made + set_changes(settled.members, sums), sums
+
+    def _doomed(self, settled: Settlement) -> list[RecordId]:
+        """Return what is beyond its quota, as far as it is to be removed now."""
+        if self._policy.keep_all:
+            return []
+        found = [*settled.beyond, *self._left_over(settled)]
+        room = EVICTED_RECORDS - len(self.evicted)
+        return [each for each in found if each not in self.evicted][:room]
+
+    def _left_over(self, settled: Settlement) -> list[RecordId]:
+        """Return what batches before left beyond its quota, and has no room again."""
+        moved = {each.key for each in settled.changes if isinstance(each, Delete)}
+        entries = islice(self._held.scan(layout.BEYOND), EVICTED_RECORDS)
         return [
-            Delete(key) if value is None else Put(key, value)
-            for key, value in self._pending.items()
+            layout.indexed_record(entry[0])
+            for entry in entries
+            if not isinstance(entry, Hole) and entry[0] not in moved
         ]
 
-    def _get(self, key: bytes) -> bytes | None:
-        return self._pending[key] if key in self._pending else self._held.get(key)
-
-    def _find(self, record: RecordId) -> tuple[Record, int] | None:
-        """Return a record that is held whole and when it came, or None.
-
-        A damaged one is not held: it is written again when it comes.
-        """
-        try:
-            value = self._get(layout.record_key(record))
-            return None if value is None else layout.unpack_record(record, value)
-        except LocalError as error:
-            if error.code not in layout.DAMAGE:
-                raise
-            return None
-
     def _fill(self, found: tuple[Record, int], record: Record) -> None:
-        """Give a record the body it lacks, unless its author deleted it."""
+        """Give a record the body it lacks, unless nobody wants it here."""
         bare, received_at_ms = found
         lacks_body = bare.body is None and record.body is not None
-        if lacks_body and not self._is_deleted(bare):
-            value = layout.pack_record(record, received_at_ms)
-            self._pending[layout.record_key(record.id)] = value
+        if lacks_body and not (self._is_deleted(bare) or self._is_dropped(bare)):
+            self._write(record, received_at_ms)
 
     def _keep(self, record: Record, received_at_ms: int) -> None:
-        self._count(record, comes=True)
+        by_time = layout.index_keys(record.id, record.header)[0]
+        # A damaged record is counted already: its entries are there.
+        if self._pending.get(by_time) is None:
+            self._pending.records += 1
+            self._shelves.put(record)
         self._write(record, received_at_ms)
         lost = layout.lost_key(record.header.agent, record.header.seq, record.id)
-        if self._get(lost) is not None:
-            self._pending[lost] = None
+        if self._pending.get(lost) is not None:
+            self._pending.delete(lost)
 
-    def _count(self, record: Record, *, comes: bool) -> None:
-        """Put a record in its topic's set, or take it out, unless that is done.
-
-        A damaged record that comes again is in its set already.
-        """
-        topic = topic_number(self._network, record.header.community)
-        key = layout.member_key(topic, record.id, record.header)
-        was_held = self._held.get(key) is not None
-        if comes != was_held:
-            self.members[key] = comes
-        else:
-            self.members.pop(key, None)
+    def _write_again(self, record: RecordId) -> None:
+        found = self._pending.find(record)
+        if found is not None:
+            self._write(*found)
 
     def _write(self, record: Record, received_at_ms: int) -> None:
-        """Write a record and its index entries as its tombstone wants them."""
+        """Write a record and its index entries, without a body that is unwanted."""
         deleted = self._is_deleted(record)
-        kept = record.without_body() if deleted else record
+        dropped = not deleted and self._is_dropped(record)
+        kept = record.without_body() if deleted or dropped else record
         value = layout.pack_record(kept, received_at_ms)
-        self._pending[layout.record_key(record.id)] = value
-        mark = Mark(record.header.kind, deleted).pack()
+        self._pending.put(layout.record_key(record.id), value)
+        mark = Mark(record.header.kind, deleted, dropped).pack()
         for key in layout.index_keys(record.id, record.header):
-            self._pending[key] = mark
+            self._pending.put(key, mark)
+        if fork := shelf_layout.fork_key_of(record):
+            if kept.body is None:
+                self._pending.delete(fork)
+            else:
+                self._pending.put(fork, b"")
 
     def _remove(self, record: Record) -> None:
-        """Remove a record, and what a deletion had done."""
-        self._count(record, comes=False)
-        self._pending[layout.record_key(record.id)] = None
+        self._pending.records -= 1
+        self._shelves.take(record)
+        self._pending.delete(layout.record_key(record.id))
         for key in layout.index_keys(record.id, record.header):
-            self._pending[key] = None
+            self._pending.delete(key)
+        if fork := shelf_layout.fork_key_of(record):
+            self._pending.delete(fork)
         if record.header.kind == Kind.DELETE:
             self._unbury(record)
 
@@ -188,38 +245,62 @@ class _Batch:
         header = record.header
         if not can_be_deleted(header):
             return False
-        return self._get(layout.tombstone_key(record.id, header.agent)) is not None
+        key = layout.tombstone_key(record.id, header.agent)
+        return self._pending.get(key) is not None
+
+    def _is_dropped(self, record: Record) -> bool:
+        if record.header.body_hash is None:
+            return False
+        return self._pending.get(shelf_layout.dropped_key(record.id)) is not None
 
     def _bury(self, deletion: Record) -> None:
         header = deletion.header
         key = layout.tombstone_key(header.refs["target"], header.agent)
-        mine, other = layout.pack_tombstone(deletion), self._get(key)
+        mine, other = layout.pack_tombstone(deletion), self._pending.get(key)
+        self._pending.put(shelf_layout.deletion_key(deletion), b"")
+        self._buried.setdefault(key, set()).add(mine)
         if other is None or mine < other:
-            self._pending[key] = mine
-        target = self._find(header.refs["target"])
+            self._pending.put(key, mine)
+        target = self._pending.find(header.refs["target"])
         if other is None and target and target[0].header.agent == header.agent:
             self._write(*target)
 
     def _unbury(self, deletion: Record) -> None:
-        """Take a deletion back: by a thief, as the rotation now shows.
+        """Take a deletion back: a rotation swept it, or it was the oldest on a shelf.
 
-        The target's body is gone. Removing the bare header lets it come again
-        whole; while it is held, no peer offers it. That the tombstone was this
-        deletion's means that no other stands: theirs came later in the sequence,
-        and are superseded as well.
+        If another stands, that takes its place. Else the target's body is gone, and
+        removing the bare header lets it come again whole; while it is held, no peer
+        offers it. On a shelf, the target of a deletion went before.
         """
         header = deletion.header
         key = layout.tombstone_key(header.refs["target"], header.agent)
-        if self._get(key) != layout.pack_tombstone(deletion):
+        mine = layout.pack_tombstone(deletion)
+        self._pending.delete(shelf_layout.deletion_key(deletion))
+        self._buried.get(key, set()).discard(mine)
+        if self._pending.get(key) != mine:
             return
-        self._pending[key] = None
-        found = self._find(header.refs["target"])
+        other = self._next_deletion(deletion)
+        if other is not None:
+            self._pending.put(key, other)
+            return
+        self._pending.delete(key)
+        found = self._pending.find(header.refs["target"])
         if found is None:
             return
         target, _ = found
         is_its_own = target.header.agent == header.agent
         if is_its_own and can_be_deleted(target.header) and target.body is None:
             self._remove(target)
+
+    def _next_deletion(self, deletion: Record) -> bytes | None:
+        """Return the tombstone of the first deletion of the same after this one."""
+        target, agent = deletion.header.refs["target"], deletion.header.agent
+        prefix = shelf_layout.deletion_prefix(target, agent)
+        after = shelf_layout.deletion_key(deletion)
+        others = set(self._buried.get(layout.tombstone_key(target, agent), ()))
+        if on_disk := self._pending.first_on_disk(prefix, after):
+            others.add(on_disk[len(prefix) :])
+        return min(others, default=None)
 
     def _chain(self, agent: AgentId) -> KeyChain | None:
         if agent not in self._known_chains:
@@ -239,7 +320,7 @@ class _Batch:
         agent = record.header.agent
         self._known_chains[agent] = self.chains[agent] = longer
         value = layout.pack_key_chain(agent, longer)
-        self._pending[layout.key_chain_key(agent)] = value
+        self._pending.put(layout.key_chain_key(agent), value)
         if record.header.kind == Kind.ROTATE:
             self._sweep(longer, record)
         return True
@@ -254,11 +335,11 @@ class _Batch:
         for entry in self._held.scan(prefix, after):
             if isinstance(entry, Hole):
                 raise layout.store_damaged(entry.message)
-            found = self._find(layout.indexed_record(entry[0]))
+            found = self._pending.find(layout.indexed_record(entry[0]))
             if found and keychain.is_superseded(chain, found[0].header):
                 self._remove(found[0])
         # What was lost there may be a thief's; if it is not, peers have it.
         lost = layout.lost_prefix(rotation.header.agent)
         for entry in self._held.scan(lost, lost + layout.number(rotation.header.seq)):
             if not isinstance(entry, Hole):
-                self._pending[entry[0]] = None
+                self._pending.delete(entry[0])

@@ -37,7 +37,11 @@ class Filling:
         self.records = 0
         self.left_out = 0
         self._store = store
-        self._tables = {*layout.KEPT, *((layout.KEY_CHAIN,) if trusts else ())}
+        self._tables = {
+            *layout.KEPT,
+            layout.DROPPED,
+            *((layout.KEY_CHAIN,) if trusts else ()),
+        }
         self._raw: list[Put] = []
         self._waiting: list[tuple[Record, int]] = []
         self._bytes = 0

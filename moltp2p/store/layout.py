@@ -6,6 +6,8 @@
     M "shards"                           shards:8                     by what S is split
     M "building"                         letters 00 done:8 of:8 key   tables unfinished
     M "behind"                           nothing                      `Store.is_behind`
+    M "bytes"                            bytes:8                      of values in R
+    M "horizon"                          budget:8 age:8 time:8 record what was removed
     M "count"                            records:8                    how many in R
     R record:32                          checksum:4 received:8 wire   a record
     T time:8 record:32                   mark                         in order of time
@@ -15,16 +17,27 @@
     D target:32 agent:32                 seq:8 delete:32              a tombstone
     K agent:32                           checksum:4 chain             a key chain
     L agent:32 seq:8 record:32           nothing                      lost to damage
+    Q agent:32 shelf:2 seq:8 record:32   units:2 time:8               on a shelf
+    O agent:32 shelf:2 seq:8 record:32   units:2 time:8               beyond its limit
+    U agent:32 shelf:2                   units:4                      all in Q together
+    B target:32 agent:32 seq:8 by:32     nothing                      a deletion
+    E record:32                          dropped:8                    a body unwanted
+    F agent:32 seq:8 record:32           nothing                      a fork's proof
     S topic:2 length:1 digits            records:8 total:32           a node of its tree
     S topic:2 FF time:8 record:32        nothing                      in a topic's set
 
-    mark = deleted:1 kind:8     what pages filter by, without reading the record
+    mark = state:1 kind:8     what pages filter by, without reading the record; the
+                              state is 0, or 1 if deleted, or 2 if dropped
 
 Numbers are unsigned and big-endian, so that the order of bytes is their order;
 times are milliseconds since 1970 UTC. `wire` is what travels (spec 03), its body
 null once dropped; `chain` is `KeyChain.to_value()` in CBOR. A fork's branches stand
 side by side in A. A tombstone names the deletion with the lowest seq, then id: of
-several, the last that a rotation could undo, and the same one whichever came first.
+several, the last that a rotation could undo, and the same one whichever came first; B
+has them all. What stands on a shelf in Q, and the key chains, are in the set S too. E
+has bodies that the operator dropped, of records that may not have come yet. Up to
+the time in M "horizon", what names a community was removed, by the settings before it.
+The keys of Q, O, U, B, E and F are made in `shelf_layout`.
 A topic is 0 for the agents' one, n + 1 for shard n; of nodes, see `set_tree`. A total
 is little-endian, as Negentropy adds ids up.
 
@@ -60,16 +73,25 @@ TOMBSTONE: Final = b"D"
 KEY_CHAIN: Final = b"K"
 LOST: Final = b"L"
 SET: Final = b"S"
+ON_SHELF: Final = b"Q"
+BEYOND: Final = b"O"
+UNITS: Final = b"U"
+DELETION: Final = b"B"
+DROPPED: Final = b"E"
+FORK: Final = b"F"
 
 SCHEMA_KEY: Final = META + b"schema"
 NETWORK_KEY: Final = META + b"network"
 COUNT_KEY: Final = META + b"count"
 SHARDS_KEY: Final = META + b"shards"
 BUILDING_KEY: Final = META + b"building"
+BYTES_KEY: Final = META + b"bytes"
+HORIZON_KEY: Final = META + b"horizon"
 BEHIND_KEY: Final = META + b"behind"
 
 KEPT: Final = (LOST,)
-"""Tables that do not follow from the records: a copy of a store takes them along."""
+"""Tables that do not follow from the records: a copy of a store takes them along,
+behind the records. `DROPPED` goes before them."""
 
 ID_BYTES: Final = 32
 PLACE_BYTES: Final = 8 + ID_BYTES
@@ -154,9 +176,9 @@ def members_prefix(topic: int) -> bytes:
     return SET + topic.to_bytes(2, "big") + _MEMBERS
 
 
-def member_key(topic: int, record: RecordId, header: Header) -> bytes:
+def member_key(topic: int, record: RecordId, time_ms: int) -> bytes:
     """Return where it stands that a record is in its topic's set."""
-    return members_prefix(topic) + number(header.time_ms) + record
+    return members_prefix(topic) + number(time_ms) + record
 
 
 def member_of(key: bytes) -> tuple[int, bytes]:
@@ -270,21 +292,23 @@ class Mark:
     Attributes:
         kind: the record's kind.
         deleted: whether its author deleted it.
+        dropped: whether the operator dropped its body, and the author did not.
     """
 
     kind: int
     deleted: bool
+    dropped: bool = False
 
     def pack(self) -> bytes:
         """Return the value that `unpack` reads."""
-        return bytes((self.deleted,)) + number(self.kind)
+        return bytes((self.deleted or 2 * self.dropped,)) + number(self.kind)
 
     @classmethod
     def unpack(cls, value: bytes) -> Mark | None:
         """Return the mark, or None when the value is none."""
-        if len(value) != 9 or value[0] > 1:
+        if len(value) != 9 or value[0] > 2:
             return None
-        return cls(int.from_bytes(value[1:], "big"), bool(value[0]))
+        return cls(int.from_bytes(value[1:], "big"), value[0] == 1, value[0] == 2)
 
 
 def pack_sum(node: SetSum) -> bytes:

@@ -34,7 +34,7 @@ import plyvel
 from moltp2p.core.errors import LocalError, UsageError
 from moltp2p.core.topics import NetworkParams
 from moltp2p.store import failures
-from moltp2p.store.base import Store
+from moltp2p.store.base import KEEP_QUOTAS, Policy, Store
 from moltp2p.store.building import Progress, untold
 from moltp2p.store.engine import (
     Change,
@@ -67,7 +67,10 @@ _SPARE_BYTES: Final = 2**20
 
 
 def open_store(
-    folder: Path, network: NetworkParams, progress: Progress = untold
+    folder: Path,
+    network: NetworkParams,
+    policy: Policy = KEEP_QUOTAS,
+    progress: Progress = untold,
 ) -> Store:
     """Open the store in `folder`, or begin one there; blocks.
 
@@ -78,13 +81,14 @@ def open_store(
     Args:
         folder: made with mode 0700 when it is missing.
         network: whose records are kept.
+        policy: what the operator chose to keep.
         progress: is told how far a migration is.
 
     Raises:
         LocalError: `store-locked`, `store-damaged`, `newer-schema`,
             `other-network`, `disk-full`, `store-failed`; no record is lost.
     """
-    return RecordStore(LevelDb(folder), network, progress)
+    return RecordStore(LevelDb(folder), network, policy, progress)
 
 
 class LevelDb:

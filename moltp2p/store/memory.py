@@ -11,7 +11,7 @@ from itertools import takewhile
 
 from moltp2p.core.errors import UsageError
 from moltp2p.core.topics import NetworkParams
-from moltp2p.store.base import Store
+from moltp2p.store.base import KEEP_QUOTAS, Policy, Store
 from moltp2p.store.engine import (
     Change,
     Delete,
@@ -25,13 +25,14 @@ from moltp2p.store.engine import (
 from moltp2p.store.records import RecordStore
 
 
-def open_store(network: NetworkParams) -> Store:
+def open_store(network: NetworkParams, policy: Policy = KEEP_QUOTAS) -> Store:
     """Return a new store that lives as long as the process.
 
     Args:
         network: whose records are kept.
+        policy: what the operator chose to keep.
     """
-    return RecordStore(Memory(), network)
+    return RecordStore(Memory(), network, policy)
 
 
 class Memory:

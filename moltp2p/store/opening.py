@@ -7,10 +7,10 @@ from typing import Final
 from moltp2p.core.errors import LocalError
 from moltp2p.core.topics import NetworkParams
 from moltp2p.store import layout
-from moltp2p.store.building import Progress, begin_building, go_on_building
+from moltp2p.store.building import SETS, Progress, begin_building, go_on_building
 from moltp2p.store.engine import Engine, Put
 
-NEW_TABLES: Final = layout.SET
+NEW_TABLES: Final = SETS + layout.DELETION + layout.FORK
 """The tables that schema 1 did not have."""
 
 
@@ -36,7 +36,7 @@ def prepare(engine: Engine, network: NetworkParams, progress: Progress) -> None:
         schema = Put(layout.SCHEMA_KEY, layout.number(layout.SCHEMA))
         engine.apply([schema, *begin_building(NEW_TABLES, engine, network)])
     if engine.get(layout.SHARDS_KEY) != layout.number(network.shards):
-        engine.apply(begin_building(layout.SET, engine, network))
+        engine.apply(begin_building(SETS, engine, network))
     go_on_building(engine, network, progress)
     engine.drop_copies(range(1, layout.SCHEMA))
 
@@ -70,6 +70,7 @@ def _begin(engine: Engine, network: NetworkParams) -> None:
             Put(layout.SCHEMA_KEY, layout.number(layout.SCHEMA)),
             Put(layout.NETWORK_KEY, network.id.encode()),
             Put(layout.COUNT_KEY, layout.number(0)),
+            Put(layout.BYTES_KEY, layout.number(0)),
             Put(layout.SHARDS_KEY, layout.number(network.shards)),
         ]
     )

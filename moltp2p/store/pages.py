@@ -18,7 +18,7 @@ from moltp2p.core.errors import LocalError, UsageError
 from moltp2p.core.ids import AgentId, RecordId
 from moltp2p.core.kinds import can_be_deleted
 from moltp2p.core.topics import check_community
-from moltp2p.store import layout
+from moltp2p.store import layout, shelf_layout
 from moltp2p.store.base import MAX_PAGE_RECORDS, Damage, Order, Page, Query, Stored
 from moltp2p.store.engine import Hole, Reader
 from moltp2p.store.layout import Mark
@@ -44,7 +44,19 @@ def load(record: RecordId, reader: Reader) -> Stored | None:
     header = parsed.header
     grave = reader.get(layout.tombstone_key(record, header.agent))
     deleted = grave is not None and can_be_deleted(header)
-    return Stored(parsed, received_at_ms, deleted)
+    lacks_body = header.body_hash is not None and parsed.body is None and not deleted
+    dropped = lacks_body and reader.get(shelf_layout.dropped_key(record)) is not None
+    forked = has_forked(header.agent, reader)
+    return Stored(parsed, received_at_ms, deleted, dropped, forked)
+
+
+def has_forked(agent: AgentId, reader: Reader) -> bool:
+    """Tell whether a proof is held that an agent has forked.
+
+    Raises:
+        LocalError: `store-failed`.
+    """
+    return next(reader.scan(shelf_layout.forks_prefix(agent)), None) is not None
 
 
 def read_page(query: Query, reader: Reader) -> Page:
@@ -81,6 +93,7 @@ class _Reading:
         self._after = after
         self._records: list[Stored] = []
         self._damaged: list[Damage] = []
+        self._forked: dict[AgentId, bool] = {}
 
     def run(self, reader: Reader) -> Page:
         reverse = self._query.order is Order.NEWEST_FIRST
@@ -105,7 +118,7 @@ class _Reading:
 
     def _wants(self, mark: Mark) -> bool:
         query = self._query
-        if mark.deleted and not query.deleted:
+        if (mark.deleted or mark.dropped) and not query.deleted:
             return False
         return query.kinds is None or mark.kind in query.kinds
 
@@ -123,7 +136,18 @@ class _Reading:
                 raise
             self._damaged.append(Damage(error.code, record, error.message))
             return
-        self._records.append(Stored(parsed, received_at_ms, mark.deleted))
+        agent = parsed.header.agent
+        if agent not in self._forked:
+            self._forked[agent] = has_forked(agent, reader)
+        self._records.append(
+            Stored(
+                parsed,
+                received_at_ms,
+                mark.deleted,
+                mark.dropped,
+                self._forked[agent],
+            )
+        )
 
     def _page(self, *, more: bool) -> Page:
         cursor = None

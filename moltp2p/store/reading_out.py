@@ -1,6 +1,7 @@
 """What of a store is copied, in the order in which it can be added elsewhere.
 
-    chain records, each agent's in order; all others; the tables KEPT
+    bodies that were dropped; chain records, each agent's in order; all others; the
+    tables KEPT
 
 Whatever else a store has (indexes, marks, tombstones, key chains, sets, sums, counts)
 follows from that, and whoever takes it in computes it again (store/filling.py).
@@ -49,6 +50,7 @@ class ReadingOut:
         Raises:
             LocalError: `store-failed`.
         """
+        yield from self._scan(layout.DROPPED)
         yield from self._chain_records()
         yield from self._other_records()
         if self._salvages:

@@ -16,16 +16,27 @@ from moltp2p.core.keychain import KeyChain
 from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams
 from moltp2p.proto.reconcile import ReconcileSet, SetSum
-from moltp2p.store import layout
+from moltp2p.store import layout, shelf_layout
 from moltp2p.store.backup import write_backup
-from moltp2p.store.base import Damage, Page, Query, Stored
+from moltp2p.store.base import (
+    KEEP_QUOTAS,
+    Damage,
+    Dropped,
+    Page,
+    Policy,
+    Query,
+    Retired,
+    Stored,
+)
 from moltp2p.store.building import Progress, untold
-from moltp2p.store.changes import changes
+from moltp2p.store.changes import Batch, changes
 from moltp2p.store.engine import Change, Delete, Engine, Hole, Reader
 from moltp2p.store.opening import prepare
 from moltp2p.store.pages import load, read_page
+from moltp2p.store.retiring import read_horizon, retire
 from moltp2p.store.set_tree import Sums
 from moltp2p.store.set_view import SetView
+from moltp2p.store.shelves import is_over_quota
 from moltp2p.store.verifying import verify
 
 CACHED_SUMS: Final = 4_096
@@ -43,6 +54,7 @@ class RecordStore:
     Args:
         engine: where the keys are; new, or left by a store before.
         network: whose records are kept.
+        policy: what the operator chose to keep.
         progress: is told how far it is when tables are built, after a migration or
             for another number of shards.
 
@@ -55,10 +67,12 @@ class RecordStore:
         self,
         engine: Engine,
         network: NetworkParams,
+        policy: Policy = KEEP_QUOTAS,
         progress: Progress = untold,
     ) -> None:
         self._engine = engine
         self._network = network
+        self._policy = policy
         self._chains = _ChainCache(engine)
         self._sums: dict[bytes, SetSum] = {}
         self._writing = threading.Lock()
@@ -80,13 +94,91 @@ class RecordStore:
             self._mend()
             with self._engine.view() as view:
                 outcome = changes(
-                    records, received_at_ms, view, self._network, self._sums
+                    records,
+                    received_at_ms,
+                    view,
+                    self._network,
+                    self._policy,
+                    self._sums,
                 )
             if outcome.changes:
                 self._engine.apply(outcome.changes)
             self._chains.update(outcome.chains)
             self._note_sums(outcome.sums)
         return outcome.is_new
+
+    def retire(self, before_ms: int, cap_ms: int, max_records: int) -> Retired:
+        """Remove some of what is too old; see `Store.retire`."""
+        with self._writing:
+            self._mend()
+            with self._engine.view() as view:
+                batch, retired = retire(
+                    before_ms, cap_ms, max_records, view, self._network, self._policy
+                )
+                made, sums = batch.changes(self._sums)
+            if made:
+                self._engine.apply(made)
+            self._note_sums(sums)
+        return retired
+
+    def horizon_ms(self) -> int:
+        """Return the time below which everything was removed; 0 at first."""
+        return read_horizon(self._engine.get(layout.HORIZON_KEY) or b"", self._policy)
+
+    def bytes_held(self) -> int:
+        """Return how many bytes the records take; see `Store.bytes_held`."""
+        return int.from_bytes(self._engine.get(layout.BYTES_KEY) or b"", "big")
+
+    def drop(self, record: RecordId, now_ms: int) -> bool:
+        """Drop a record's body for good; see `Store.drop`."""
+        return self._turn_drop(record, now_ms, dropped=True)
+
+    def undrop(self, record: RecordId) -> bool:
+        """Take a record's body again when it comes; see `Store.undrop`."""
+        return self._turn_drop(record, 0, dropped=False)
+
+    def _turn_drop(self, record: RecordId, now_ms: int, *, dropped: bool) -> bool:
+        with self._writing:
+            self._mend()
+            if (
+                self._engine.get(shelf_layout.dropped_key(record)) is not None
+            ) == dropped:
+                return False
+            with self._engine.view() as view:
+                batch = Batch(view, self._network, self._policy)
+                if dropped:
+                    batch.drop(record, now_ms)
+                else:
+                    batch.undrop(record)
+                made, sums = batch.changes(self._sums)
+            self._engine.apply(made)
+            self._note_sums(sums)
+        return True
+
+    def dropped(self, after: RecordId | None, limit: int) -> list[Dropped]:
+        """Return bodies that were dropped; see `Store.dropped`."""
+        place = None if after is None else shelf_layout.dropped_key(after)
+        with self._engine.view() as view:
+            entries = islice(view.scan(layout.DROPPED, place), limit)
+            found = [entry for entry in entries if not isinstance(entry, Hole)]
+            return [
+                Dropped(
+                    RecordId(key[len(layout.DROPPED) :]),
+                    int.from_bytes(value, "big"),
+                    view.get(layout.record_key(layout.indexed_record(key))) is not None,
+                )
+                for key, value in found
+            ]
+
+    def forks(self, agent: AgentId, limit: int) -> list[tuple[int, RecordId]]:
+        """Return where an agent has forked, and the proofs; see `Store.forks`."""
+        with self._engine.view() as view:
+            entries = islice(view.scan(shelf_layout.forks_prefix(agent)), limit)
+            return [
+                (layout.indexed_seq(entry[0]), layout.indexed_record(entry[0]))
+                for entry in entries
+                if not isinstance(entry, Hole)
+            ]
 
     def has(self, record: RecordId) -> bool:
         """Tell whether the record is held, and not damaged."""
@@ -108,10 +200,16 @@ class RecordStore:
 
     def wants_body(self, record: RecordId) -> bool:
         """Tell whether the record is held without its body, and that is welcome."""
-        stored = self.get(record)
-        if stored is None or stored.deleted:
+        with self._engine.view() as view:
+            stored = _load_sound(record, view)
+        if stored is None or stored.deleted or stored.dropped:
             return False
         return stored.record.body is None and stored.record.header.body_hash is not None
+
+    def is_over_quota(self, record: Record) -> bool:
+        """Tell whether a record, not held, has no place on its shelf."""
+        with self._engine.view() as view:
+            return is_over_quota(record, view, self._network, self._policy.limits)
 
     def get(self, record: RecordId) -> Stored | None:
         """Return one record, or None; see `Store.get`."""
@@ -191,7 +289,7 @@ class RecordStore:
 
     def verify(self) -> Iterator[Damage]:
         """Read everything, and report damage; see `Store.verify`."""
-        return verify(self._engine, self._network)
+        return verify(self._engine, self._network, self._policy.limits)
 
     def backup(self, created_ms: int) -> Generator[bytes]:
         """Yield a backup of this moment; see `Store.backup`."""

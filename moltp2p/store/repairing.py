@@ -21,7 +21,7 @@ from moltp2p.core.errors import LocalError
 from moltp2p.core.topics import NetworkParams
 from moltp2p.store import failures, layout
 from moltp2p.store.backup import BackupReader
-from moltp2p.store.base import Damage, Store
+from moltp2p.store.base import KEEP_ALL, Damage, Store
 from moltp2p.store.building import Progress, untold
 from moltp2p.store.engine import Engine, Put
 from moltp2p.store.filling import Filling
@@ -105,7 +105,7 @@ def look(
         LocalError: as `repair`; and as whoever opens the store, when that cannot be.
     """
     done = Repair()
-    with closing(open_store(folder, network, progress)) as store:
+    with closing(open_store(folder, network, KEEP_ALL, progress)) as store:
         _verify(store, done, tell)
     return done
 
@@ -143,7 +143,7 @@ def restore(
             "use a home of that network",
         )
     done = Repair(is_behind=not is_newest)
-    with closing(RecordStore(LevelDb(places.begin()), network)) as store:
+    with closing(RecordStore(LevelDb(places.begin()), network, KEEP_ALL)) as store:
         filling = Filling(store)
         for entry in reader.entries():
             filling.put(entry)
@@ -161,7 +161,7 @@ def _try_look(
 ) -> bool:
     """Note all damage; tell whether the store can be opened at all."""
     try:
-        with closing(RecordStore(LevelDb(folder), network)) as store:
+        with closing(RecordStore(LevelDb(folder), network, KEEP_ALL)) as store:
             _verify(store, done, tell)
     except LocalError as error:
         if error.code != "store-damaged":
@@ -205,7 +205,7 @@ def _copy(
 ) -> None:
     """Write what can be read of a store into a new one."""
     with (
-        closing(RecordStore(LevelDb(part), network)) as store,
+        closing(RecordStore(LevelDb(part), network, KEEP_ALL)) as store,
         engine.keep() as kept,
     ):
         reading = ReadingOut(kept, salvages=True)

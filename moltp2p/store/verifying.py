@@ -15,11 +15,20 @@ from moltp2p.core.ids import AgentId, RecordId
 from moltp2p.core.kinds import CHAIN_KINDS, Kind, can_be_deleted
 from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams, topic_number
-from moltp2p.store import layout
+from moltp2p.proto.quota import Limits
+from moltp2p.store import layout, shelf_layout
 from moltp2p.store.base import Damage
 from moltp2p.store.engine import Engine, Entry, Hole, Reader
 from moltp2p.store.layout import Mark
 from moltp2p.store.verifying_sets import check_node, check_roots
+from moltp2p.store.verifying_shelves import (
+    check_deletion,
+    check_dropped,
+    check_fork_entry,
+    check_place,
+    check_shelved,
+    check_units,
+)
 
 CHUNK_ENTRIES: Final = 256
 """Entries to a view: at most 16 MiB of records, and about 40 ms."""
@@ -27,7 +36,7 @@ CHUNK_ENTRIES: Final = 256
 _Check: TypeAlias = Callable[[Entry, Reader, NetworkParams], Iterable[Damage]]
 
 
-def verify(engine: Engine, network: NetworkParams) -> Iterator[Damage]:
+def verify(engine: Engine, network: NetworkParams, limits: Limits) -> Iterator[Damage]:
     """Report everything that is not as it was written.
 
     Raises:
@@ -41,7 +50,9 @@ def verify(engine: Engine, network: NetworkParams) -> Iterator[Damage]:
             chunk = list(islice(view.scan(b"", after), CHUNK_ENTRIES))
             entries = [entry for entry in chunk if not isinstance(entry, Hole)]
             found = [
-                damage for entry in entries for damage in _check(entry, view, network)
+                damage
+                for entry in entries
+                for damage in _check(entry, view, network, limits)
             ]
         # One damaged file can be a hole to every scan.
         new = {entry.message for entry in chunk if isinstance(entry, Hole)} - holes
@@ -55,15 +66,19 @@ def verify(engine: Engine, network: NetworkParams) -> Iterator[Damage]:
     yield from miscounted
 
 
-def _check(entry: Entry, view: Reader, network: NetworkParams) -> list[Damage]:
+def _check(
+    entry: Entry, view: Reader, network: NetworkParams, limits: Limits
+) -> list[Damage]:
     key = entry[0]
     if key in _META_KEYS:
         return []
     check = _CHECKS.get(key[:1])
-    if check is None:
-        return [_astray(None, f"a key of no table: {key[:80].hex()}")]
     try:
-        return list(check(entry, view, network))
+        if key[:1] == layout.UNITS:
+            return list(check_units(entry, view, limits))
+        if check is not None:
+            return list(check(entry, view, network))
+        return [_astray(None, f"a key of no table: {key[:80].hex()}")]
     except LocalError as error:
         if error.code not in layout.DAMAGE:
             raise
@@ -87,13 +102,16 @@ def _check_record(
     deleted = grave is not None and can_be_deleted(record.header)
     if deleted and record.body is not None:
         yield _astray(record.id, "deleted, and its body is still there")
-    mark = Mark(record.header.kind, deleted).pack()
+    dropped = (
+        not deleted
+        and record.header.body_hash is not None
+        and view.get(shelf_layout.dropped_key(record.id)) is not None
+    )
+    mark = Mark(record.header.kind, deleted, dropped).pack()
     for index_key in layout.index_keys(record.id, record.header):
         if view.get(index_key) != mark:
             yield _astray(record.id, f"{_table(index_key)} has no such entry for it")
-    member_key = _member_key(record, network)
-    if view.get(member_key) is None:
-        yield _astray(record.id, f"{_table(member_key)} has no such entry for it")
+    yield from check_shelved(record, view, network)
     if record.header.kind == Kind.DELETE:
         yield from _check_buried(record, view)
     if record.header.kind in CHAIN_KINDS:
@@ -105,6 +123,8 @@ def _check_buried(deletion: Record, view: Reader) -> Iterator[Damage]:
     grave = view.get(layout.tombstone_key(header.refs["target"], header.agent))
     if grave is None or grave > layout.pack_tombstone(deletion):
         yield _astray(deletion.id, "a deletion, and no tombstone stands")
+    if view.get(shelf_layout.deletion_key(deletion)) is None:
+        yield _astray(deletion.id, "a deletion, and table B does not name it")
 
 
 def _check_linked(record: Record, view: Reader) -> Iterator[Damage]:
@@ -205,7 +225,7 @@ def _check_count(view: Reader) -> Iterator[Damage]:
 
 def _member_key(record: Record, network: NetworkParams) -> bytes:
     topic = topic_number(network, record.header.community)
-    return layout.member_key(topic, record.id, record.header)
+    return layout.member_key(topic, record.id, record.header.time_ms)
 
 
 def _astray(record: RecordId | None, message: str) -> Damage:
@@ -224,8 +244,10 @@ _META_KEYS: Final = frozenset(
         layout.SCHEMA_KEY,
         layout.NETWORK_KEY,
         layout.COUNT_KEY,
-        layout.SHARDS_KEY,
         layout.BEHIND_KEY,
+        layout.BYTES_KEY,
+        layout.SHARDS_KEY,
+        layout.HORIZON_KEY,
     }
 )
 _CHECKS: Final[Mapping[bytes, _Check]] = {
@@ -234,5 +256,10 @@ _CHECKS: Final[Mapping[bytes, _Check]] = {
     layout.KEY_CHAIN: _check_chain,
     layout.LOST: _check_lost,
     layout.SET: _check_set,
+    layout.ON_SHELF: check_place,
+    layout.BEYOND: check_place,
+    layout.DELETION: check_deletion,
+    layout.FORK: check_fork_entry,
+    layout.DROPPED: check_dropped,
     **dict.fromkeys(_INDEXES, _check_index),
 }

@@ -19,7 +19,7 @@ from typing import Final, NoReturn
 
 from moltp2p.core.topics import NetworkParams
 from moltp2p.store import leveldb
-from moltp2p.store.base import Store
+from moltp2p.store.base import Policy, Store
 from moltp2p.store.engine import Change
 from moltp2p.store.leveldb import LevelDb
 from moltp2p.store.records import RecordStore
@@ -120,9 +120,11 @@ class TrappedDb(LevelDb):
         self._fate.passes("closed")
 
 
-def open_trapped(folder: Path, network: NetworkParams, fate: Fate) -> Store:
+def open_trapped(
+    folder: Path, network: NetworkParams, policy: Policy, fate: Fate
+) -> Store:
     """Open a store whose engine has traps; see `moltp2p.store.leveldb.open_store`."""
-    return RecordStore(TrappedDb(folder, fate), network)
+    return RecordStore(TrappedDb(folder, fate), network, policy)
 
 
 def prepare(fate: Fate) -> None:

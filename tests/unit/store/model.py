@@ -8,15 +8,20 @@ from moltp2p.core import keychain
 from moltp2p.core.author import Head
 from moltp2p.core.ids import AgentId, RecordId
 from moltp2p.core.keychain import KeyChain
-from moltp2p.core.kinds import CHAIN_KINDS, Kind
+from moltp2p.core.kinds import CHAIN_KINDS, Kind, can_be_deleted
 from moltp2p.core.record import Record
-from moltp2p.store.base import Order, Query, Stored
+from moltp2p.core.topics import NetworkParams, topic_number
+from moltp2p.proto.quota import kept, shelf_of, volume_of
+from moltp2p.proto.reconcile import SetSum
+from moltp2p.store.base import KEEP_QUOTAS, Order, Policy, Query, Stored
 
 
 class Model:
     """What a `Store` holds, by the words of `Store.add`."""
 
-    def __init__(self) -> None:
+    def __init__(self, network: NetworkParams, policy: Policy = KEEP_QUOTAS) -> None:
+        self.network = network
+        self.policy = policy
         self.held: list[Record] = []
         self.chains: dict[AgentId, KeyChain] = {}
 
@@ -29,6 +34,9 @@ class Model:
             order[:chain_count], key=lambda record: record.header.seq
         )
         new = [record.id for record in order if self._add(record)]
+        if not self.policy.keep_all:
+            self._let_go([r for r in self.held if not self.is_within_quota(r)])
+        new = [record for record in new if self.find(record)]
         flags = []
         for record in records:
             flags.append(record.id in new)
@@ -39,8 +47,30 @@ class Model:
     def find(self, record: RecordId) -> Record | None:
         return next((held for held in self.held if held.id == record), None)
 
+    def is_within_quota(self, record: Record) -> bool:
+        """Tell whether a record that is held has its place on its shelf."""
+        shelf = shelf_of(record.header, self.network)
+        if shelf is None:
+            return True
+        volumes = [
+            volume_of(each)
+            for each in self.held
+            if each.header.agent == record.header.agent
+            and shelf_of(each.header, self.network) == shelf
+        ]
+        return volume_of(record) in kept(volumes, self.policy.limits.of(shelf))
+
+    def sum(self, topic: int) -> SetSum:
+        """Return the sum of a topic's set."""
+        return SetSum.of(
+            record.id
+            for record in self.held
+            if topic_number(self.network, record.header.community) == topic
+            and self.is_within_quota(record)
+        )
+
     def is_deleted(self, record: Record) -> bool:
-        return record.header.body_hash is not None and any(
+        return can_be_deleted(record.header) and any(
             held.header.kind == Kind.DELETE
             and held.header.agent == record.header.agent
             and held.header.refs["target"] == record.id
@@ -102,13 +132,19 @@ class Model:
         self.held[places.index(record.id)] = kept
 
     def _forget_superseded(self, agent: AgentId, chain: KeyChain) -> None:
+        self._let_go(
+            [
+                record
+                for record in self.held
+                if record.header.agent == agent
+                and keychain.is_superseded(chain, record.header)
+            ]
+        )
+
+    def _let_go(self, gone: Sequence[Record]) -> None:
+        """Remove records, and the bare headers that deletions among them left."""
         was_deleted = [record for record in self.held if self.is_deleted(record)]
-        self.held = [
-            record
-            for record in self.held
-            if record.header.agent != agent
-            or not keychain.is_superseded(chain, record.header)
-        ]
+        self.held = [record for record in self.held if record not in gone]
         for record in was_deleted:
             if record in self.held and not self.is_deleted(record):
                 self.held.remove(record)

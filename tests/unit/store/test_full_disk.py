@@ -35,8 +35,8 @@ MIB = 2**20
 def records() -> list[Record]:
     """Return an agent's records, the large ones that fill a disk in a few steps."""
     alice, rng = TestAgent("alice"), random.Random(1)
-    for _ in range(400):
-        alice.post(rng.randbytes(19_000).hex())
+    for community in ("general", "science") * 200:  # within her quota for each
+        alice.post(rng.randbytes(19_000).hex(), community)
     return alice.records
 
 

@@ -18,16 +18,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from moltp2p.core.author import Draft
 from moltp2p.core.ids import RecordId
 from moltp2p.core.keychain import KeyChain
-from moltp2p.core.kinds import Kind
+from moltp2p.core.kinds import CHAIN_KINDS, Kind, Profile
 from moltp2p.core.record import Record
-from moltp2p.core.topics import NetworkParams, topic_number
+from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Bench, Road, judge
+from moltp2p.proto.quota import SELF, TESTIMONY, Limits
 from moltp2p.proto.reconcile import INFINITY_MS, SetSum
 from moltp2p.store import memory
-from moltp2p.store.base import Order, Query, Store, Stored
+from moltp2p.store.base import KEEP_QUOTAS, Order, Policy, Query, Store, Stored
 from moltp2p.store.leveldb import open_store
+from moltp2p.store.records import RecordStore
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
 from tests.unit.store.model import Model
 
@@ -35,7 +38,10 @@ NETWORK = NetworkParams("test-net")
 TOPICS = range(NETWORK.shards + 1)
 NAMES = ("alice", "bob")
 COMMUNITIES = ("general", "science")
-STEPS = ("post", "post", "reply", "delete", "rotate", "steal")
+STEPS = ("post", "post", "long", "profile", "reply", "delete", "rotate", "steal")
+
+TIGHT = Limits(shard=5, others={TESTIMONY: 2, SELF: 3})
+POLICIES = (Policy(limits=TIGHT), Policy(limits=TIGHT, keep_all=True), KEEP_QUOTAS)
 
 seeds = st.integers(0, 2**16)
 steps = st.tuples(st.sampled_from(STEPS), seeds)
@@ -62,6 +68,10 @@ class History:
         match name:
             case "post":
                 self.records.append(pen.post(f"{seed}", dice.choice(COMMUNITIES)))
+            case "long":
+                self.records.append(pen.post("a" * 2_000, dice.choice(COMMUNITIES)))
+            case "profile":
+                self.records.append(pen.write(Draft(Kind.PROFILE, Profile(f"{seed}"))))
             case "reply" if target.header.kind == Kind.POST:
                 self.records.append(pen.reply(target))
             case "delete":
@@ -84,11 +94,8 @@ QUERIES = [
 
 
 def sums(model: Model) -> list[SetSum]:
-    """Return the sum of each topic's set, by looking at all records."""
-    held: list[list[RecordId]] = [[] for _ in TOPICS]
-    for record in model.held:
-        held[topic_number(NETWORK, record.header.community)].append(record.id)
-    return list(map(SetSum.of, held))
+    """Return the sum of each topic's set."""
+    return [model.sum(topic) for topic in TOPICS]
 
 
 def walk(store: Store, query: Query) -> Iterator[Stored]:
@@ -107,13 +114,14 @@ class Histories(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self._folder = tempfile.TemporaryDirectory()
-        self._leveldb = open_store(Path(self._folder.name), NETWORK)
-        self._memory = memory.open_store(NETWORK)
-        self._model = Model()
         self._history = History()
 
-    @initialize(past=st.lists(steps, max_size=20))
-    def begin(self, past: list[tuple[str, int]]) -> None:
+    @initialize(past=st.lists(steps, max_size=20), policy=st.sampled_from(POLICIES))
+    def begin(self, past: list[tuple[str, int]], policy: Policy) -> None:
+        self._policy = policy
+        self._leveldb = open_store(Path(self._folder.name), NETWORK, policy)
+        self._memory = memory.open_store(NETWORK, policy)
+        self._model = Model(NETWORK, policy)
         for step in past:
             self._history.step(*step)
 
@@ -138,7 +146,7 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def open_again(self) -> None:
         self._leveldb.close()
-        self._leveldb = open_store(Path(self._folder.name), NETWORK)
+        self._leveldb = open_store(Path(self._folder.name), NETWORK, self._policy)
 
     @invariant()
     def both_hold_what_the_model_holds(self) -> None:
@@ -173,6 +181,7 @@ class Seen:
     records: frozenset[tuple[RecordId, bytes | None, bool]]
     chains: tuple[KeyChain | None, ...]
     count: int
+    sums: list[SetSum]
 
 
 def see(store: Store) -> Seen:
@@ -183,35 +192,97 @@ def see(store: Store) -> Seen:
         ),
         tuple(store.key_chain(TestAgent(name).id) for name in NAMES),
         store.count(),
+        store.sums(TOPICS, 0, INFINITY_MS),
     )
 
 
-def offer_until_settled(store: Store, records: Sequence[Record]) -> None:
+def offer_until_settled(
+    store: Store, records: Sequence[Record], policy: Policy, dice: random.Random
+) -> None:
     """Offer all records, again and again, as peers do, until nothing is new."""
-    bench = Bench(NETWORK, EPOCH_MS + 10**9, Road.SYNC)
+    bench = Bench(NETWORK, EPOCH_MS + 10**9, Road.SYNC, keep_all=policy.keep_all)
     is_settled = False
     while not is_settled:
         is_settled = True
-        for record in records:
-            keep = judge(record.wire(), bench, store).keep
-            if keep is not None and store.add([keep], EPOCH_MS) == [True]:
+        left = dice.sample(records, len(records))
+        while left:
+            size = dice.randint(1, 6)
+            rulings = [judge(each.wire(), bench, store) for each in left[:size]]
+            left = left[size:]
+            keep = [ruling.keep for ruling in rulings if ruling.keep is not None]
+            if keep and any(store.add(keep, EPOCH_MS)):
                 is_settled = False
 
 
+@pytest.mark.parametrize("policy", POLICIES)
 @given(past=st.lists(steps, max_size=30), one=seeds, other=seeds)
 def test_the_order_of_arrival_does_not_matter(
-    past: list[tuple[str, int]], one: int, other: int
+    policy: Policy, past: list[tuple[str, int]], one: int, other: int
 ) -> None:
     history = History()
     for step in past:
         history.step(*step)
     found = []
     for seed in (one, other):
-        store = memory.open_store(NETWORK)
-        records = list(history.records)
-        random.Random(seed).shuffle(records)
-        offer_until_settled(store, records)
+        store = memory.open_store(NETWORK, policy)
+        offer_until_settled(store, history.records, policy, random.Random(seed))
         assert list(store.verify()) == []
         found.append(see(store))
 
     assert found[0] == found[1]
+
+
+@given(past=st.lists(steps, max_size=30), seed=seeds)
+def test_who_keeps_all_offers_what_the_others_do(
+    past: list[tuple[str, int]], seed: int
+) -> None:
+    history = History()
+    for step in past:
+        history.step(*step)
+    sums = []
+    for policy in POLICIES[:2]:
+        store = memory.open_store(NETWORK, policy)
+        offer_until_settled(store, history.records, policy, random.Random(seed))
+        sums.append(see(store).sums)
+
+    assert sums[0] == sums[1]
+
+
+@given(past=st.lists(steps, max_size=30), seed=seeds)
+def test_two_stores_that_tell_each_other_what_they_keep_agree(
+    past: list[tuple[str, int]], seed: int
+) -> None:
+    """Neither ever sees again what both let go of."""
+    history = History()
+    for step in past:
+        history.step(*step)
+    policy, dice = POLICIES[0], random.Random(seed)
+    stores = [memory.open_store(NETWORK, policy) for _ in range(2)]
+    chains = [each for each in history.records if each.header.kind in CHAIN_KINDS]
+    for store in stores:
+        part = [each for each in history.records if dice.random() < 0.7]
+        offer_until_settled(store, [*chains, *part], policy, dice)
+
+    for store, other in (stores, reversed(stores), stores):
+        page = other.page(Query(deleted=True, limit=1000)).records
+        records = [stored.record for stored in page]
+        offer_until_settled(store, records, policy, dice)
+
+    assert see(stores[0]).sums == see(stores[1]).sums
+
+
+def test_a_store_that_kept_all_lets_go_of_it_once_it_no_longer_does() -> None:
+    engine = memory.Memory()
+    keeping, plain = POLICIES[1], POLICIES[0]
+    alice = TestAgent("alice")
+    for _ in range(20):
+        alice.post()
+    store = RecordStore(engine, NETWORK, keeping)
+    store.add(alice.records, EPOCH_MS)
+    assert store.count() == 21
+
+    store = RecordStore(engine, NETWORK, plain)
+    store.add([TestAgent("bob").post()], EPOCH_MS)
+
+    assert store.count() == 1 + 5 + 1
+    assert list(store.verify()) == []

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moltp2p.core.forks import Forked
 from moltp2p.core.ids import RecordId
 from moltp2p.core.record import Header
-from moltp2p.store import layout
+from moltp2p.store import layout, shelf_layout
 from moltp2p.store.engine import prefix_end
 from moltp2p.store.layout import Mark
 from moltp2p.testing.factories import TestAgent
@@ -27,6 +28,7 @@ HEADER = Header(
     community="general",
     refs={"parent": RecordId(bytes(32))},
 )
+SHELF = shelf_layout.shelf_name(ALICE, 257)
 
 KEYS = {
     "M": layout.COUNT_KEY,
@@ -35,7 +37,13 @@ KEYS = {
     "D": layout.tombstone_key(RECORD, ALICE),
     "K": layout.key_chain_key(ALICE),
     "L": layout.lost_key(ALICE, 7, RECORD),
-    "S": layout.member_key(7, RECORD, HEADER),
+    "S": layout.member_key(7, RECORD, HEADER.time_ms),
+    "Q": shelf_layout.place_key(b"Q", SHELF, 7, RECORD),
+    "O": shelf_layout.place_key(b"O", SHELF, 7, RECORD),
+    "U": shelf_layout.units_key(SHELF),
+    "B": shelf_layout.deletion_key(TestAgent("alice").delete(TestAgent("bob").post())),
+    "E": shelf_layout.dropped_key(RECORD),
+    "F": shelf_layout.fork_key(Forked(ALICE, 7), RECORD),
 }
 """A key of every table."""
 
@@ -82,9 +90,9 @@ def test_no_community_reads_into_another(one: str, other: str) -> None:
     assert one == other or not one_prefix.startswith(other_prefix)
 
 
-@given(st.integers(0, 2**64 - 1), st.booleans())
-def test_a_mark_reads_back_as_written(kind: int, deleted: bool) -> None:
-    mark = Mark(kind, deleted)
+@given(st.integers(0, 2**64 - 1), st.sampled_from(["", "deleted", "dropped"]))
+def test_a_mark_reads_back_as_written(kind: int, state: str) -> None:
+    mark = Mark(kind, deleted=state == "deleted", dropped=state == "dropped")
 
     assert Mark.unpack(mark.pack()) == mark
 

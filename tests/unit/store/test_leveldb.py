@@ -262,7 +262,7 @@ class TestBeginningThatWasCutShort:
 
         open_store(folder, NETWORK).close()
 
-        assert len(entries(folder)) == 4
+        assert len(entries(folder)) == 5
 
 
 def only(folder: Path, pattern: str) -> Path:

@@ -97,8 +97,8 @@ def test_progress_is_told_up_to_the_end(
 ) -> None:
     told: list[tuple[int, int]] = []
 
-    open_store(folder, NETWORK, lambda *numbers: told.append(numbers)).close()
-    open_store(folder, NETWORK, lambda *numbers: told.append(numbers)).close()
+    open_store(folder, NETWORK, progress=lambda *n: told.append(n)).close()
+    open_store(folder, NETWORK, progress=lambda *n: told.append(n)).close()
 
     assert [done for done, _ in told] == [
         CHUNK_RECORDS,
@@ -135,7 +135,7 @@ def test_a_migration_that_is_cut_off_loses_nothing_and_goes_on(
 
     assert entries(folder.with_name("records.schema-1")) == old
     told: list[int] = []
-    open_store(folder, NETWORK, lambda done, _: told.append(done)).close()
+    open_store(folder, NETWORK, progress=lambda done, _: told.append(done)).close()
 
     chunks = max(0, changes - 2)  # before them the number of the schema, and a count
     left = [CHUNK_RECORDS, 2 * CHUNK_RECORDS, len(records)][chunks:]
