@@ -1,0 +1,164 @@
+"""Who comes and goes leaves nothing behind, and a hundred can stay."""
+
+from __future__ import annotations
+
+import gc
+import random
+import sys
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from trio.testing import MockClock
+
+from moltp2p.net.discovery import open_discovery
+from moltp2p.net.host import open_host
+from moltp2p.net.identify import PING
+from moltp2p.net.memory import MemoryHub, open_memory_network
+from moltp2p.net.peering import PROTOCOLS
+from moltp2p.net.rpc_codec import encode_rpc, frame
+from scripts.benches.peers import Peer, Side, open_peer
+from tests.gossipers import SUBSCRIBE, Gossiper, open_gossiper, open_raw_peer
+
+pytestmark = pytest.mark.slow
+
+VICTIM = Side("victim", (sys.executable, "-m", "tests.adversary.victim"))
+
+CROWD, MUTE = 50, 45
+VISITS = 20
+WAVES = 10
+"""So many strangers at once, most of whom say nothing; so often each; and as many
+others after them."""
+
+HELD = 125
+
+
+async def wave(hub: MemoryHub, victim: Gossiper, name: str) -> None:
+    """Let a crowd connect and leave again and again; some of them gossip."""
+    address = victim.network.addresses()[0]
+    async with AsyncExitStack() as stack:
+        mute = [
+            await stack.enter_async_context(open_memory_network(hub, who))
+            for who in (f"{name} {number}".encode() for number in range(MUTE))
+        ]
+        others = [
+            await stack.enter_async_context(open_raw_peer(hub, f"{name} {number}"))
+            for number in range(MUTE, CROWD)
+        ]
+        crowd = [*mute, *(stranger.network for stranger in others)]
+        for _ in range(VISITS):
+            async with trio.open_nursery() as nursery:
+                for network in crowd:
+                    nursery.start_soon(network.dial, address)
+            for stranger in others:
+                await stranger.open(victim, SUBSCRIBE)
+            await trio.testing.wait_all_tasks_blocked()
+            assert victim.network.stats().connections == CROWD
+            for network in crowd:
+                await network.disconnect(victim.peer)
+            await trio.testing.wait_all_tasks_blocked()
+
+
+def held() -> tuple[int, int]:
+    """Return how many tasks and objects there are."""
+    gc.collect()
+    return trio.lowlevel.current_statistics().tasks_living, len(gc.get_objects())
+
+
+async def test_ten_thousand_visits_leave_nothing_behind(
+    autojump_clock: MockClock,
+) -> None:
+    hub = MemoryHub()
+    async with (
+        open_gossiper(hub, "victim") as victim,
+        open_discovery(victim.network, [], random.Random(1)),
+    ):
+        await wave(hub, victim, "before")
+        tasks, objects = held()
+        for number in range(WAVES):
+            await wave(hub, victim, f"wave {number}")
+
+        assert victim.network.stats().connections == 0
+        assert victim.network.slots.total == 0  # type: ignore[attr-defined]
+        assert victim.network.stats().refused == {}
+        assert victim.network.stats().handler_bugs == {}
+        assert victim.pubsub.stats().peers == ()
+        assert held()[0] == tasks
+        # What is remembered of a peer for a while (rates, scores) is bounded.
+        assert held()[1] - objects < 10 * CROWD * WAVES
+
+
+# On sockets: the node is a process of its own.
+
+
+async def settled(victim: Peer) -> dict[str, Any]:
+    """Return the victim's state once everybody has gone."""
+    with trio.fail_after(30):
+        while (state := await victim.ask("state"))["slots"]:  # noqa: ASYNC110 - it is another process
+            await trio.sleep(0.05)
+    return state
+
+
+async def come_and_go(address: str, first: int, count: int) -> None:
+    """Connect as one stranger after the other, and gossip for a moment."""
+    for number in range(first, first + count):
+        async with open_host(number.to_bytes(32), []) as stranger:
+            peer = await stranger.dial(address)
+            stream = await stranger.open_stream(peer, PROTOCOLS)
+            await stream.send_all(frame([encode_rpc(SUBSCRIBE)]))
+
+
+async def visits_on_sockets(count: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the victim's state after a few visits, and after many more."""
+    async with open_peer(VICTIM) as victim:
+        address = (await victim.ask("address"))["address"]
+        await come_and_go(address, 1, 40)
+        before = await settled(victim)
+        await come_and_go(address, 1000, count)
+        return before, await settled(victim)
+
+
+def check_growth(before: dict[str, Any], after: dict[str, Any], rss: int) -> None:
+    assert after["bugs"] == 0
+    assert after["peers"] == 0
+    assert after["tasks"] <= before["tasks"]
+    assert after["files"] <= before["files"]
+    assert after["rss"] - before["rss"] < rss
+
+
+async def test_visits_on_sockets_leave_nothing_behind() -> None:
+    check_growth(*await visits_on_sockets(60), rss=4_000_000)
+
+
+@pytest.mark.long
+async def test_ten_thousand_visits_on_sockets_leave_nothing_behind() -> None:
+    check_growth(*await visits_on_sockets(10_000), rss=30_000_000)
+
+
+async def test_a_hundred_and_twenty_five_peers_are_held_and_served() -> None:
+    async with open_peer(VICTIM) as victim, AsyncExitStack() as stack:
+        address = (await victim.ask("address"))["address"]
+        empty = await victim.ask("state")
+        crowd = []
+        for number in range(HELD):
+            host = open_host((5000 + number).to_bytes(32), [])
+            crowd.append(await stack.enter_async_context(host))
+            await crowd[-1].dial(address)
+        full = await victim.ask("state")
+        assert full["connections"] == HELD
+        for stranger in crowd:
+            (info,) = stranger.peers()
+            stream = await stranger.open_stream(info.peer, [PING])
+            await stream.send_all(bytes(32))
+            with trio.fail_after(10):
+                assert await stream.receive_some(32) == bytes(32)
+            await stream.close()
+
+        assert full["rss"] - empty["rss"] < HELD * 300_000
+        await stack.aclose()
+        state = await settled(victim)
+    print(f"{(full['rss'] - empty['rss']) / HELD:.0f} bytes a peer")  # noqa: T201
+    assert state["bugs"] == 0
+    assert state["files"] <= empty["files"] + 1

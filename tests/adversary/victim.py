@@ -1,0 +1,66 @@
+"""A node in a process of its own, so that what it costs can be measured.
+
+Takes JSON lines and answers each, as the peers of benchmarks do: `address`, `state`
+(what it holds now) and `publish` (so many messages of so many bytes).
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import resource
+from collections.abc import Mapping
+from typing import Any
+
+import trio
+
+from moltp2p.net.discovery import open_discovery
+from moltp2p.net.host import open_host
+from scripts.benches.lines import Meter, answer_lines
+from tests.gossipers import gossip_on
+from tests.swarm import TOPIC
+
+
+async def main() -> None:
+    """Run the node until stdin ends."""
+    async with (
+        open_host(b"v" * 32, ["/ip4/127.0.0.1/tcp/0"]) as network,
+        gossip_on(network) as gossiper,
+        open_discovery(network, [], random.Random(1)),
+    ):
+        pubsub = gossiper.pubsub
+
+        async def address(_: dict[str, Any]) -> Mapping[str, object]:
+            return {"address": network.addresses()[0]}
+
+        async def state(_: dict[str, Any]) -> Mapping[str, object]:
+            gc.collect()
+            gossiper.batches.clear()
+            stats = pubsub.stats()
+            return {
+                **Meter().state(),
+                "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                "connections": network.stats().connections,
+                "bugs": sum(network.stats().handler_bugs.values()),
+                "faults": sum(network.stats().faults.values()),
+                "slots": network.slots.total,  # type: ignore[attr-defined]
+                "tasks": trio.lowlevel.current_statistics().tasks_living,
+                "files": len(os.listdir("/proc/self/fd")),  # noqa: PTH208 - of names
+                "peers": len(stats.peers),
+                "queued": [peer.queued_bytes for peer in stats.peers],
+                "inbox": stats.inbox,
+            }
+
+        async def publish(command: dict[str, Any]) -> Mapping[str, object]:
+            dice = random.Random(command["count"])
+            with trio.move_on_after(command["within_s"]):
+                for _ in range(command["count"]):
+                    await pubsub.publish(TOPIC, dice.randbytes(command["size"]))
+            return {}
+
+        await answer_lines({"address": address, "state": state, "publish": publish})
+
+
+if __name__ == "__main__":
+    trio.run(main)
