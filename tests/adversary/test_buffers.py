@@ -29,7 +29,7 @@ from tests.gossipers import SUBSCRIBE
 pytestmark = pytest.mark.slow
 
 VICTIM = Side("victim", (sys.executable, "-m", "tests.adversary.victim"))
-HOSTILE = 8
+HOSTILE = 5
 IN_BYTES = 5_000_000
 OUT_BYTES = 1_000_000
 
@@ -44,15 +44,15 @@ async def half_frames(network: Network, peer: PeerId) -> None:
     """Announce a large frame on every stream that one gets, and send half of it."""
     half = encode_varint(MAX_FRAME_BYTES) + bytes(MAX_FRAME_BYTES // 2)
     for protocol in (*PROTOCOLS, peer_exchange.PROTOCOL, "/ipfs/ping/1.0.0"):
-        for _ in range(10):
-            with suppress(PeerError), trio.move_on_after(0.2):
+        for _ in range(6):
+            with suppress(PeerError), trio.move_on_after(0.1):
                 stream = await network.open_stream(peer, [protocol])
                 await stream.send_all(half)
 
 
 async def streams_without_end(network: Network, peer: PeerId) -> None:
     """Open streams in every protocol and never close one."""
-    for number in range(120):
+    for number in range(80):
         protocol = (*PROTOCOLS, "/ipfs/ping/1.0.0", "/ipfs/id/1.0.0")[number % 4]
         with suppress(PeerError), trio.move_on_after(0.05):
             await network.open_stream(peer, [protocol])
