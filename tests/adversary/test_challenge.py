@@ -21,7 +21,17 @@ from moltp2p.core.keys import Signer
 from moltp2p.core.kinds import Kind
 from moltp2p.core.spelling import read, write
 from moltp2p.core.statements import Statement
-from moltp2p.core.testimony import Apply, Attestation, Open, Reveal, Round, Testimony
+from moltp2p.core.testimony import (
+    Apply,
+    Attestation,
+    Check,
+    Commit,
+    Offer,
+    Open,
+    Reveal,
+    Round,
+    Testimony,
+)
 from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Bench, Road, judge
 from moltp2p.core.work import Ticket
@@ -29,7 +39,7 @@ from moltp2p.proto.challenge_desk import Desk, DeskSettings
 from moltp2p.proto.challenge_events import Done, Failed, Hashed, Passed, Received
 from moltp2p.proto.challenge_machine import Machine, Moment
 from moltp2p.proto.challenge_messages import encode_message
-from moltp2p.proto.challenger import Host, challenger
+from moltp2p.proto.challenger import Host, Invite, challenger
 from moltp2p.proto.ratelimit import Rate
 from moltp2p.testing.challenging import (
     FREE,
@@ -250,6 +260,84 @@ def test_a_challenger_that_chooses_the_tasks_is_found_out() -> None:
     assert end.code == "wrong-world"
     assert [each.word for each in end.heard][-1] == "reveal"
     assert duet.kept == []
+
+
+def test_a_challenger_that_knows_other_answers_is_found_out() -> None:
+    duet = lying(OtherAnswers()).run()
+
+    assert code(duet.subject_end) == "wrong-world"
+    assert opened(duet) == []
+
+
+def changed(says: type[Testimony], name: str, **fields: object) -> Between:
+    """Return a wire on which one party says something else, and signs it well."""
+
+    def change(said: Testimony) -> Testimony:
+        return dataclasses.replace(said, **fields)  # type: ignore[arg-type]
+
+    tamper = restated(says, change, signer(name))
+    is_up = name == "alice"
+    return Between(to_issuer=tamper) if is_up else Between(to_subject=tamper)
+
+
+ODD_WORDS: dict[str, tuple[Between, str]] = {
+    "too-little-time": (changed(Round, "bob", limit_ms=29_999), "unfair-limit"),
+    "rounds-out-of-order": (changed(Round, "bob", number=1), "bad-statement"),
+    "an-offer-without-a-slot": (changed(Offer, "bob", slot=None), "bad-statement"),
+    "tasks-of-another-kind": (changed(Offer, "bob", tasks="mw/9"), "unknown-tasks"),
+    "half-a-reveal": (
+        changed(Reveal, "bob", salts=(bytes(16),), answers=(("a",) * 4,)),
+        "bad-statement",
+    ),
+    "answers-out-of-order": (changed(Commit, "alice", number=1), "bad-statement"),
+    "half-an-opening": (
+        changed(Open, "alice", salts=((None,) * 4,)),
+        "bad-statement",
+    ),
+    "no-tasks-in-common": (changed(Apply, "alice", tasks=("mw/9",)), "unknown-tasks"),
+    "an-answer-to-no-check": (
+        changed(Apply, "alice", ticket=None, check=bytes(32)),
+        "wrong-party",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ODD_WORDS)
+def test_what_is_signed_and_out_of_place_ends_the_session(name: str) -> None:
+    between, expected = ODD_WORDS[name]
+
+    duet = Pair().duet(between).run()
+
+    assert code(duet.subject_end) == code(duet.issuer_end) == expected
+    assert duet.kept == []
+
+
+def test_a_ticket_is_no_answer_to_a_check() -> None:
+    pair = Pair()
+    asked = pair.challenging(invite=Invite(pair.subject.id, 2))
+
+    actions = asked.handle(Received(RECORDED[0]), NOW)
+
+    assert _ended(actions) == "wrong-party"
+
+
+@pytest.mark.parametrize("field", ["subject", "to", "peer", "issuer"])
+def test_a_check_of_or_by_somebody_else_is_not_answered(field: str) -> None:
+    other = known_agent("mallory").id if field in {"subject", "issuer"} else None
+    value = other or peer_of("mallory")
+
+    duet = Pair().check(2, changed(Check, "bob", **{field: value})).run()
+
+    expected = "bad-statement" if field == "issuer" else "wrong-party"
+    assert code(duet.subject_end) == expected
+
+
+def test_an_answer_to_another_check_is_none_to_this_one() -> None:
+    changed_nonce = changed(Check, "bob", nonce=bytes(16))
+
+    duet = Pair().check(1, changed_nonce).run()
+
+    assert code(duet.issuer_end) == "wrong-party"
 
 
 def test_a_text_that_was_swapped_is_found_out() -> None:

@@ -175,6 +175,18 @@ def test_a_session_with_something_of_another_is_none(place: str) -> None:
     assert code_of(lambda: read_session(mixed, NETWORK)) == "bad-statement"
 
 
+@pytest.mark.parametrize("place", range(9))
+@pytest.mark.parametrize("name", ["ticket", "spot"])
+def test_a_session_in_which_one_signature_is_not_good_is_none(
+    name: str, place: int
+) -> None:
+    heard = SESSIONS[name].heard()
+    index = min(place, len(heard) - 1)
+    heard[index] = dataclasses.replace(heard[index], signature=bytes(64))
+
+    assert code_of(lambda: read_session(heard, NETWORK)) == "bad-statement"
+
+
 def test_what_is_read_is_what_was_said() -> None:
     heard = SPOKEN.heard()
     kinds = (Offer, Round, Commit, Reveal)
