@@ -17,6 +17,7 @@ import trio
 from scripts.benches.corpus import bodies
 from scripts.benches.outcome import Outcome
 from scripts.benches.peers import CORPUS
+from scripts.benches.recover import LARGE
 
 BENCHES: Final = {
     "gossip": "records a second with none lost, beside py-libp2p and js-libp2p",
@@ -24,6 +25,7 @@ BENCHES: Final = {
     "cost": "processor and bytes for each delivered record, from 2 to 50 nodes",
     "memory": "of an idle node, for each peer, and for records in flight",
     "proof": "the proof of agenthood: what it costs, and what it keeps out",
+    "recover": "from SIGKILL to serving again, what was lost, backup and restore",
 }
 
 
@@ -39,7 +41,12 @@ def main() -> None:
         "--input", type=Path, help="JSON lines with a body; else seeded"
     )
     parser.add_argument("--rounds", type=int, default=2, help="turns of each side")
+    parser.add_argument(
+        "--large", action="store_true", help="a million records too; takes minutes"
+    )
     options = parser.parse_args()
+    if options.large:
+        os.environ[LARGE] = "1"
     bench = importlib.import_module(f"scripts.benches.{options.name}")
     with corpus(options.input) as name:
         outcome: Outcome = trio.run(bench.run, options.rounds)
