@@ -10,12 +10,18 @@ from moltp2p.proof.sensitive import idle, least_idle
 from moltp2p.proof.world import Clause, Kinds, Slot, kinds, staged
 
 ACTORS: Final = 4
+PLAIN: Final = 2
+"""Of so many it is said in a number what they begin with."""
 MOST: Final = 120
 """Nobody ever holds more."""
 ATTEMPTS: Final = 16
 
 KINDS: Final[Kinds] = kinds(
     start="a n",
+    start_more="a b n",
+    start_fewer="a b n",
+    start_twice="a b",
+    start_same="a b",
     gain="a n",
     lose="a n",
     give="a b n",
@@ -23,7 +29,11 @@ KINDS: Final[Kinds] = kinds(
     double="a",
     match="a b",
     half="a b",
+    all="a b",
+    halve="a",
     richer="a b n",
+    each_gain="a b n",
+    each_lose="a b n",
     again="",
     correct="n m",
     ask_one="a",
@@ -62,6 +72,16 @@ def _start(holds: Holdings, clause: Clause) -> None:
     holds[clause.word("a")] = clause.number("n")
 
 
+def _start_from(times: int, sign: int) -> Callable[[Holdings, Clause], None]:
+    """Return the effect that sets `a` to so many times `b`, and `n` more or less."""
+
+    def effect(holds: Holdings, clause: Clause) -> None:
+        more = sign * clause.number("n") if sign else 0
+        holds[clause.word("a")] = times * holds[clause.word("b")] + more
+
+    return effect
+
+
 def _gain(holds: Holdings, clause: Clause) -> None:
     holds[clause.word("a")] += clause.number("n")
 
@@ -92,6 +112,24 @@ def _half(holds: Holdings, clause: Clause) -> None:
     _move(holds, a, b, holds[a] // 2)
 
 
+def _all(holds: Holdings, clause: Clause) -> None:
+    _move(holds, clause.word("a"), clause.word("b"), holds[clause.word("a")])
+
+
+def _halve(holds: Holdings, clause: Clause) -> None:
+    holds[clause.word("a")] //= 2
+
+
+def _each_gain(holds: Holdings, clause: Clause) -> None:
+    for slot in "ab":
+        holds[clause.word(slot)] += clause.number("n")
+
+
+def _each_lose(holds: Holdings, clause: Clause) -> None:
+    for slot in "ab":
+        holds[clause.word(slot)] -= clause.number("n")
+
+
 def _richer(holds: Holdings, clause: Clause) -> None:
     a, b = clause.word("a"), clause.word("b")
     if holds[a] < holds[b]:
@@ -106,6 +144,10 @@ def _move(holds: Holdings, giver: str, taker: str, count: int) -> None:
 
 _EFFECTS: Final[Mapping[str, Callable[[Holdings, Clause], None]]] = {
     "start": _start,
+    "start_more": _start_from(1, 1),
+    "start_fewer": _start_from(1, -1),
+    "start_twice": _start_from(2, 0),
+    "start_same": _start_from(1, 0),
     "gain": _gain,
     "lose": _lose,
     "give": _give,
@@ -113,7 +155,11 @@ _EFFECTS: Final[Mapping[str, Callable[[Holdings, Clause], None]]] = {
     "double": _double,
     "match": _match,
     "half": _half,
+    "all": _all,
+    "halve": _halve,
     "richer": _richer,
+    "each_gain": _each_gain,
+    "each_lose": _each_lose,
 }
 
 _QUERIES: Final[Mapping[str, Callable[[Holdings, Clause], int]]] = {
@@ -131,13 +177,16 @@ def draw(dice: Dice, cast: Sequence[str]) -> tuple[tuple[Clause, ...], ...]:
         lambda: _attempt(dice, cast[:ACTORS]),
         lambda clauses: idle(clauses, answer, ACTORS),
     )
-    return staged(clauses[:ACTORS], *([event] for event in clauses[ACTORS:]))
+    events = ([event] for event in clauses[ACTORS:])
+    return staged(clauses[:PLAIN], clauses[PLAIN:ACTORS], *events)
 
 
 def _attempt(dice: Dice, actors: Sequence[str]) -> list[Clause] | None:
     """Return a ledger, or None when somebody would have had too few or too many."""
-    holds = {name: dice.between(6, 40) for name in dice.shuffled(actors)}
-    clauses = [Clause.of("start", a=name, n=count) for name, count in holds.items()]
+    clauses = _starts(dice, dice.shuffled(actors))
+    holds: Holdings = {}
+    for clause in clauses:
+        _EFFECTS[clause.kind](holds, clause)
     order = dice.shuffled([*dice.sample(_COUNTED, 2), *dice.sample(_PLAIN, 3)])
     corrected = dice.choice([kind for kind in order if kind in _COUNTED])
     repeated = dice.below(3)
@@ -156,8 +205,21 @@ def _attempt(dice: Dice, actors: Sequence[str]) -> list[Clause] | None:
     return [*clauses, _question(dice, actors)]
 
 
-_COUNTED: Final = ("gain", "lose", "give", "richer")
-_PLAIN: Final = ("swap", "double", "match", "half")
+def _starts(dice: Dice, actors: Sequence[str]) -> list[Clause]:
+    """Return what each begins with, two of them told from the other two."""
+    plain, told = actors[:PLAIN], actors[PLAIN:]
+    clauses = [Clause.of("start", a=name, n=dice.between(12, 30)) for name in plain]
+    ways = ("start_more", "start_fewer", "start_twice", "start_same")
+    for name, kind in zip(told, dice.sample(ways, len(told)), strict=True):
+        slots: dict[str, Slot] = {"a": name, "b": dice.choice(plain)}
+        if "n" in KINDS[kind]:
+            slots["n"] = dice.between(2, 10)
+        clauses.append(Clause.of(kind, **slots))
+    return clauses
+
+
+_COUNTED: Final = ("gain", "lose", "give", "richer", "each_gain", "each_lose")
+_PLAIN: Final = ("swap", "double", "match", "half", "all", "halve")
 
 
 def _event(dice: Dice, kind: str, holds: Holdings) -> Clause:
@@ -180,7 +242,7 @@ def _can_be(holds: Holdings, step: Clause) -> bool:
     _EFFECTS[step.kind](after, step)
     if not all(0 <= count <= MOST for count in after.values()):
         return False
-    if step.kind == "half":
+    if step.kind in ("half", "halve"):
         return holds[step.word("a")] % 2 == 0 < holds[step.word("a")]
     if "b" in KINDS[step.kind]:
         return holds[step.word("a")] != holds[step.word("b")]

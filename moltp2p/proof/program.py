@@ -22,15 +22,27 @@ KINDS: Final[Kinds] = kinds(
     drop_above="n",
     drop_even="",
     drop_odd="",
+    drop_multiples="n",
+    drop_first="",
+    drop_last="",
+    drop_least="",
+    drop_greatest="",
+    keep_first="n",
+    keep_last="n",
     remove="nth",
     reverse="",
     ascending="",
     descending="",
     add="n",
     subtract="n",
+    double="",
+    add_first="n",
+    add_last="n",
     to_end="",
     to_front="",
     swap_ends="",
+    swap_first="",
+    swap_last="",
     replace="m n",
     append="n",
     prepend="n",
@@ -72,15 +84,27 @@ _EFFECTS: Final[Mapping[str, Callable[[Numbers, Clause], Numbers]]] = {
     "drop_above": _drop(lambda each, n: each <= n),
     "drop_even": lambda row, _: [each for each in row if each % 2],
     "drop_odd": lambda row, _: [each for each in row if each % 2 == 0],
+    "drop_multiples": _drop(lambda each, n: each % n > 0),
+    "drop_first": lambda row, _: row[1:],
+    "drop_last": lambda row, _: row[:-1],
+    "drop_least": lambda row, _: [each for each in row if each != min(row)],
+    "drop_greatest": lambda row, _: [each for each in row if each != max(row)],
+    "keep_first": lambda row, step: row[: step.number("n")],
+    "keep_last": lambda row, step: row[-step.number("n") :],
     "remove": _remove,
     "reverse": lambda row, _: row[::-1],
     "ascending": lambda row, _: sorted(row),
     "descending": lambda row, _: sorted(row, reverse=True),
     "add": lambda row, step: [each + step.number("n") for each in row],
     "subtract": lambda row, step: [each - step.number("n") for each in row],
+    "double": lambda row, _: [each * 2 for each in row],
+    "add_first": lambda row, step: [row[0] + step.number("n"), *row[1:]],
+    "add_last": lambda row, step: [*row[:-1], row[-1] + step.number("n")],
     "to_end": lambda row, _: row[1:] + row[:1],
     "to_front": lambda row, _: row[-1:] + row[:-1],
     "swap_ends": lambda row, _: row[-1:] + row[1:-1] + row[:1],
+    "swap_first": lambda row, _: [row[1], row[0], *row[2:]],
+    "swap_last": lambda row, _: [*row[:-2], row[-1], row[-2]],
     "replace": _replace,
     "append": lambda row, step: [*row, step.number("n")],
     "prepend": lambda row, step: [step.number("n"), *row],
@@ -149,16 +173,19 @@ def _loose(clauses: Sequence[Clause]) -> str:
 
 
 _ORDERING: Final = ("reverse", "ascending", "descending")
-_CHANGING: Final = ("add", "subtract", "compare")
-_MOVING: Final = ("to_end", "to_front", "swap_ends", "append", "prepend", "replace")
-_THINNING: Final = ("drop_below", "drop_above", "drop_even", "drop_odd", "remove")
+_CHANGING: Final = ("add", "subtract", "compare", "double", "add_first", "add_last")
+_MOVING: Final = ("to_end", "to_front", "swap_ends", "swap_first", "swap_last")
+_PUTTING: Final = ("append", "prepend", "replace")
+_THINNING: Final = tuple(
+    kind for kind in _EFFECTS if kind[:4] in ("drop", "keep", "remo")
+)
 
 
 def _attempt(dice: Dice) -> list[Clause] | None:
     """Return a program, or None when its numbers come out too great or too few."""
     row = dice.sample(range(2, 60), NUMBERS)
     clauses = [Clause.of("list", numbers=tuple(row))]
-    groups = (_ORDERING, _CHANGING, _MOVING, _MOVING, _THINNING)
+    groups = (_ORDERING, _CHANGING, _MOVING, _PUTTING, _THINNING)
     steps = [_step(dice, dice.choice(kinds_), row) for kinds_ in dice.shuffled(groups)]
     amended = dice.below(STEPS)
     for at, step in enumerate(steps):
@@ -187,19 +214,29 @@ def _number(dice: Dice, kind: str, ordered: Sequence[int]) -> int:
             return ordered[dice.between(1, 2)]
         case "drop_above":
             return ordered[-dice.between(2, 3)]
-        case "replace":
-            return dice.between(61, 90)
-        case "append" | "prepend":
-            return dice.between(2, 90)
         case _:
-            return dice.between(2, 9)
+            return dice.between(*_RANGES.get(kind, (2, 9)))
+
+
+_RANGES: Final[Mapping[str, tuple[int, int]]] = {
+    "replace": (61, 90),
+    "append": (2, 90),
+    "prepend": (2, 90),
+    "keep_first": (3, 5),
+    "keep_last": (3, 5),
+    "drop_multiples": (3, 5),
+}
 
 
 def _amendment(dice: Dice, step: Clause) -> Clause:
-    if "n" not in KINDS[step.kind]:
+    """Return what takes a step back, or changes its number to another that fits."""
+    if "n" not in KINDS[step.kind] or step.kind in _UNCHANGED:
         return Clause.of("undo")
     told = step.number("n")
     return Clause.of("correct", n=told + dice.between(1, 8), m=told)
+
+
+_UNCHANGED: Final = ("keep_first", "keep_last", "drop_multiples")
 
 
 def _question(dice: Dice) -> Clause:

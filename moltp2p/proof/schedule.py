@@ -12,7 +12,7 @@ from moltp2p.proof.numerals import clock
 from moltp2p.proof.sensitive import idle, least_idle
 from moltp2p.proof.world import Clause, Kinds, kinds, staged
 
-LESSONS: Final = 4
+LESSONS: Final = 3
 ATTEMPTS: Final = 8
 DAY_MIN: Final = 24 * 60
 EARLIEST_MIN: Final = 6 * 60
@@ -20,23 +20,35 @@ LATEST_MIN: Final = 22 * 60
 
 KINDS: Final[Kinds] = kinds(
     begins="a day at",
+    ends="a day at",
     lasts="a n",
     lasts_same="a b",
     lasts_twice="a b",
-    at_end="a b",
-    after_end="a b n",
-    after_start="a b n",
-    before_start="a b n",
+    lasts_longer="a b n",
+    lasts_shorter="a b n",
+    begin_at_end="a b",
+    end_at_begin="a b",
+    begin_together="a b",
+    end_together="a b",
+    begin_after_begin="a b n",
+    begin_before_begin="a b n",
+    begin_after_end="a b n",
+    begin_before_end="a b n",
+    end_after_begin="a b n",
+    end_before_begin="a b n",
+    end_after_end="a b n",
+    end_before_end="a b n",
     days_later="a b n",
+    days_earlier="a b n",
     fix="a n m",
     all_later="n",
     all_earlier="n",
     ask_begin="a",
     ask_end="a",
 )
-"""`a` is always the one told about, and `b` the one it is told from. at_end: begins
-as `b` ends; after_end, after_start: begins that many minutes after; before_start:
-ends that many minutes before `b` begins; days_later: begins at the same time of day."""
+"""`a` is always the one told about, and `b` the one it is told from: `a` begins, or
+ends, so many minutes before, or after, `b` begins, or ends. Days later and earlier
+mean the same time of day at which `b` begins."""
 
 Lengths = dict[str, int]
 Begins = dict[str, int]
@@ -63,46 +75,89 @@ def _lengths(clauses: Sequence[Clause]) -> Lengths:
     """Return how many minutes each lesson takes."""
     lengths = {c.word("a"): c.number("n") for c in clauses if c.kind == "lasts"}
     lengths |= {c.word("a"): c.number("n") for c in clauses if c.kind == "fix"}
-    for clause in clauses:
-        if clause.kind in ("lasts_same", "lasts_twice"):
-            times = 2 if clause.kind == "lasts_twice" else 1
-            lengths[clause.word("a")] = times * lengths[clause.word("b")]
+    told = [clause for clause in clauses if clause.kind in _LENGTHS]
+
+    def settle(clause: Clause) -> bool:
+        a, b = clause.word("a"), clause.word("b")
+        there, back = _LENGTHS[clause.kind]
+        if b in lengths:
+            lengths[a] = there(clause, lengths[b])
+        elif a in lengths:
+            lengths[b] = back(clause, lengths[a])
+        return a in lengths
+
+    _settle_all(told, settle)
     return lengths
 
 
-_BEGINS: Final[Mapping[str, Callable[[Clause, Begins, Lengths], int]]] = {
-    "at_end": lambda c, begins, lengths: _end(c.word("b"), begins, lengths),
-    "after_end": lambda c, begins, lengths: (
-        _end(c.word("b"), begins, lengths) + c.number("n")
-    ),
-    "after_start": lambda c, begins, _: begins[c.word("b")] + c.number("n"),
-    "before_start": lambda c, begins, lengths: (
-        begins[c.word("b")] - c.number("n") - lengths[c.word("a")]
-    ),
-    "days_later": lambda c, begins, _: begins[c.word("b")] + c.number("n") * DAY_MIN,
+def _settle_all(clauses: Sequence[Clause], settle: Callable[[Clause], bool]) -> None:
+    """Settle clauses, each as soon as one of its two lessons is known."""
+    waiting = list(clauses)
+    while waiting:
+        left = [clause for clause in waiting if not settle(clause)]
+        if len(left) == len(waiting):
+            raise LookupError("lessons told from each other alone")
+        waiting = left
+
+
+_Length = Callable[[Clause, int], int]
+_LENGTHS: Final[Mapping[str, tuple[_Length, _Length]]] = {
+    "lasts_same": (lambda _, b: b, lambda _, a: a),
+    "lasts_twice": (lambda _, b: 2 * b, lambda _, a: a // 2),
+    "lasts_longer": (lambda c, b: b + c.number("n"), lambda c, a: a - c.number("n")),
+    "lasts_shorter": (lambda c, b: b - c.number("n"), lambda c, a: a + c.number("n")),
 }
-
-
-def _end(name: str, begins: Begins, lengths: Lengths) -> int:
-    return begins[name] + lengths[name]
+"""For each kind: the length of `a` from that of `b`, and the other way round."""
 
 
 def _begins(clauses: Sequence[Clause], lengths: Lengths) -> Begins:
     """Return when each lesson begins, before all are moved."""
-    begins = {
-        c.word("a"): DAYS.index(c.word("day")) * DAY_MIN + c.number("at")
-        for c in clauses
-        if c.kind == "begins"
-    }
-    waiting = [clause for clause in clauses if clause.kind in _BEGINS]
-    while waiting:
-        ready = [clause for clause in waiting if clause.word("b") in begins]
-        if not ready:
-            raise LookupError("a lesson told from itself")
-        for clause in ready:
-            begins[clause.word("a")] = _BEGINS[clause.kind](clause, begins, lengths)
-        waiting = [clause for clause in waiting if clause not in ready]
+    begins: Begins = {}
+    for clause in clauses:
+        if clause.kind in ("begins", "ends"):
+            at = DAYS.index(clause.word("day")) * DAY_MIN + clause.number("at")
+            length = lengths[clause.word("a")] if clause.kind == "ends" else 0
+            begins[clause.word("a")] = at - length
+
+    def settle(clause: Clause) -> bool:
+        a, b = clause.word("a"), clause.word("b")
+        after = _minutes_after(clause, lengths)
+        if b in begins:
+            begins[a] = begins[b] + after
+        elif a in begins:
+            begins[b] = begins[a] - after
+        return a in begins
+
+    _settle_all([clause for clause in clauses if clause.kind in LINKS], settle)
     return begins
+
+
+LINKS: Final[Mapping[str, tuple[bool, int, bool]]] = {
+    "begin_at_end": (False, 0, True),
+    "end_at_begin": (True, 0, False),
+    "begin_together": (False, 0, False),
+    "end_together": (True, 0, True),
+    "begin_after_begin": (False, 1, False),
+    "begin_before_begin": (False, -1, False),
+    "begin_after_end": (False, 1, True),
+    "begin_before_end": (False, -1, True),
+    "end_after_begin": (True, 1, False),
+    "end_before_begin": (True, -1, False),
+    "end_after_end": (True, 1, True),
+    "end_before_end": (True, -1, True),
+    "days_later": (False, DAY_MIN, False),
+    "days_earlier": (False, -DAY_MIN, False),
+}
+"""For each kind that tells `a` from `b`: whether by the end of `a`; how many minutes
+`n` counts for; whether from the end of `b`."""
+
+
+def _minutes_after(clause: Clause, lengths: Lengths) -> int:
+    """Return how long after `b` begins `a` does, in minutes, by a link."""
+    by_end, unit, from_end = LINKS[clause.kind]
+    after = unit * clause.number("n") if unit else 0
+    after += lengths[clause.word("b")] if from_end else 0
+    return after - (lengths[clause.word("a")] if by_end else 0)
 
 
 def _shift(clauses: Sequence[Clause]) -> int:
@@ -140,15 +195,14 @@ def _loose(clauses: Sequence[Clause]) -> str:
 def _attempt(dice: Dice, cast: Sequence[str]) -> list[Clause] | None:
     """Return a schedule, or None when a lesson would fall into the night."""
     chain = [*dice.shuffled(cast[1:]), cast[0]]
-    start = dice.between(8 * 12, 15 * 12) * 5
-    clauses = [Clause.of("begins", a=chain[0], day=DAYS[dice.below(4)], at=start)]
+    clauses = [_root(dice, chain[0])]
     clauses += _length_clauses(dice, chain)
-    links = dice.sample(tuple(_BEGINS), LESSONS - 1)
+    links = dice.sample(tuple(LINKS), LESSONS - 1)
     for (before, name), kind in zip(pairwise(chain), links, strict=True):
-        clauses.append(_link(dice, kind, name, before))
+        clauses.append(_told(dice, kind, name, before))
     fixed = dice.choice([c for c in clauses if c.kind == "lasts"])
     wrong = fixed.number("n")
-    right = (wrong // 5 - 4 + dice.between(1, 14)) % 15 * 5 + 20
+    right = (wrong // 5 - 7 + dice.between(1, 8)) % 9 * 5 + 35
     clauses.append(Clause.of("fix", a=fixed.word("a"), n=right, m=wrong))
     moved = dice.choice(("all_later", "all_earlier"))
     clauses.append(Clause.of(moved, n=dice.between(2, 11) * 5))
@@ -157,24 +211,28 @@ def _attempt(dice: Dice, cast: Sequence[str]) -> list[Clause] | None:
     return clauses if _is_by_day(clauses, chain) else None
 
 
+def _root(dice: Dice, name: str) -> Clause:
+    """Return when the lesson is that all others are told from."""
+    at, day = dice.between(8 * 12, 15 * 12) * 5, DAYS[dice.between(1, 4)]
+    return Clause.of(dice.choice(("begins", "ends")), a=name, day=day, at=at)
+
+
 def _length_clauses(dice: Dice, chain: Sequence[str]) -> list[Clause]:
-    """Return how long each takes; one is told from another."""
-    *plain, told = dice.shuffled(chain)
-    lengths = dice.sample(range(4, 19), len(plain))
-    clauses = [
-        Clause.of("lasts", a=name, n=length * 5)
-        for name, length in zip(plain, lengths, strict=True)
-    ]
-    kind = dice.choice(("lasts_same", "lasts_twice"))
-    return [*clauses, Clause.of(kind, a=told, b=dice.choice(plain))]
+    """Return how long each takes; all are told from that of one."""
+    names = dice.shuffled(chain)
+    first, *others = names
+    told = zip(others, dice.sample(tuple(_LENGTHS), len(others)), strict=True)
+    plain = Clause.of("lasts", a=first, n=dice.between(7, 15) * 5)
+    return [plain, *(_told(dice, kind, name, first) for name, kind in told)]
 
 
-def _link(dice: Dice, kind: str, name: str, before: str) -> Clause:
-    if kind == "at_end":
-        return Clause.of(kind, a=name, b=before)
-    if kind == "days_later":
-        return Clause.of(kind, a=name, b=before, n=dice.between(2, 3))
-    return Clause.of(kind, a=name, b=before, n=dice.between(2, 11) * 5)
+def _told(dice: Dice, kind: str, name: str, other: str) -> Clause:
+    """Return a clause that tells one from another."""
+    if "n" not in KINDS[kind]:
+        return Clause.of(kind, a=name, b=other)
+    is_in_days = kind in ("days_later", "days_earlier")
+    count = dice.between(2, 3) if is_in_days else dice.between(2, 6) * 5
+    return Clause.of(kind, a=name, b=other, n=count)
 
 
 def _is_by_day(clauses: Sequence[Clause], chain: Sequence[str]) -> bool:

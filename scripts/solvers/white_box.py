@@ -224,10 +224,42 @@ def _parts(
     return clauses
 
 
+MIRRORED: Final = {
+    "start_more": "start_fewer",
+    "start_fewer": "start_more",
+    "start_same": "start_same",
+    "item_more": "item_fewer",
+    "item_fewer": "item_more",
+    "item_same": "item_same",
+}
+"""What a comparison becomes when it is told of the other of the two."""
+
+
+def _turned(clauses: Sequence[Clause]) -> list[Clause]:
+    """Return the clauses with comparisons turned to where one of the two is known."""
+    known = {
+        value
+        for each in clauses
+        if each.kind in ("start", "item")
+        for slot, value in each.slots
+        if slot != "n"
+    }
+    made: list[Clause] = []
+    for each in clauses:
+        slots = dict(each.slots)
+        one, two = ("a", "b") if "a" in slots else ("good", "other")
+        if each.kind in MIRRORED and slots[one] in known and slots[two] not in known:
+            slots[one], slots[two] = slots[two], slots[one]
+            made.append(Clause(MIRRORED[each.kind], tuple(slots.items())))
+        else:
+            made.append(each)
+    return made
+
+
 def solve_clauses(family: Family, clauses: Sequence[Clause]) -> str | None:
     """Return the answer of clauses, or None when they make no sense."""
     try:
-        return FAMILIES[family].answer(clauses)
+        return FAMILIES[family].answer(_turned(clauses))
     except (LookupError, ValueError, TypeError, AttributeError):
         return None
 

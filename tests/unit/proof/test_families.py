@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 
@@ -14,9 +15,10 @@ from moltp2p.proof.families import FAMILIES
 from moltp2p.proof.tasks import Worlds, draw_world
 from moltp2p.proof.world import Family, World
 
-WORLDS = 300
+WORLDS = 250
 
 
+@functools.cache
 def drawn(family: Family) -> list[World]:
     return [
         draw_world(family, Dice(bytes([at % 256, at // 256]))) for at in range(WORLDS)
@@ -33,7 +35,8 @@ def test_an_answer_is_of_the_form_that_can_be_committed_to(family: Family) -> No
 def test_no_answer_is_common(family: Family) -> None:
     counts = Counter(Worlds().answer(world) for world in drawn(family))
 
-    assert counts.most_common(1)[0][1] <= 0.03 * WORLDS
+    # 1.4 % in 3,000; among so few as here chance adds to the commonest.
+    assert counts.most_common(1)[0][1] <= 0.04 * WORLDS
 
 
 @pytest.mark.parametrize("family", Family)
