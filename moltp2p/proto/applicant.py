@@ -7,7 +7,6 @@ should not have is evidence: kept, and shown to anybody.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,7 +16,7 @@ from moltp2p.core.audit import is_borne_out, log_of, reveal_objection
 from moltp2p.core.errors import PeerError
 from moltp2p.core.fraud import Fraud
 from moltp2p.core.ids import AgentId, PeerId
-from moltp2p.core.limits import ANSWER_PATTERN, MAX_AHEAD_MS
+from moltp2p.core.limits import MAX_AHEAD_MS
 from moltp2p.core.spelling import NONCE_BYTES, read
 from moltp2p.core.statements import Statement, digest
 from moltp2p.core.testimony import (
@@ -37,6 +36,7 @@ from moltp2p.core.testimony import (
     world_seed,
 )
 from moltp2p.core.work import Ticket
+from moltp2p.proto.challenge_answers import Met, allowed, opened
 from moltp2p.proto.challenge_events import (
     Answered,
     Ask,
@@ -44,6 +44,7 @@ from moltp2p.proto.challenge_events import (
     Party,
     Passed,
 )
+from moltp2p.proto.challenge_evidence import world_objection
 from moltp2p.proto.challenge_machine import (
     Ending,
     Machine,
@@ -120,23 +121,6 @@ def invited(party: Party, invitation: Invited, begun: Moment) -> Machine:
     return Machine(script, lambda: tuple(session.talk.heard))
 
 
-@dataclass(frozen=True, slots=True)
-class _Met:
-    """A round as it was met.
-
-    Attributes:
-        statement: the tasks, as they were signed.
-        asked: what they say.
-        answers: our own; None where there was none of the right form.
-        salts: what seals them.
-    """
-
-    statement: Statement
-    asked: Round
-    answers: tuple[str | None, ...]
-    salts: tuple[bytes, ...]
-
-
 class _Session:
     def __init__(
         self,
@@ -196,7 +180,7 @@ class _Session:
         offer = self._taken(heard, issuer, payload)
         accept = Accept(offer.session, self._random())
         step = Step((self.talk.say(accept),), now + WAIT_S)
-        met: list[_Met] = []
+        met: list[Met] = []
         for number in range(rounds):
             each, step = yield from self._round(step, offer, number, met)
             met.append(each)
@@ -204,8 +188,8 @@ class _Session:
         reveal = self.talk.hear(heard, Reveal, offer.session)
         if failed := self._lie(offer, accept, reveal, met):
             return (refusal(failed.code),), failed
-        opened = self.talk.say(_opened(offer.session, reveal, met))
-        heard, now = yield from hear(Step((opened,), now + WAIT_S))
+        said = self.talk.say(opened(offer.session, reveal, met))
+        heard, now = yield from hear(Step((said,), now + WAIT_S))
         return self._received(heard, self._begun.at(now))
 
     def _taken(self, heard: Statement, issuer: AgentId, payload: bytes) -> Offer:
@@ -224,8 +208,8 @@ class _Session:
         return offer
 
     def _round(
-        self, step: Step, offer: Offer, number: int, before: Sequence[_Met]
-    ) -> Script[tuple[_Met, Step]]:
+        self, step: Step, offer: Offer, number: int, before: Sequence[Met]
+    ) -> Script[tuple[Met, Step]]:
         """Take a step, meet four tasks, and seal what the solver makes of them."""
         heard, now = yield from hear(step)
         asked = self.talk.hear(heard, Round, offer.session)
@@ -240,14 +224,14 @@ class _Session:
         if not isinstance(turn.event, Answered):
             spoken(turn, late="too-late")
             raise PeerError("bad-statement", "a statement before its turn")
-        answers = tuple(map(_allowed, turn.event.answers))
+        answers = tuple(map(allowed, turn.event.answers))
         salts = tuple(self._random() for _ in answers)
         items = tuple(
             self._sealed(offer.session, number, index, salt, answer)
             for index, (salt, answer) in enumerate(zip(salts, answers, strict=True))
         )
         said = self.talk.say(Commit(offer.session, number, items))
-        return _Met(heard, asked, answers, salts), Step((said,), turn.now + WAIT_S)
+        return Met(heard, asked, answers, salts), Step((said,), turn.now + WAIT_S)
 
     def _sealed(
         self, session: bytes, number: int, index: int, salt: bytes, answer: str | None
@@ -258,7 +242,7 @@ class _Session:
         return answer_commit(session, number, index, salt, answer)
 
     def _lie(
-        self, offer: Offer, accept: Accept, reveal: Reveal, met: Sequence[_Met]
+        self, offer: Offer, accept: Accept, reveal: Reveal, met: Sequence[Met]
     ) -> Failed | None:
         """Return how the challenger is not what it was bound to be, or None."""
         heard = tuple(self.talk.heard)
@@ -270,13 +254,11 @@ class _Session:
                 fraud = Fraud.of("reveal", evidence)
                 return Failed("reveal-mismatch", objection, heard, fraud)
         seed = world_seed(reveal.nonce, accept.nonce, self._party.agent, offer.issuer)
-        tasks = self._party.tasks
-        for number, each in enumerate(met):
-            worlds = tasks.batch(seed, number, TASKS)
-            if tuple(tasks.answers(worlds)) != reveal.answers[number]:
-                return Failed("wrong-world", "answers of other worlds", heard)
-            if not all(map(tasks.carries, worlds, each.asked.texts)):
-                return Failed("wrong-world", "a text that lacks a name", heard)
+        rounds = [each.asked for each in met]
+        if objection := world_objection(self._party.tasks, seed, rounds, reveal):
+            # Kept and not sent: it makes a whole session of what can be shown.
+            self.talk.say(Open(offer.session, ((None,) * TASKS,) * len(met)))
+            return Failed("wrong-world", objection, tuple(self.talk.heard))
         return None
 
     def _received(self, heard: Statement, time_ms: int) -> Ending:
@@ -298,22 +280,3 @@ class _Session:
 
     def _random(self) -> bytes:
         return self._party.random_bytes(NONCE_BYTES)
-
-
-def _allowed(answer: str | None) -> str | None:
-    """Return an answer of the form that tasks have, and nothing else."""
-    if answer is None or not re.fullmatch(ANSWER_PATTERN, answer):
-        return None
-    return answer
-
-
-def _opened(session: bytes, reveal: Reveal, met: Sequence[_Met]) -> Open:
-    """Return the salts of those answers that the challenger has stated itself."""
-    salts = tuple(
-        tuple(
-            salt if own is not None and own == right else None
-            for salt, own, right in zip(each.salts, each.answers, answers, strict=True)
-        )
-        for each, answers in zip(met, reveal.answers, strict=True)
-    )
-    return Open(session, salts)

@@ -174,7 +174,7 @@ class Failed:
         code: a registry word.
         message: the same for a person.
         heard: all that was signed until then. With `wrong-world` it shows anybody
-            who has the tasks that the challenger lied.
+            who has the tasks that the challenger lied (`shows_wrong_world`).
         fraud: what the challenger can be convicted of, to be published.
     """
 

@@ -37,6 +37,7 @@ from moltp2p.core.validate import Bench, Road, judge
 from moltp2p.core.work import Ticket
 from moltp2p.proto.challenge_desk import Desk, DeskSettings
 from moltp2p.proto.challenge_events import Done, Failed, Hashed, Passed, Received
+from moltp2p.proto.challenge_evidence import shows_wrong_world
 from moltp2p.proto.challenge_machine import Machine, Moment
 from moltp2p.proto.challenge_messages import encode_message
 from moltp2p.proto.challenger import Host, Invite, challenger
@@ -237,6 +238,10 @@ class OtherWorlds(ToyTasks):
         return super().batch(b"always the same", round_, count)
 
 
+class OtherVersion(OtherWorlds):
+    version = "test/2"
+
+
 class OtherAnswers(ToyTasks):
     """Tasks of a challenger that knows other answers."""
 
@@ -258,8 +263,21 @@ def test_a_challenger_that_chooses_the_tasks_is_found_out() -> None:
     end = failed(duet.subject_end)
 
     assert end.code == "wrong-world"
-    assert [each.word for each in end.heard][-1] == "reveal"
+    assert opened(duet) == []
     assert duet.kept == []
+    assert shows_wrong_world(end.heard, NETWORK, ToyTasks())
+
+
+def test_nobody_can_be_shown_a_wrong_world_that_was_right() -> None:
+    statements = [Statement.from_value(decode(each)) for each in RECORDED[:-1]]
+    unsigned = dataclasses.replace(statements[3], signature=bytes(64))
+
+    assert not shows_wrong_world(statements, NETWORK, ToyTasks())
+    assert shows_wrong_world(statements, NETWORK, OtherWorlds())
+    assert not shows_wrong_world(statements, NETWORK, OtherVersion())
+    assert not shows_wrong_world(
+        [*statements[:3], unsigned, *statements[4:]], NETWORK, OtherWorlds()
+    )
 
 
 def test_a_challenger_that_knows_other_answers_is_found_out() -> None:
