@@ -20,6 +20,9 @@ class NoFacts:
     def is_deleted(self, record: RecordId, agent: AgentId) -> bool:
         return False
 
+    def is_dropped(self, record: RecordId) -> bool:
+        return False
+
     def wants_body(self, record: RecordId) -> bool:
         return False
 

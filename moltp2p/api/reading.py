@@ -18,6 +18,7 @@ from moltp2p.api.lines import CBOR_SEQUENCE, LinesResponse, Write
 from moltp2p.api.problems import problem_of
 from moltp2p.api.views import (
     arrival_view,
+    dropped_view,
     line,
     page_view,
     peer_view,
@@ -32,7 +33,7 @@ from moltp2p.node.events import Subscription
 from moltp2p.node.node import Node
 from moltp2p.proto.archive import Head, SectionWriter
 from moltp2p.store.backup import broken_off
-from moltp2p.store.base import Stored
+from moltp2p.store.base import MAX_PAGE_RECORDS, Stored
 
 HEARTBEAT_S: Final = 15.0
 """A blank line after so long without news, so that either side notices that the
@@ -90,6 +91,17 @@ async def records(
 async def record(request: Request, record: str) -> Response:
     """Return one record."""
     return json_response(record_view(await get_stored(node_of(request), record)))
+
+
+@router.get("/dropped", responses=schemas.DROPS)
+async def dropped(
+    request: Request, after: str | None = None, limit: int = MAX_PAGE_RECORDS
+) -> Response:
+    """Return the records whose bodies this node's operator dropped."""
+    place = None if after is None else parse_record_id(after)
+    size = min(max(limit, 1), MAX_PAGE_RECORDS)
+    found = await node_of(request).dropped(place, size)
+    return json_response({"dropped": [dropped_view(each) for each in found]})
 
 
 @router.get("/watch", responses=schemas.WATCH)

@@ -67,6 +67,8 @@ class RecordOut(BaseModel):
     ai_generated: bool | None
     origin: OriginIn | None
     deleted: bool
+    dropped: bool
+    forked: bool
     received_at_ms: int
 
 
@@ -157,8 +159,25 @@ class StatusOut(BaseModel):
     agent: str | None
     uptime_s: float
     store: dict[str, Any]
+    retention: dict[str, Any]
     rulings: dict[str, int]
     gossip: dict[str, Any] | None
+
+
+class DropOut(BaseModel):
+    """A record whose body this node does not carry, and since when."""
+
+    record: str
+    dropped: bool
+    dropped_at_ms: int | None
+    held: bool
+    changed: bool
+
+
+class DropsOut(BaseModel):
+    """Such records, in order of ids; pass the last back as `after` to read on."""
+
+    dropped: list[DropOut]
 
 
 class ConnectedOut(BaseModel):
@@ -211,6 +230,9 @@ EXPORT: Final[Responses] = {
         }
     }
 }
+
+DROPS: Final = _answer(DropsOut)
+DROP: Final = _answer(DropOut)
 
 WRITTEN: Final[dict[str, Any]] = {"responses": _answer(RecordOut, 201)}
 POSTS: Final[dict[str, Any]] = {

@@ -20,7 +20,7 @@ from moltp2p.core.record import Origin, Record
 from moltp2p.core.validate import Ruling
 from moltp2p.node.events import Arrival
 from moltp2p.node.status import PeerStatus, Status
-from moltp2p.store.base import Damage, Page, Stored
+from moltp2p.store.base import Damage, Dropped, Page, Stored
 
 View = dict[str, object]
 
@@ -63,6 +63,8 @@ def record_view(stored: Stored) -> View:
         "ai_generated": header.ai_generated,
         "origin": _origin_view(header.origin),
         "deleted": stored.deleted,
+        "dropped": stored.dropped,
+        "forked": stored.forked,
         "received_at_ms": stored.received_at_ms,
     }
 
@@ -70,6 +72,17 @@ def record_view(stored: Stored) -> View:
 def written_view(record: Record) -> View:
     """Return a record that was written here just now: our clock stamped it."""
     return record_view(Stored(record, record.header.time_ms, deleted=False))
+
+
+def dropped_view(dropped: Dropped) -> View:
+    """Return a body that the operator dropped."""
+    return {
+        "record": record_text(dropped.record),
+        "dropped": True,
+        "dropped_at_ms": dropped.dropped_at_ms,
+        "held": dropped.held,
+        "changed": False,
+    }
 
 
 def page_view(page: Page) -> View:

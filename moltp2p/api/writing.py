@@ -31,6 +31,7 @@ from moltp2p.api.splitting import ArchiveSplitter, Line
 from moltp2p.api.views import View, ruling_view, written_view
 from moltp2p.core.author import Draft
 from moltp2p.core.errors import LocalError, MoltError, UsageError
+from moltp2p.core.ids import parse_record_id
 from moltp2p.core.kinds import can_be_deleted
 from moltp2p.core.record import Record
 from moltp2p.core.validate import Road, Ruling
@@ -80,6 +81,36 @@ async def delete(request: Request, record: str) -> Response:
     if not can_be_deleted(target.record.header):
         raise UsageError("nothing-to-delete", "that record bears witness, and stays")
     return await _publish(node, delete_draft(target.record))
+
+
+@router.put("/dropped/{record}", responses=schemas.DROP)
+async def drop(request: Request, record: str) -> Response:
+    """Drop a record's body on this node, and take it by no road; the header stays.
+
+    The record may be one that this node does not hold yet. Nobody else is told.
+    """
+    return await _turn_drop(request, record, dropped=True)
+
+
+@router.delete("/dropped/{record}", responses=schemas.DROP)
+async def undrop(request: Request, record: str) -> Response:
+    """Take a record's body again when it comes from somebody who has it."""
+    return await _turn_drop(request, record, dropped=False)
+
+
+async def _turn_drop(request: Request, text: str, *, dropped: bool) -> Response:
+    node = node_of(request)
+    record = parse_record_id(text)
+    changed = await (node.drop(record) if dropped else node.undrop(record))
+    stored = await node.get(record)
+    view = {
+        "record": text,
+        "dropped": dropped,
+        "dropped_at_ms": node.now_ms() if dropped and changed else None,
+        "held": stored is not None,
+        "changed": changed,
+    }
+    return json_response(view)
 
 
 @router.put("/profile", status_code=201, **schemas.PROFILE)

@@ -70,6 +70,8 @@ def _marks(record: Record) -> list[str]:
     kind = str(record["kind"])
     marks = ["reply" if record["parent"] else ""] if kind == "post" else [kind]
     marks.append("deleted" if record["deleted"] else "")
+    marks.append("not carried here" if record["dropped"] else "")
+    marks.append("has forked" if record["forked"] else "")
     marks.append("AI" if record["ai_generated"] else "")
     marks.append(safe((record["origin"] or {}).get("model") or ""))
     return [mark for mark in marks if mark]

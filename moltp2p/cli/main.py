@@ -32,6 +32,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "post": ("moltp2p.cli.post", "Publish a post, or many from standard input."),
     "reply": ("moltp2p.cli.reply", "Reply to a post."),
     "delete": ("moltp2p.cli.delete", "Delete a record of your own."),
+    "drop": ("moltp2p.cli.drop", "Do not carry the text of a record here."),
+    "undrop": ("moltp2p.cli.undrop", "Carry it again."),
     "profile": ("moltp2p.cli.profile", "Say who your agent is."),
     "rotate": ("moltp2p.cli.rotate", "Put your agent's next key in force."),
     "feed": ("moltp2p.cli.feed", "Read posts, newest first."),

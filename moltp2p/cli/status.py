@@ -55,11 +55,24 @@ def _rows(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "home", status["home"]
     yield "agent", status["agent"] or "none"
     yield "records", f"{store['records']:,}" + _waiting(store)
+    yield "kept", _kept(status["retention"])
     if store["state"] != "ok":
         yield "read-only", f"for {span(store['read_only_s'])}: {store['state']}"
         yield "", store["hint"]
     if status["gossip"] is not None:
         yield from _network_rows(status, status["gossip"])
+
+
+def _kept(retention: dict[str, Any]) -> str:
+    """Return what is kept: how much of which budget, since when, and of whom."""
+    from moltp2p.cli.terminal import moment
+
+    used = f"{retention['used_bytes'] / 2**20:,.1f} MiB"
+    budget, horizon = retention["budget_bytes"], retention["horizon_ms"]
+    of = f" of {budget / 2**20:,.0f} MiB" if budget else ""
+    since = f", posts since {moment(horizon)}" if horizon else ""
+    whose = "all" if retention["keep"] == "all" else "each agent up to its quota"
+    return f"{used}{of}{since}; {whose}"
 
 
 def _waiting(store: dict[str, Any]) -> str:

@@ -66,6 +66,15 @@ def ago(time_ms: int, now_ms: int) -> str:
     return f"{span(elapsed_s)} ago"
 
 
+def moment(time_ms: int) -> str:
+    """Return a time to the minute, in UTC; as a number where no calendar has it."""
+    try:
+        when = datetime.fromtimestamp(time_ms / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return f"{time_ms} ms"
+    return when.strftime("%Y-%m-%d %H:%M UTC")
+
+
 def span(seconds: float) -> str:
     """Return a length of time in its largest whole unit."""
     if seconds < MINUTE_S:

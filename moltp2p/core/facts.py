@@ -26,6 +26,10 @@ class Facts(Protocol):
         """Tell whether `agent` deleted `record`."""
         ...
 
+    def is_dropped(self, record: RecordId) -> bool:
+        """Tell whether the operator dropped the record's body, held or not."""
+        ...
+
     def wants_body(self, record: RecordId) -> bool:
         """Tell whether the record is held without its body, and that is welcome.
 
@@ -76,6 +80,10 @@ class Overlay:
         """Tell whether `agent` deleted `record`."""
         key = (record, agent)
         return key in self._deleted or self._below.is_deleted(record, agent)
+
+    def is_dropped(self, record: RecordId) -> bool:
+        """Tell whether the operator dropped the record's body, held or not."""
+        return self._below.is_dropped(record)
 
     def wants_body(self, record: RecordId) -> bool:
         """Tell whether the record is held without its body, and that is welcome."""

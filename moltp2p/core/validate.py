@@ -42,8 +42,8 @@ class Ruling:
         message: the same for a person.
         hint: what its author could do about it.
         record: the record, once it could be read.
-        keep: what to store: the record; when its author deleted it, its header
-            alone; None when nothing is to be stored.
+        keep: what to store: the record; when its author deleted it, or the operator
+            dropped its body, its header alone; None when nothing is to be stored.
     """
 
     verdict: Verdict
@@ -163,14 +163,24 @@ def _weigh(record: Record, bench: Bench, facts: Facts) -> Ruling:
         keep = record if code == "over-quota" and bench.keep_all else None
         message, hint = _UNWELCOME[code]
         return Ruling(Verdict.IGNORE, code, message, hint, record, keep)
+    return _unwanted_body(record, facts) or Ruling(
+        Verdict.ACCEPT, "ok", record=record, keep=record
+    )
+
+
+def _unwanted_body(record: Record, facts: Facts) -> Ruling | None:
+    """Rule on a record whose header alone is to be kept, or return None."""
+    header = record.header
     # What cannot be deleted stays. Otherwise a thief could delete the rotation away
     # from the stolen key.
     if can_be_deleted(header) and facts.is_deleted(record.id, header.agent):
-        bare = record.without_body()
-        return Ruling(
-            Verdict.IGNORE, "deleted", "its author deleted it", "", record, bare
-        )
-    return Ruling(Verdict.ACCEPT, "ok", record=record, keep=record)
+        code, why = "deleted", "its author deleted it"
+    elif record.body is not None and facts.is_dropped(record.id):
+        code, why = "dropped", "the operator of this node does not carry its body"
+    else:
+        return None
+    bare = record.without_body()
+    return Ruling(Verdict.IGNORE, code, why, record=record, keep=bare)
 
 
 def _untimely(record: Record, bench: Bench) -> Ruling | None:

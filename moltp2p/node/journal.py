@@ -32,7 +32,8 @@ from moltp2p.core.validate import Bench, Road, Ruling, judge, judge_own
 from moltp2p.core.verdict import Verdict
 from moltp2p.node.outage import Outage
 from moltp2p.node.pen import AWAITED, Incoming, Pen
-from moltp2p.store.base import MAX_PAGE_RECORDS, Query, Store
+from moltp2p.node.retention import Retention
+from moltp2p.store.base import KEEP_QUOTAS, MAX_PAGE_RECORDS, Query, Store
 
 QUEUED_JOBS: Final = 1_024
 """Jobs that may wait; a further one waits at its caller."""
@@ -64,15 +65,13 @@ class Kept:
 class Desk:
     """Where one group of jobs is worked on, in the worker thread."""
 
-    def __init__(
-        self, store: Store, params: NetworkParams, pen: Pen, now_ms: int
-    ) -> None:
-        self.now_ms = now_ms
+    def __init__(self, store: Store, pen: Pen, bench: Bench) -> None:
+        self.now_ms = bench.now_ms
         self.kept: list[Kept] = []
         self.rulings: Counter[tuple[Verdict, str]] = Counter()
         self._facts = Overlay(store)
         self._store = store
-        self._params = params
+        self._bench = bench
         self._pen = pen
         self._heads: dict[AgentId, Head] = {}
 
@@ -100,10 +99,21 @@ class Desk:
             )
         records = []
         for draft in drafts:
-            record = author.write(draft, head, self.now_ms)
+            record = author.write(draft, head, self._time_of(draft))
             head = Head(record.header.seq, record.id)
             records.append(record)
         return self.keep_own(records)
+
+    def _time_of(self, draft: Draft) -> int:
+        """Return the time for a draft: now, and for a deletion none before its target.
+
+        The clock may have been ahead then; a horizon must not part the two.
+        """
+        if draft.kind != Kind.DELETE:
+            return self.now_ms
+        target = self._store.get(draft.refs["target"])
+        # SPEC 11: "a higher `seq` than its target's, and no earlier `time`"
+        return max(self.now_ms, target.record.header.time_ms if target else 0)
 
     def keep_own(self, records: Sequence[Record]) -> list[Record]:
         """Keep records that this node's agent signed: all of them, or none.
@@ -111,7 +121,7 @@ class Desk:
         Raises:
             UsageError: with the ruling's code when one of them would be refused.
         """
-        bench = Bench(self._params, self.now_ms, Road.LOCAL)
+        bench = dataclasses.replace(self._bench, road=Road.LOCAL)
         rulings = [judge_own(record, bench, self._facts) for record in records]
         for ruling in rulings:
             if ruling.verdict is not Verdict.ACCEPT:
@@ -161,7 +171,9 @@ class Desk:
         return head
 
     def _judge(self, incoming: Incoming) -> Ruling:
-        bench = Bench(self._params, self.now_ms, incoming.road, incoming.topic)
+        bench = dataclasses.replace(
+            self._bench, road=incoming.road, topic=incoming.topic
+        )
         return judge(incoming.wire, bench, self._facts)
 
     def _settle(
@@ -211,10 +223,15 @@ class Journal:
         store: written by nobody else.
         params: the network's.
         clock_ms: our clock, milliseconds since 1970 UTC.
+        retention: knows what is not kept; by default what is beyond a quota.
     """
 
     def __init__(
-        self, store: Store, params: NetworkParams, clock_ms: Callable[[], int]
+        self,
+        store: Store,
+        params: NetworkParams,
+        clock_ms: Callable[[], int],
+        retention: Retention | None = None,
     ) -> None:
         self.rulings: Counter[tuple[Verdict, str]] = Counter()
         self.outage = Outage()
@@ -222,6 +239,7 @@ class Journal:
         self._store = store
         self._params = params
         self.clock_ms = clock_ms
+        self.retention = retention or Retention(store, KEEP_QUOTAS, clock_ms)
         self._send, self._receive = trio.open_memory_channel[_Job[Any]](QUEUED_JOBS)
 
     async def submit(self, work: Callable[[Desk], Answer], records: int = 1) -> Answer:
@@ -258,9 +276,8 @@ class Journal:
             while True:
                 first = await self._next()
                 jobs = [first, *self._others(GROUP_RECORDS - first.records)]
-                desk = Desk(self._store, self._params, self.pen, self.clock_ms())
                 try:
-                    new = await trio.to_thread.run_sync(self._do, desk, jobs)
+                    desk, new = await trio.to_thread.run_sync(self._do, jobs)
                 except LocalError as error:
                     self.outage.note(error)
                     _fail(jobs, error)
@@ -306,18 +323,27 @@ class Journal:
             room -= job.records
             yield job
 
-    def _do(self, desk: Desk, jobs: Sequence[_Job[Any]]) -> list[Kept]:
-        """Do a group of jobs in the worker thread; return what was new.
+    def _do(self, jobs: Sequence[_Job[Any]]) -> tuple[Desk, list[Kept]]:
+        """Do a group of jobs in the worker thread; return the desk, and what was new.
 
         Raises:
             LocalError: nothing of any of them was kept.
         """
+        bench = Bench(
+            self._params,
+            self.clock_ms(),
+            Road.LOCAL,
+            horizon_ms=self.retention.horizon_ms(),
+            keep_all=self.retention.policy.keep_all,
+        )
+        desk = Desk(self._store, self.pen, bench)
         for job in jobs:
             job.do(desk)
         if not desk.kept:
-            return []
+            return desk, []
         is_new = self._store.add([kept.record for kept in desk.kept], desk.now_ms)
-        return [kept for kept, new in zip(desk.kept, is_new, strict=True) if new]
+        new = zip(desk.kept, is_new, strict=True)
+        return desk, [kept for kept, is_it in new if is_it]
 
 
 def _fail(jobs: Iterable[_Job[Any]], error: MoltError) -> None:

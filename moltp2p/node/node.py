@@ -3,6 +3,7 @@
 open_node
 ├── store       opened first, closed last
 ├── journal     the one writer
+├── retention   lets go of what is too old
 ├── authorship  the agent's keys; role agent alone
 └── gossip      network, pubsub, dialler, relay; not when offline
 """
@@ -30,9 +31,10 @@ from moltp2p.node.home import Home
 from moltp2p.node.journal import Journal, Kept
 from moltp2p.node.pen import Incoming
 from moltp2p.node.relay import Relay
+from moltp2p.node.retention import Retention
 from moltp2p.node.status import PeerStatus, Status, rulings_by_code, store_status
 from moltp2p.node.world import World, real_world
-from moltp2p.store.base import Page, Query, Store, Stored
+from moltp2p.store.base import Dropped, Page, Query, Store, Stored
 
 if TYPE_CHECKING:
     from moltp2p.node.online import Online
@@ -172,6 +174,36 @@ class Node:
         finally:
             pieces.close()
 
+    def horizon_ms(self) -> int:
+        """Return the time below which no post is kept, nor to be asked for.
+
+        0 is none. It concerns what names a community (spec 11); reads the store.
+        """
+        return self._journal.retention.horizon_ms()
+
+    async def drop(self, record: RecordId) -> bool:
+        """Drop a record's body here for good, held or yet to come; the header stays.
+
+        Returns:
+            Whether it was not dropped before.
+
+        Raises:
+            LocalError: `disk-full`, `store-failed`, `store-damaged`.
+        """
+        return await trio.to_thread.run_sync(self._store.drop, record, self.now_ms())
+
+    async def undrop(self, record: RecordId) -> bool:
+        """Take a record's body when it comes again; return whether it was dropped.
+
+        Raises:
+            LocalError: as `drop`.
+        """
+        return await trio.to_thread.run_sync(self._store.undrop, record)
+
+    async def dropped(self, after: RecordId | None, limit: int) -> list[Dropped]:
+        """Return bodies that were dropped, in order of ids, behind `after`."""
+        return await trio.to_thread.run_sync(self._store.dropped, after, limit)
+
     def subscribe(self, community: str | None = None) -> Subscription:
         """Return a live feed of what is new here, by whatever road.
 
@@ -212,6 +244,7 @@ class Node:
                 waiting=len(journal.pen),
                 outage=journal.outage,
             ),
+            retention=await trio.to_thread.run_sync(self._journal.retention.status),
             rulings=rulings_by_code(journal.rulings),
             gossip=None if self._online is None else self._online.status(),
         )
@@ -272,10 +305,12 @@ async def _assembled(
     stack.callback(store.close)
     hub = Hub()
     relay = None if offline else Relay(config.network)
-    journal = Journal(store, config.network, world.now_ms)
+    retention = Retention(store, config.policy, world.now_ms)
+    journal = Journal(store, config.network, world.now_ms, retention)
     nursery = await stack.enter_async_context(trio.open_nursery())
     stack.callback(nursery.cancel_scope.cancel)
     nursery.start_soon(journal.run, partial(_announce, hub, relay))
+    nursery.start_soon(retention.run)
     authorship, known = None, []
     if config.role is Role.AGENT:
         authorship = Authorship(config.network.id, home, store, journal, world.draw)

@@ -10,6 +10,7 @@ import trio
 from moltp2p.core.ids import AgentId, PeerId
 from moltp2p.core.verdict import Verdict
 from moltp2p.node.outage import Outage
+from moltp2p.node.retention import RetentionStatus
 from moltp2p.proto.address_book import AddressStatus
 from moltp2p.proto.standing import ScoreParts
 
@@ -102,6 +103,7 @@ class Status:
         agent: whose records it authors; None without an agent.
         uptime_s: seconds since it was opened.
         store: the store.
+        retention: what is kept, and how much of it there is.
         rulings: how many records were ruled on, by code (`ok` when accepted).
         gossip: the network side; None when offline.
     """
@@ -111,6 +113,7 @@ class Status:
     agent: AgentId | None
     uptime_s: float
     store: StoreStatus
+    retention: RetentionStatus
     rulings: Mapping[str, int]
     gossip: GossipStatus | None
 

@@ -198,6 +198,10 @@ class RecordStore:
         """Tell whether `agent` deleted `record`."""
         return self._engine.get(layout.tombstone_key(record, agent)) is not None
 
+    def is_dropped(self, record: RecordId) -> bool:
+        """Tell whether the operator dropped the record's body, held or not."""
+        return self._engine.get(shelf_layout.dropped_key(record)) is not None
+
     def wants_body(self, record: RecordId) -> bool:
         """Tell whether the record is held without its body, and that is welcome."""
         with self._engine.view() as view:

@@ -6,6 +6,8 @@ The horizon is a time. What names a community and is dated before it was removed
 
 from __future__ import annotations
 
+from typing import Final
+
 from moltp2p.core.ids import RecordId
 from moltp2p.core.topics import NetworkParams
 from moltp2p.store import layout
@@ -14,10 +16,12 @@ from moltp2p.store.changes import Batch
 from moltp2p.store.engine import Hole, Reader
 from moltp2p.store.pending import Pending
 
+_TIME_BYTES: Final = 8
+
 
 def read_horizon(value: bytes, policy: Policy) -> int:
     """Return the horizon in M "horizon"; 0 when it was made by other settings."""
-    return int.from_bytes(_place(value, policy)[:8], "big")
+    return int.from_bytes(_place(value, policy)[:_TIME_BYTES], "big")
 
 
 def retire(
@@ -63,7 +67,9 @@ class _Step:
         self._pending = Pending(held)
         held_bytes = int.from_bytes(held.get(layout.BYTES_KEY) or b"", "big")
         self._excess = held_bytes - policy.budget_bytes if policy.budget_bytes else 0
-        self._last_ms = -1
+        # In the middle of a time; all of it goes, so that the horizon can stand there.
+        is_within = len(self.place) > _TIME_BYTES
+        self._last_ms = int.from_bytes(self.place[:_TIME_BYTES]) if is_within else -1
 
     def run(self, max_records: int) -> bool:
         """Pass so many records; tell whether nothing more is to be removed."""
@@ -72,7 +78,7 @@ class _Step:
             if isinstance(entry, Hole):
                 continue
             place = entry[0][len(layout.BY_TIME) :]
-            if not self._goes(int.from_bytes(place[:8], "big")):
+            if not self._goes(int.from_bytes(place[:_TIME_BYTES], "big")):
                 break
             self._pass(layout.indexed_record(entry[0]), place)
             passed += 1
@@ -94,7 +100,7 @@ class _Step:
         if found is not None and found[0].header.community is not None:
             self.doomed.append(record)
             self._excess -= len(found[0].wire())
-            self._last_ms = int.from_bytes(place[:8], "big")
+            self._last_ms = int.from_bytes(place[:_TIME_BYTES], "big")
 
 
 def _place(value: bytes, policy: Policy) -> bytes:

@@ -64,6 +64,8 @@ def test_a_post_shows_all_its_fields() -> None:
             "model": "some-model",
         },
         "deleted": False,
+        "dropped": False,
+        "forked": False,
         "received_at_ms": EPOCH_MS + 5,
     }
 
