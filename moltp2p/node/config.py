@@ -79,6 +79,8 @@ class Config:
         keep_days: how old posts may grow, days; 0 for any age.
         keep_mib: how many MiB of records to hold before the oldest posts go; 0 for
             no end.
+        sync_interval: seconds between two comparisons with peers that nothing else
+            calls for; 0 for none but those that are asked for.
         http_listen: loopback `HOST:PORT` for the API beside the socket, or None.
         log_level: the least severe event that is logged.
     """
@@ -94,6 +96,7 @@ class Config:
     keep: str = ""
     keep_days: int = 0
     keep_mib: int = 0
+    sync_interval: int = 60
     http_listen: str | None = None
     log_level: str = "info"
 
@@ -187,6 +190,12 @@ SETTINGS: Final = (
         _within(0, 1_000_000_000),
     ),
     Setting(
+        "sync_interval",
+        60,
+        "Seconds between comparisons with peers; 0 for only by `moltp2p sync`.",
+        _within(0, 86_400),
+    ),
+    Setting(
         "http_listen",
         "",
         "Loopback HOST:PORT for the HTTP API beside its socket; empty for none.",
@@ -236,6 +245,7 @@ def _config(home: Path, values: Mapping[str, Scalar]) -> Config:
         keep=cast("str", values["keep"]),
         keep_days=cast("int", values["keep_days"]),
         keep_mib=cast("int", values["keep_mib"]),
+        sync_interval=cast("int", values["sync_interval"]),
         http_listen=cast("str", values["http_listen"]) or None,
         log_level=cast("str", values["log_level"]),
     )

@@ -30,6 +30,7 @@ from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Bench, Road, Ruling, judge, judge_own
 from moltp2p.core.verdict import Verdict
+from moltp2p.node.clues import Clue, of_chain, of_gap
 from moltp2p.node.outage import Outage
 from moltp2p.node.pen import AWAITED, Incoming, Pen
 from moltp2p.node.retention import Retention
@@ -40,6 +41,9 @@ QUEUED_JOBS: Final = 1_024
 
 GROUP_RECORDS: Final = 512
 """Records to a batch, about 50 ms of judging; a job is never split."""
+
+_OWN: Final = Incoming(b"", Road.LOCAL)
+"""Stands for what was written here: it came by no other road, from no peer."""
 
 Answer = TypeVar("Answer")
 
@@ -69,6 +73,7 @@ class Desk:
         self.now_ms = bench.now_ms
         self.kept: list[Kept] = []
         self.rulings: Counter[tuple[Verdict, str]] = Counter()
+        self.clues: list[Clue] = []
         self._facts = Overlay(store)
         self._store = store
         self._bench = bench
@@ -78,10 +83,11 @@ class Desk:
     def rule(self, incoming: Incoming) -> Ruling:
         """Judge one record; keep it, or pen it, as the ruling says."""
         ruling = self._judge(incoming)
-        self._settle(ruling, incoming.road, incoming.peer, relay=False)
+        self._settle(ruling, incoming, relay=False)
         record = ruling.record
         if ruling.code in AWAITED and record is not None:
             self._pen.put(record.id, record.header.agent, incoming)
+            self.clues.append(of_chain(record, incoming.peer))
         return ruling
 
     def write(self, author: Author, drafts: Sequence[Draft]) -> list[Record]:
@@ -127,7 +133,7 @@ class Desk:
             if ruling.verdict is not Verdict.ACCEPT:
                 raise UsageError(ruling.code, ruling.message, ruling.hint)
         for ruling in rulings:
-            self._settle(ruling, Road.LOCAL, None, relay=True)
+            self._settle(ruling, _OWN, relay=True)
         return list(records)
 
     def head(self, agent: AgentId) -> Head | None:
@@ -176,17 +182,19 @@ class Desk:
         )
         return judge(incoming.wire, bench, self._facts)
 
-    def _settle(
-        self, ruling: Ruling, road: Road, peer: PeerId | None, *, relay: bool
-    ) -> None:
+    def _settle(self, ruling: Ruling, incoming: Incoming, *, relay: bool) -> None:
         self.rulings[ruling.verdict, ruling.code] += 1
         record = ruling.keep
         if record is None:
             return
         self._facts.note(record)
-        self.kept.append(Kept(record, road, peer, relay))
+        self.kept.append(Kept(record, incoming.road, incoming.peer, relay))
         header = record.header
         head = self.head(header.agent)
+        if incoming.road is Road.GOSSIP:
+            # Rounds find all gaps at once; what they bring comes in no order.
+            clue = of_gap(record, head, incoming.peer, self._facts.has)
+            self.clues += [] if clue is None else [clue]
         if head is None or header.seq > head.seq:
             self._heads[header.agent] = Head(header.seq, record.id)
         if header.kind in (Kind.INCEPTION, Kind.ROTATE):
@@ -196,7 +204,9 @@ class Desk:
         """Judge again what waited for a change of this agent's key chain."""
         for incoming in self._pen.take(agent):
             ruling = self._judge(incoming)
-            self._settle(ruling, incoming.road, incoming.peer, relay=True)
+            # What came by sync is on its way to others by theirs.
+            relay = incoming.road is Road.GOSSIP
+            self._settle(ruling, incoming, relay=relay)
             if ruling.code in AWAITED and ruling.record is not None:
                 self._pen.put(ruling.record.id, agent, incoming)
 
@@ -224,6 +234,10 @@ class Journal:
         params: the network's.
         clock_ms: our clock, milliseconds since 1970 UTC.
         retention: knows what is not kept; by default what is beyond a quota.
+
+    Attributes:
+        seek: told what a batch showed to be missing; must not block. Set by whoever
+            can look for it; without a network nobody can.
     """
 
     def __init__(
@@ -233,11 +247,12 @@ class Journal:
         clock_ms: Callable[[], int],
         retention: Retention | None = None,
     ) -> None:
+        self.seek: Callable[[Sequence[Clue]], None] = _seek_nothing
         self.rulings: Counter[tuple[Verdict, str]] = Counter()
         self.outage = Outage()
         self.pen = Pen()
         self._store = store
-        self._params = params
+        self.params = params
         self.clock_ms = clock_ms
         self.retention = retention or Retention(store, KEEP_QUOTAS, clock_ms)
         self._send, self._receive = trio.open_memory_channel[_Job[Any]](QUEUED_JOBS)
@@ -286,6 +301,8 @@ class Journal:
                     self.outage.end()
                 self.rulings.update(desk.rulings)
                 announce(new, desk.now_ms)
+                if desk.clues:
+                    self.seek(desk.clues)
                 for job in jobs:
                     job.done.set()
         finally:
@@ -330,7 +347,7 @@ class Journal:
             LocalError: nothing of any of them was kept.
         """
         bench = Bench(
-            self._params,
+            self.params,
             self.clock_ms(),
             Road.LOCAL,
             horizon_ms=self.retention.horizon_ms(),
@@ -344,6 +361,10 @@ class Journal:
         is_new = self._store.add([kept.record for kept in desk.kept], desk.now_ms)
         new = zip(desk.kept, is_new, strict=True)
         return desk, [kept for kept, is_it in new if is_it]
+
+
+def _seek_nothing(_: Sequence[Clue]) -> None:
+    pass
 
 
 def _fail(jobs: Iterable[_Job[Any]], error: MoltError) -> None:

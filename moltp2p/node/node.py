@@ -32,7 +32,13 @@ from moltp2p.node.journal import Journal, Kept
 from moltp2p.node.pen import Incoming
 from moltp2p.node.relay import Relay
 from moltp2p.node.retention import Retention
-from moltp2p.node.status import PeerStatus, Status, rulings_by_code, store_status
+from moltp2p.node.status import (
+    PeerStatus,
+    Status,
+    SyncStatus,
+    rulings_by_code,
+    store_status,
+)
 from moltp2p.node.world import World, real_world
 from moltp2p.store.base import Dropped, Page, Query, Store, Stored
 
@@ -231,6 +237,18 @@ class Node:
             raise UsageError("offline", "this node runs without a network")
         return await self._online.network.dial(address)
 
+    def sync(self) -> AsyncIterator[SyncStatus]:
+        """Compare with every connected peer now; yield how far that is.
+
+        The last status is that of the end; iterate to it.
+
+        Raises:
+            UsageError: `offline`.
+        """
+        if self._online is None:
+            raise UsageError("offline", "this node runs without a network")
+        return self._online.syncing.sync()
+
     async def status(self) -> Status:
         """Return what there is to say of this node now."""
         journal = self._journal
@@ -247,6 +265,7 @@ class Node:
             retention=await trio.to_thread.run_sync(self._journal.retention.status),
             rulings=rulings_by_code(journal.rulings),
             gossip=None if self._online is None else self._online.status(),
+            sync=None if self._online is None else self._online.syncing.status(),
         )
 
     def _author(self) -> Authorship:
@@ -320,7 +339,7 @@ async def _assembled(
         # Importing libp2p takes a second: an offline node goes without.
         from moltp2p.node.online import open_online  # noqa: PLC0415
 
-        opening = open_online(config, world, home, journal, relay)
+        opening = open_online(config, world, home, store, journal, relay)
         online = await stack.enter_async_context(opening)
         for record in known:
             relay.tell(record)

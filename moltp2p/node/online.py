@@ -10,6 +10,7 @@ from typing import Final
 
 import trio
 
+from moltp2p.core.ids import PeerId
 from moltp2p.core.topics import agents_topic, all_topics, topic_of
 from moltp2p.net.base import Network
 from moltp2p.net.discovery import Discovery, DiscoverySettings, open_discovery
@@ -19,10 +20,16 @@ from moltp2p.node.forwarding import GossipJudge, agent_rate
 from moltp2p.node.home import Home
 from moltp2p.node.journal import Journal
 from moltp2p.node.relay import Relay
+from moltp2p.node.retention import Retention
+from moltp2p.node.rounds import Tools
 from moltp2p.node.status import GossipStatus, PeerStatus
+from moltp2p.node.syncing import Scope, Syncing, open_syncing
 from moltp2p.node.world import World
 from moltp2p.proto.gossip import Gossip
 from moltp2p.proto.gossip_settings import GossipSettings
+from moltp2p.proto.sync_ledger import Ledger
+from moltp2p.proto.sync_plan import SyncSettings
+from moltp2p.store.base import Store
 
 GOODBYE_S: Final = 2.0
 """How long the end of the block waits for own records to reach the queues to peers."""
@@ -38,6 +45,7 @@ class Online:
         pubsub: gossip with them.
         relay: own records on their way to gossip.
         judge: of what gossip brings.
+        syncing: what gossip did not bring, on its way here and to others.
     """
 
     network: Network
@@ -45,6 +53,7 @@ class Online:
     pubsub: PubSub
     relay: Relay
     judge: GossipJudge
+    syncing: Syncing
 
     def peers(self) -> list[PeerStatus]:
         """Return the connected peers, oldest connection first."""
@@ -111,7 +120,12 @@ class Online:
 
 @asynccontextmanager
 async def open_online(
-    config: Config, world: World, home: Home, journal: Journal, relay: Relay
+    config: Config,
+    world: World,
+    home: Home,
+    store: Store,
+    journal: Journal,
+    relay: Relay,
 ) -> AsyncIterator[Online]:
     """Join the network for the length of the block.
 
@@ -130,16 +144,38 @@ async def open_online(
     async with (
         world.open_network(config, seed) as network,
         open_pubsub(network, router, judge, world.dice) as pubsub,
+        open_syncing(
+            Tools(network, store, journal, Ledger()),
+            sync_scope(config, router, journal.retention),
+            SyncSettings(float(config.sync_interval)),
+            world.dice,
+        ) as syncing,
         open_discovery(network, config.bootstrap, world.dice, wanted) as discovery,
         trio.open_nursery() as nursery,
     ):
         for topic in followed_topics(config):
             await pubsub.join(topic)
         nursery.start_soon(relay.run, pubsub.publish, lambda t: bool(pubsub.targets(t)))
-        yield Online(network, discovery, pubsub, relay, judge)
+        yield Online(network, discovery, pubsub, relay, judge, syncing)
         with trio.move_on_after(GOODBYE_S):
             await relay.finish()
         nursery.cancel_scope.cancel()
+
+
+def sync_scope(config: Config, router: Gossip, retention: Retention) -> Scope:
+    """Return what to reconcile: the topics that one follows, from the horizon on."""
+    numbers = {topic: n for n, topic in enumerate(all_topics(config.network))}
+    followed = followed_topics(config)
+
+    def topics_of(peer: PeerId) -> frozenset[int]:
+        return frozenset(numbers[topic] for topic in router.topics_of(peer))
+
+    return Scope(
+        topics=frozenset(numbers[topic] for topic in followed),
+        since_ms=retention.horizon_ms,
+        topics_of=topics_of,
+        sees_gaps=len(followed) == len(numbers),
+    )
 
 
 def followed_topics(config: Config) -> list[str]:

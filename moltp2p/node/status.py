@@ -94,6 +94,41 @@ class GossipStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerSyncStatus:
+    """How we stand with one connected peer.
+
+    Attributes:
+        peer: who it is.
+        running: whether we are comparing with it, or fetching from it, now.
+        behind: records that it has and we lack, as far as we know; None before we
+            compared.
+        agreed_s: since when nothing differed, seconds; None if we never agreed.
+        gained: records that it brought us this way.
+        failure: the code with which the last attempt failed; None if it did not.
+    """
+
+    peer: PeerId
+    running: bool
+    behind: int | None
+    agreed_s: float | None
+    gained: int
+    failure: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SyncStatus:
+    """Keeping up with peers.
+
+    Attributes:
+        peers: those connected, oldest acquaintance first.
+        counters: rounds, records gained, what was served, …
+    """
+
+    peers: list[PeerSyncStatus]
+    counters: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """A node at a glance.
 
@@ -106,6 +141,7 @@ class Status:
         retention: what is kept, and how much of it there is.
         rulings: how many records were ruled on, by code (`ok` when accepted).
         gossip: the network side; None when offline.
+        sync: keeping up with peers; None when offline.
     """
 
     role: str
@@ -116,6 +152,7 @@ class Status:
     retention: RetentionStatus
     rulings: Mapping[str, int]
     gossip: GossipStatus | None
+    sync: SyncStatus | None = None
 
 
 def store_status(records: int, waiting: int, outage: Outage) -> StoreStatus:

@@ -33,6 +33,9 @@ MAX_ANSWER_BYTES: Final = 4_194_304
 PART_BYTES: Final = 128 * 1024
 """Records put into one part, and at most one record more: two writes of a stream."""
 
+REFUSALS: Final = frozenset({"too-busy"})
+"""The codes of refusals that we know; any other is `refused`."""
+
 ID_BYTES: Final = 32
 MAX_CODE_CHARS: Final = 64
 
@@ -212,7 +215,7 @@ class Collector:
 
         Raises:
             PeerError: `malformed`, `not-canonical`, `bad-fetch` for what is no
-                answer to this ask, or the code with which the server refuses.
+                answer to this ask; `too-busy`, `refused` when there is none.
         """
         if self.ended is not None:
             raise _bad("a frame after the end of the answer")
@@ -225,7 +228,9 @@ class Collector:
                 self.ended = answer
                 return ()
             case Refusal(code):
-                raise PeerError(code, "the peer will not answer now")
+                # A stranger's word must not become one of ours.
+                known = code if code in REFUSALS else "refused"
+                raise PeerError(known, "the peer will not answer now")
             case _:
                 assert_never(answer)
 

@@ -30,7 +30,7 @@ READ_RECORDS: Final = 64
 
 FETCH_RATE: Final = Rate(per_s=16_384, burst=32_768)
 # SPEC 06: "16,384 units a second, and 32,768 at once"
-MAX_SERVED_PER_PEER: Final = 2  # SPEC 06: "| streams of one peer | 2 |"
+MAX_SERVED_PER_PEER: Final = 4  # SPEC 06: "| streams of one peer | 4 |"
 MAX_SERVED: Final = 32  # SPEC 06: "| streams of all peers | 32 |"
 IDLE_S: Final = 30.0  # SPEC 06: "within 30 seconds"
 

@@ -24,6 +24,9 @@ from moltp2p.proto.sync_messages import (
 )
 from moltp2p.proto.sync_rounds import MAX_ROUNDS, Holdings, make_round, read_round
 
+AGENTS: Final = 0
+"""The number of the agents' topic."""
+
 MAX_WINDOW_RECORDS: Final = 1_048_576
 # SPEC 06: "more than 1,048,576 records"
 
@@ -34,7 +37,8 @@ class Scope:
 
     Attributes:
         topics: the numbers of those that it keeps.
-        since_ms: its horizon, before which it keeps nothing.
+        since_ms: its horizon, before which it keeps nothing but what is on the agents'
+            topic.
         max_records: how many at most, in a window that differs.
     """
 
@@ -94,6 +98,8 @@ class Responder:
     def _kept(self, window: Window) -> Window:
         topics = tuple(each for each in window.topics if each in self._scope.topics)
         since_ms = max(window.since_ms, self._scope.since_ms)
+        if topics == (AGENTS,):
+            since_ms = window.since_ms  # no horizon counts for it (spec 11)
         return Window(topics, since_ms, window.until_ms)
 
     def _sums(self, window: Window, since_ms: int) -> list[SetSum]:

@@ -156,8 +156,9 @@ def test_what_the_responder_does_not_keep_is_not_compared() -> None:
 
 
 def test_a_peer_that_keeps_nothing_of_it_has_nothing_to_say() -> None:
+    window = Window((1,), 0, FOREVER)
     for scope in (Scope(()), Scope(TOPICS, since_ms=FOREVER)):
-        said = converse(Initiator(spread([]), ONE), Responder(spread(MANY), scope))
+        said = converse(Initiator(spread([]), window), Responder(spread(MANY), scope))
 
         assert said.outcome == Refused("narrower")
 
