@@ -277,12 +277,16 @@ class _View:
                 if is_whole and walk.hole is not None:
                     is_whole = False
                     yield walk.hole
-                if not iterator.valid() or not (key := iterator.key()).startswith(
-                    prefix
-                ):
+                if not iterator.valid():
                     return
-                yield key, iterator.value()
-                walk.do(step)
+                entry: Entry = iterator.item()
+                if not entry[0].startswith(prefix):
+                    return
+                yield entry
+                try:
+                    step()
+                except plyvel.Error as error:
+                    walk.note(error)
 
 
 class _Walk:
@@ -301,9 +305,13 @@ class _Walk:
         try:
             step(*target)
         except plyvel.Error as error:
-            if not failures.is_damage(_text(error)):
-                raise failures.of_use(_text(error)) from None
-            self.hole = self.hole or Hole(_text(error))
+            self.note(error)
+
+    def note(self, error: plyvel.Error) -> None:
+        """Note a complaint about damage; another one ends the walk."""
+        if not failures.is_damage(_text(error)):
+            raise failures.of_use(_text(error)) from None
+        self.hole = self.hole or Hole(_text(error))
 
     def seek_behind(self, prefix: bytes, after: bytes | None) -> None:
         """Go to the first key with `prefix`, or to the one behind `after`."""

@@ -15,7 +15,7 @@ under a millisecond takes ids that agree in four more bits, by more than a leaf 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby, takewhile
+from itertools import groupby, islice
 from typing import Final, NamedTuple, TypeAlias
 
 from moltp2p.proto.reconcile import SetSum
@@ -110,14 +110,17 @@ def read_from(topic: int, digits: str, held: Reader) -> Iterator[bytes]:
         yield key[len(prefix) :]
 
 
-def read_members(topic: int, digits: str, held: Reader) -> list[bytes]:
-    """Return the places of the records under a node, in order: best of a leaf.
+def read_leaf(topic: int, digits: str, count: int, held: Reader) -> list[bytes]:
+    """Return the places of the records under a node that stands for so many, in order.
 
     Raises:
         LocalError: `store-damaged`, `store-failed`.
     """
-    places = read_from(topic, digits, held)
-    return list(takewhile(lambda place: way(place).startswith(digits), places))
+    places = list(islice(read_from(topic, digits, held), count))
+    is_whole = len(places) == count
+    if count and not (is_whole and way(places[-1]).startswith(digits)):
+        raise layout.store_damaged(f"set {topic}: leaf {digits!r} lacks members")
+    return places
 
 
 class _Step(NamedTuple):
@@ -192,7 +195,7 @@ class _Growth:
         elif old.count > LEAF_RECORDS:
             self._fell(digits)
         elif new.count > LEAF_RECORDS:
-            self._plant(digits, self._members(digits, steps))
+            self._plant(digits, self._members(digits, old.count, steps))
 
     def _update_children(
         self, digits: str, steps: Sequence[_Step], more: SetSum
@@ -206,9 +209,9 @@ class _Growth:
             under = list(group)
             self._update(child, under, _difference(under))
 
-    def _members(self, digits: str, steps: Sequence[_Step]) -> list[bytes]:
-        """Return the places under a node once the batch is in, in order."""
-        places = set(read_members(self._topic, digits, self._held))
+    def _members(self, digits: str, count: int, steps: Sequence[_Step]) -> list[bytes]:
+        """Return the places under a leaf of so many once the batch is in, in order."""
+        places = set(read_leaf(self._topic, digits, count, self._held))
         places |= {step.place for step in steps if step.comes}
         return sorted(places - {step.place for step in steps if not step.comes})
 

@@ -15,6 +15,8 @@ from moltp2p.store.set_tree import LEAF_RECORDS, way
 CACHED_NODES: Final = 256
 """Nodes whose children one view keeps: about 1 MiB. Those near the root are read for
 every place that is looked for."""
+CACHED_SUMS: Final = 1_024
+"""Positions of which one view knows the sum before them; then it begins anew."""
 CACHED_LEAVES: Final = 32
 """Leaves that one view keeps: about 0.3 MiB. A range's end is its neighbour's begin."""
 
@@ -39,9 +41,10 @@ class SetView:
         self._children = lru_cache(CACHED_NODES)(
             lambda digits: set_tree.read_children(topic, digits, held)
         )
-        self._members = lru_cache(CACHED_LEAVES)(
-            lambda digits: set_tree.read_members(topic, digits, held)
+        self._leaf = lru_cache(CACHED_LEAVES)(
+            lambda digits, count: set_tree.read_leaf(topic, digits, count, held)
         )
+        self._sums: dict[int, SetSum] = {}
         self._begin = self._before(Bound(since_ms))
         self._end = self._before(Bound(max(since_ms, until_ms)))
 
@@ -55,17 +58,18 @@ class SetView:
 
     def item(self, index: int) -> Item:
         """Return the item at that position."""
-        passed, leaf = self._pass_first(self._begin.count + index)
-        place = self._members(leaf)[self._begin.count + index - passed.count]
-        return _item(place)
+        count = self._begin.count + index
+        passed, leaf = self._pass(lambda _, passed: passed <= count)
+        return _item(self._leaf(*leaf)[count - passed.count])
 
     def items(self, begin: int, end: int) -> Iterator[Item]:
         """Yield the items from `begin` to before `end`, in order."""
         if begin == end:
             return
-        passed, leaf = self._pass_first(self._begin.count + begin)
-        skipped = self._begin.count + begin - passed.count
-        members = set_tree.read_from(self._topic, leaf, self._held)
+        count = self._begin.count + begin
+        passed, (digits, _) = self._pass(lambda _, passed: passed <= count)
+        skipped = count - passed.count
+        members = set_tree.read_from(self._topic, digits, self._held)
         for place in islice(members, skipped, skipped + end - begin):
             yield _item(place)
 
@@ -84,41 +88,50 @@ class SetView:
             return SetSum() if bound <= START else self._root
         place = layout.number(bound.time_ms) + bound.prefix
         digits = way(place)
-        passed, leaf = self._pass(lambda node, _: node < digits[: len(node)])
-        return passed + _sum(takewhile(place.__gt__, self._members(leaf)))
+        passed, (leaf, count) = self._pass(lambda node, _: node < digits[: len(node)])
+        members = islice(set_tree.read_from(self._topic, leaf, self._held), count)
+        return self._noted(passed + _sum(takewhile(place.__gt__, members)))
 
     def _first(self, index: int) -> SetSum:
         """Return the sum of the topic's records before a position of this window."""
         if index in (0, self.size()):
             return self._end if index else self._begin
         count = self._begin.count + index
-        passed, leaf = self._pass_first(count)
-        return passed + _sum(self._members(leaf)[: count - passed.count])
+        if count in self._sums:
+            return self._sums[count]
+        passed, leaf = self._pass(lambda _, passed: passed <= count)
+        return self._noted(passed + _sum(self._leaf(*leaf)[: count - passed.count]))
 
-    def _pass_first(self, count: int) -> tuple[SetSum, str]:
-        """Pass as many of the topic's records, to the last of them by whole nodes."""
-        return self._pass(lambda _, passed: passed <= count)
+    def _noted(self, sum_before: SetSum) -> SetSum:
+        """Keep a sum: where one range ends the next begins, and ranks are asked of."""
+        if len(self._sums) == CACHED_SUMS:
+            self._sums.clear()
+        self._sums[sum_before.count] = sum_before
+        return sum_before
 
-    def _pass(self, is_passed: Callable[[str, int], bool]) -> tuple[SetSum, str]:
-        """Pass nodes from the left, and go into the first that is not, or the last.
+    def _pass(
+        self, is_passed: Callable[[str, int], bool]
+    ) -> tuple[SetSum, tuple[str, int]]:
+        """Pass nodes from the left, and go into the first that is not passed.
 
         Args:
             is_passed: whether a node is, by its digits and by the number of records
                 passed with it.
 
         Returns:
-            The sum of the nodes passed, and the digits of the leaf that was reached.
+            The sum of the nodes passed; and of the leaf that was reached, the digits
+            and the number of records, none when the last on the way was passed too.
         """
         passed, digits, node = SetSum(), "", self._root
         while node.count > LEAF_RECORDS:
-            *children, last = self._children(digits)
+            children = self._children(digits)
             for digits, node in children:
                 if not is_passed(digits, passed.count + node.count):
                     break
                 passed += node
             else:
-                digits, node = last
-        return passed, digits
+                return passed, (digits, 0)
+        return passed, (digits, node.count)
 
 
 def _sum(places: Iterable[bytes]) -> SetSum:

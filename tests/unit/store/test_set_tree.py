@@ -258,6 +258,18 @@ def test_a_node_without_its_children_is_damage() -> None:
     assert raised.value.code == "store-damaged"
 
 
+def test_a_leaf_without_its_members_is_damage() -> None:
+    tree = Tree(Memory())
+    item = SHAPES["live"](random.Random(1))
+    tree.change({item}, set())
+    tree.engine.apply([Delete(member(item))])
+
+    with tree.view() as found, pytest.raises(LocalError) as raised:
+        found.item(0)
+
+    assert raised.value.code == "store-damaged"
+
+
 def test_a_node_that_is_no_sum_is_damage() -> None:
     engine = Memory()
     engine.apply([Put(layout.sum_key(TOPIC, ""), b"junk")])
