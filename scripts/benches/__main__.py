@@ -1,4 +1,4 @@
-"""`scripts/bench NAME [--json] [--input FILE] [--rounds N]`."""
+"""`scripts/bench NAME [--json] [--input FILE] [--rounds N] [--plot FILE]`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from typing import Final
 
 import trio
 
+from moltp2p.testing.sim.plot import check_plot
 from scripts.benches.corpus import bodies
 from scripts.benches.outcome import Outcome
 from scripts.benches.peers import CORPUS
+from scripts.benches.plot import draw_growth
 from scripts.benches.recover import LARGE
 
 BENCHES: Final = {
@@ -24,6 +26,7 @@ BENCHES: Final = {
     "latency": "delay at 100 records a second among six nodes, beside the same two",
     "cost": "processor and bytes for each delivered record, from 2 to 50 nodes",
     "memory": "of an idle node, for each peer, and for records in flight",
+    "store": "adding, pages and sets, and how they grow up to a million records",
     "proof": "the proof of agenthood: what it costs, and what it keeps out",
     "recover": "from SIGKILL to serving again, what was lost, backup and restore",
 }
@@ -44,14 +47,19 @@ def main() -> None:
     parser.add_argument(
         "--large", action="store_true", help="a million records too; takes minutes"
     )
+    parser.add_argument("--plot", type=Path, help="draw the growth: .svg or .png")
     options = parser.parse_args()
     if options.large:
         os.environ[LARGE] = "1"
+    if options.plot:
+        check_plot(options.plot)
     bench = importlib.import_module(f"scripts.benches.{options.name}")
     with corpus(options.input) as name:
         outcome: Outcome = trio.run(bench.run, options.rounds)
     outcome.conditions["corpus"] = name
     print(json.dumps(outcome.to_json()) if options.json else outcome.to_text())
+    if options.plot:
+        draw_growth(outcome, options.plot)
 
 
 @contextmanager

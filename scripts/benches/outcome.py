@@ -24,12 +24,15 @@ class Outcome:
         figures: by name.
         ratios: by name; the sides were measured in turns in the same run.
         conditions: what a reader must know to repeat it.
+        growth: rows of a table: what a size comes to. The first column is the size,
+            and each name ends in its unit.
     """
 
     bench: str
     figures: dict[str, Figure] = field(default_factory=dict)
     ratios: dict[str, float] = field(default_factory=dict)
     conditions: dict[str, str] = field(default_factory=dict)
+    growth: list[dict[str, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Note the machine."""
@@ -60,5 +63,16 @@ class Outcome:
         lines += [
             f"  {name:<{width}}  {value:>10}  {unit}" for name, value, unit in rows
         ]
+        lines += _table(self.growth)
         lines += [f"  ({name}: {value})" for name, value in self.conditions.items()]
         return "\n".join(lines)
+
+
+def _table(growth: list[dict[str, float]]) -> list[str]:
+    """Return a line for each column of a growth, a size beside the other."""
+    names = list(growth[0]) if growth else []
+    width = max(map(len, names), default=0)
+    return [
+        f"  {name:<{width}}  " + " ".join(f"{row[name]:>10,.4g}" for row in growth)
+        for name in names
+    ]
