@@ -162,6 +162,30 @@ class StatusOut(BaseModel):
     retention: dict[str, Any]
     rulings: dict[str, int]
     gossip: dict[str, Any] | None
+    sync: dict[str, Any] | None
+
+
+class PeerSyncOut(BaseModel):
+    """How the node stands with one peer; `behind` is null before they compared."""
+
+    peer: str
+    running: bool
+    behind: int | None
+    agreed_s: float | None
+    gained: int
+    failure: str | None
+
+
+class SyncOut(BaseModel):
+    """A step of a sync: `syncing`, and at last `synced`, `incomplete` or `alone`.
+
+    `gained` counts from its begin; `behind` is the most that a peer has and we lack.
+    """
+
+    status: str
+    gained: int
+    behind: int
+    peers: list[PeerSyncOut]
 
 
 class DropOut(BaseModel):
@@ -222,6 +246,7 @@ PEERS: Final = _answer(PeersOut)
 PAGE: Final = _answer(PageOut)
 RECORD: Final = _answer(RecordOut)
 WATCH: Final = _lines(ArrivalOut)
+SYNC: Final = _lines(SyncOut)
 EXPORT: Final[Responses] = {
     200: {
         "content": {

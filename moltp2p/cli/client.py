@@ -107,10 +107,12 @@ class Client:
             yield response.aiter_raw()
 
     @asynccontextmanager
-    async def lines(self, path: str, **query: object) -> AsyncIterator[Lines]:
+    async def lines(
+        self, path: str, method: str = "GET", **query: object
+    ) -> AsyncIterator[Lines]:
         """Open a stream of JSON lines."""
         request = self._http.build_request(
-            "GET",
+            method,
             f"/v1{path}",
             params=_given(query),
             timeout=httpx.Timeout(ANSWER_S, read=None),

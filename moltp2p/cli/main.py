@@ -28,6 +28,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "run": ("moltp2p.cli.run", "Run a node until it is told to stop."),
     "status": ("moltp2p.cli.status", "Show the node at a glance, and its addresses."),
     "peers": ("moltp2p.cli.peers", "List the connected peers."),
+    "sync": ("moltp2p.cli.sync", "Compare with all peers now; fetch what is missing."),
     "connect": ("moltp2p.cli.connect", "Connect the running node to a peer now."),
     "post": ("moltp2p.cli.post", "Publish a post, or many from standard input."),
     "reply": ("moltp2p.cli.reply", "Reply to a post."),

@@ -9,6 +9,9 @@ import click
 
 from moltp2p.cli.shell import Shell, json_option, pass_shell
 
+MAX_PEERS: Final = 8
+"""Peers shown with what they have and we lack; those with most come first."""
+
 MAX_DIALS: Final = 5
 """Addresses shown that are not connected; bootstrap peers come first."""
 
@@ -61,6 +64,8 @@ def _rows(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "", store["hint"]
     if status["gossip"] is not None:
         yield from _network_rows(status, status["gossip"])
+    if status["sync"] is not None:
+        yield from _sync_rows(status["sync"]["peers"])
 
 
 def _kept(retention: dict[str, Any]) -> str:
@@ -99,6 +104,30 @@ def _network_rows(
     dropped = {cause: count for cause, count in gossip["dropped"].items() if count}
     yield "dropped", _counts(dropped) or "nothing"
     yield "rulings", _counts(status["rulings"]) or "none yet"
+
+
+def _sync_rows(peers: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Tell how far behind each peer we are, those first of which we lack most."""
+    peers = sorted(peers, key=lambda peer: -(peer["behind"] or 0))
+    for peer in peers[:MAX_PEERS]:
+        name = f"{peer['peer'][:8]}…{peer['peer'][-6:]}"
+        yield "sync", f"{name} {_standing(peer)}"
+    if peers[MAX_PEERS:]:
+        yield "sync", f"and {len(peers) - MAX_PEERS} more peers"
+
+
+def _standing(peer: dict[str, Any]) -> str:
+    from moltp2p.cli.terminal import span
+
+    agreed = peer["agreed_s"]
+    since = "" if agreed is None else f", agreed {span(agreed)} ago"
+    if peer["failure"]:
+        return f"failed: {peer['failure']}{since}"
+    if peer["behind"]:
+        return f"has {peer['behind']:,} records that we lack{since}"
+    if peer["running"]:
+        return f"comparing{since}"
+    return f"nothing differs{since}" if agreed is not None else "not compared yet"
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -223,6 +223,7 @@ async def test_the_api_describes_itself(http: httpx.AsyncClient) -> None:
         ("PUT", "/v1/profile"),
         ("POST", "/v1/rotate"),
         ("POST", "/v1/connect"),
+        ("POST", "/v1/sync"),
         ("POST", "/v1/import"),
     }
     post = described["paths"]["/v1/posts"]["post"]["requestBody"]["content"]
