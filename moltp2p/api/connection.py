@@ -202,6 +202,8 @@ class Connection:
     async def _refuse(self, error: h11.RemoteProtocolError) -> None:
         """Tell a client that what it speaks is not HTTP."""
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            if self._http.our_state is h11.IDLE:
+                self._has_body = True  # no request yet; the one before was perhaps HEAD
             told = f"not HTTP as we speak it: {error}"[:200]
             await self._answer(error.error_status_hint, UsageError("bad-request", told))
 

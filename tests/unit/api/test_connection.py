@@ -209,6 +209,18 @@ async def test_what_is_no_http_is_told_so(connect: Connect, data: bytes) -> None
     await client.ended.wait()
 
 
+async def test_what_is_no_http_is_told_so_after_a_head_too(connect: Connect) -> None:
+    """The body of that answer was kept back, as if it were to HEAD again."""
+    client = connect(echo)
+    await client.stream.send_all(b"HEAD / HTTP/1.1\r\nhost: x\r\n\r\nnonsense\r\n\r\n")
+
+    told = await client.rest()
+
+    head, _, body = told.partition(b"HTTP/1.1 400")
+    assert head.startswith(b"HTTP/1.1 200")
+    assert b'"bad-request"' in body
+
+
 async def test_headers_without_end_are_refused(connect: Connect) -> None:
     client = connect(echo)
 
