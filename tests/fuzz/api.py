@@ -146,6 +146,7 @@ REQUESTS = (
     ),
     _request_of("POST /", "expect: 100-continue", "content-length: 2", body="hi"),
     _request_of("GET /a") + _request_of("GET /b"),
+    _request_of("HEAD /a") + b"nonsense\r\n\r\n",
     _request_of("GET /watch", "upgrade: websocket", "connection: upgrade"),
     b"HEAD / HTTP/1.0\r\nconnection: keep-alive\r\nauthorization: Bearer x\r\n\r\n",
 )

@@ -73,6 +73,7 @@ def main(name: str, cases: str, folder: str | None = None) -> None:
     where = Path(folder or tempfile.mkdtemp(prefix="fuzz-"))
     guided.keep_corpus(where)
     arguments = [f"-runs={cases}", f"-max_len={LONGEST_BYTES}", "-seed=1"]
+    arguments.append(f"-artifact_prefix={where}/")
     atheris.Setup(
         [sys.argv[0], *arguments, str(where)],
         guided.one,
