@@ -12,7 +12,7 @@ from moltp2p.proof.sensitive import idle, least_idle
 from moltp2p.proof.world import Clause, Kinds, Slot, kinds, staged
 
 ITEMS: Final = 4
-PLAIN: Final = 2
+PLAIN: Final = 1
 """Of so many it is said in a number how many are wanted at first."""
 CHANGES: Final = 6
 ATTEMPTS: Final = 8

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from scripts.benches import proof_protocol
+from scripts.benches import proof_protocol, proof_tasks
 from scripts.benches.outcome import Outcome
 
 
 async def run(rounds: int) -> Outcome:  # as the others are run
-    """Measure sessions, proofs and refusals."""
+    """Measure sessions, proofs and refusals, then the tasks themselves."""
     outcome = Outcome("proof")
     proof_protocol.measure(outcome, rounds)
+    proof_tasks.measure(outcome, rounds)
     return outcome

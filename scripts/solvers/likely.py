@@ -28,6 +28,8 @@ from scripts.solvers.lexicon import SYNONYMS
 from scripts.solvers.possible import is_possible
 from scripts.solvers.white_box import place, role_holder, solve_clauses
 
+IGNORED: Final = 0.12
+"""How likely it is, beside any reading, that a sentence means nothing."""
 READINGS: Final = 4
 """How many readings of a sentence are kept."""
 TRIALS: Final = 150
@@ -185,11 +187,15 @@ def readings(
 ) -> list[Reading]:
     """Return the likeliest clauses of a sentence; None stands for an aside."""
     told = tokens(sentence, reads_words=reads_words)
-    found: dict[Clause | None, float] = {None: 0.12}
+    found: dict[Clause | None, float] = {None: IGNORED}
+    scores: dict[tuple[str, ...], dict[str, float]] = {}
     for kind in kinds:
         slots = likeness.kinds[kind]
         for filling in _fillings(told, slots):
-            score = likeness.scores(_slotted(told, filling)).get(kind, 0.0)
+            words = tuple(_slotted(told, filling))
+            if words not in scores:
+                scores[words] = likeness.scores(words)
+            score = scores[words].get(kind, 0.0)
             clause = Clause(kind, tuple(filling.items()))
             found[clause] = max(found.get(clause, 0.0), score + 0.05 * len(slots))
     best = heapq.nlargest(READINGS, found.items(), key=lambda pair: pair[1])
