@@ -61,7 +61,10 @@ def json_answer(value: object) -> str:
     Raises:
         UsageError: `bad-answer` when the value is no such answer.
     """
-    canonical = encode(_canonical(value, MAX_JSON_DEPTH))
+    try:
+        canonical = encode(_canonical(value, MAX_JSON_DEPTH))
+    except (UsageError, ValueError):  # too many items, too many digits, no Unicode
+        raise UsageError("bad-answer", "JSON beyond what an answer may hold") from None
     # SPEC 08: "`json:` and the first 24 hexadecimal digits"
     return "json:" + hashlib.sha256(canonical).hexdigest()[:24]
 
@@ -83,4 +86,4 @@ def _canonical(value: object, depth: int) -> object:
                 for key, item in value.items()
             }
         case _:
-            raise UsageError("bad-answer", "JSON too deep, or with a fraction")
+            raise ValueError("too deep, or a fraction")

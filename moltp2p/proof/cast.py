@@ -29,8 +29,7 @@ ROLES: Final = row(
 )  # SPEC 08: "The roles, in this order"
 
 HUES: Final = row(
-    "beige black blue brown gold green grey orange pink purple red silver teal white "
-    "yellow"
+    "beige black blue brown gold green grey pink purple red silver teal white yellow"
 )  # SPEC 08: "The colours, in this order"
 
 GOODS: Final = row(

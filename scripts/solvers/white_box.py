@@ -13,7 +13,7 @@ from typing import Final
 
 from moltp2p.proof.cast import DAYS, GOODS, HUES, NAMES, ROLES
 from moltp2p.proof.families import FAMILIES
-from moltp2p.proof.numerals import NUMBER_WORDS, ORDINAL_WORDS
+from moltp2p.proof.numerals import NUMBER_WORDS, ORDINAL_WORDS, in_words
 from moltp2p.proof.pack import Library, Phrase, Scene
 from moltp2p.proof.world import Clause, Family, Slot
 from scripts.solvers.exam import Solver, Task
@@ -23,8 +23,11 @@ def _any_of(words: Sequence[str]) -> str:
     return "|".join(sorted(map(re.escape, words), key=len, reverse=True))
 
 
-NAME: Final = _any_of(NAMES)
-NUMBER: Final = rf"\d+|{_any_of(list(NUMBER_WORDS))}"
+NAME: Final = "(?-i:[A-Z][a-z]+)"
+"""No other word of a sentence but its first has a capital."""
+_SMALL: Final = _any_of([in_words(number) for number in range(20)])
+_TENS: Final = _any_of([in_words(number) for number in range(20, 100, 10)])
+NUMBER: Final = rf"\d+|(?:{_TENS})(?:-(?:{_SMALL}))?|{_SMALL}"
 ORDINAL: Final = rf"[1-9](?:st|nd|rd|th)|{_any_of(list(ORDINAL_WORDS))}"
 HUE: Final = _any_of(HUES)
 GOOD: Final = _any_of(GOODS)
@@ -167,7 +170,7 @@ def role_holder(role: str, earlier: str) -> str | None:
     """Return the name nearest to a role in an earlier text."""
     sentences = re.split(r"(?<=[.?]) ", earlier)
     told = next((each for each in sentences if role in each.lower()), "")
-    found = re.search(NAME, told)
+    found = re.search(_any_of(NAMES), told)
     return found[0] if found else None
 
 
