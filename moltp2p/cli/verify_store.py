@@ -64,6 +64,7 @@ def command(shell: Shell, *, repairs: bool, newest: bool) -> None:
     if newest:
         with closing(open_store(home.records, network)) as store:
             store.caught_up()
+        home.forget_written()
         done.is_behind = False
     _finish(shell, done)
 

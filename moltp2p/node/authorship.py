@@ -41,19 +41,52 @@ class Authorship:
     async def begin(self) -> list[Record]:
         """Write the agent's first record, or finish a rotation that was cut short.
 
+        An agent that has written before and whose store is empty writes nothing: it is
+        behind until peers have told it what it wrote (see `catch_up`).
+
         Returns:
             The key chain that was there already; others may not have heard of it.
 
         Raises:
             UsageError: `wrong-key` when the key files are not those of the key chain.
-            LocalError: `bad-key-file`, `disk-full`, `store-failed`.
+            LocalError: `bad-key-file`, `home-failed`, `disk-full`, `store-failed`.
+        """
+        chain = await trio.to_thread.run_sync(self._store.key_chain, self.agent)
+        if chain is None and self._has_written():
+            await trio.to_thread.run_sync(self._store.fall_behind)
+            return []
+        if chain is None:
+            await self._incept()
+        await trio.to_thread.run_sync(self._settle_stored)
+        await trio.to_thread.run_sync(self._home.note_written)
+        return [] if chain is None else await self.chain()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether peers may hold records of the agent that are not here."""
+        return self._store.is_behind()
+
+    async def catch_up(self) -> bool:
+        """Write from now on, once what peers hold of the agent's is here.
+
+        Returns:
+            Whether it may write; not while even its first record is missing.
+
+        Raises:
+            UsageError: `wrong-key` when the key files are not the newest.
+            LocalError: as `begin`.
         """
         chain = await trio.to_thread.run_sync(self._store.key_chain, self.agent)
         if chain is None:
-            await self._incept()
-            return []
+            return False
         await trio.to_thread.run_sync(self._settle_stored)
-        return await self.chain()
+        # At the desk, since whoever writes looks there whether it may.
+        await self._journal.submit(lambda _: self._store.caught_up())
+        return True
+
+    def _has_written(self) -> bool:
+        """Tell whether the agent has written; its first key rotates only by that."""
+        return self._home.has_written or self._signer.public != PublicKey(self.agent)
 
     async def write(self, drafts: Sequence[Draft]) -> list[Record]:
         """Write all of `drafts`, or none; they are on disk on return.
@@ -110,12 +143,6 @@ class Authorship:
         return await trio.to_thread.run_sync(self._chain)
 
     async def _incept(self) -> None:
-        if self._signer.public != PublicKey(self.agent):
-            raise UsageError(
-                "wrong-key",
-                "agent.key was rotated to, and the store does not hold the rotation",
-                "put back records/; or run with --role listener and import them first",
-            )
         following = await trio.to_thread.run_sync(self._home.next_key)
 
         def write(desk: Desk) -> list[Record]:

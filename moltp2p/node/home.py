@@ -5,6 +5,7 @@ peer.key          the node's libp2p identity
 agent.key         the agent's signing key now in force
 agent.next.key    the key to rotate to; keep a copy elsewhere
 agent.after.key   only while a rotation is under way (see `prepare_rotation`)
+agent.wrote       empty; there once the agent has written its first record
 records/          the store
 api.sock          the local API, while a node runs
 """
@@ -88,6 +89,36 @@ class Home:
     def has_agent(self) -> bool:
         """Tell whether an agent lives here."""
         return self._file("agent").exists()
+
+    @property
+    def has_written(self) -> bool:
+        """Tell whether the agent has written a record, wherever that is now."""
+        return self._wrote.exists()
+
+    def note_written(self) -> None:
+        """Remember that the agent has written, whatever becomes of its store.
+
+        Raises:
+            LocalError: `home-failed`.
+        """
+        if self.has_written:
+            return
+        with _writing(self._wrote):
+            self._wrote.touch(KEY_MODE)
+            _sync_folder(self.path)
+
+    def forget_written(self) -> None:
+        """Let the agent begin anew: whoever says so knows that nobody heard of it.
+
+        Raises:
+            LocalError: `home-failed`.
+        """
+        with _writing(self._wrote):
+            self._wrote.unlink(missing_ok=True)
+
+    @property
+    def _wrote(self) -> Path:
+        return self.path / "agent.wrote"
 
     def create(self) -> None:
         """Make the folder, if it is not there.

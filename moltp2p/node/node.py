@@ -337,12 +337,15 @@ async def _assembled(
     online = None
     if relay is not None:
         # Importing libp2p takes a second: an offline node goes without.
+        from moltp2p.node.catching_up import catch_up  # noqa: PLC0415
         from moltp2p.node.online import open_online  # noqa: PLC0415
 
         opening = open_online(config, world, home, store, journal, relay)
         online = await stack.enter_async_context(opening)
         for record in known:
             relay.tell(record)
+        if authorship is not None:
+            nursery.start_soon(catch_up, authorship, online.syncing)
     stack.callback(hub.close)
     return Node(config, store, journal, hub, authorship, online)
 

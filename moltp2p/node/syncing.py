@@ -28,7 +28,7 @@ from moltp2p.node.rounds import GUILTLESS, RoundDriver, Tools
 from moltp2p.node.serving import Server
 from moltp2p.node.status import PeerSyncStatus, SyncStatus
 from moltp2p.proto import fetch, sync_messages
-from moltp2p.proto.fetch import AskRecords, AskSequence
+from moltp2p.proto.fetch import Ask, AskRecords, AskSequence, End
 from moltp2p.proto.sync_plan import Begin, SyncPlan, SyncSettings
 from moltp2p.proto.sync_wants import Errand, Wants
 from moltp2p.proto.sync_window import within_horizon
@@ -104,6 +104,19 @@ class Syncing:
         ask = AskRecords(tuple(dict.fromkeys(records)), bodies)
         self._wants.add(ask, None, trio.current_time())
         self._wake()
+
+    def willing(self) -> list[PeerId]:
+        """Return who is connected and can be asked."""
+        return self._plan.willing()
+
+    async def ask(self, peer: PeerId, ask: Ask) -> End:
+        """Ask a peer for records now, keep what passes, and return how it ended.
+
+        Raises:
+            PeerError: as `Fetching.ask`, or the code of a record that was rejected.
+            LocalError: `disk-full`, `store-failed`.
+        """
+        return await self._ask(peer, ask, Tally())
 
     async def sync(self) -> AsyncIterator[SyncStatus]:
         """Compare with everybody who is there, now; yield how far that is.
@@ -215,7 +228,7 @@ class Syncing:
     def _next_errand(self, now: float) -> Errand | None:
         if self._errands >= ERRANDS:
             return None
-        errand = self._wants.next(self._plan.willing(), now)
+        errand = self._wants.next(self.willing(), now)
         self._errands += errand is not None
         return errand
 
@@ -235,26 +248,24 @@ class Syncing:
         self._wake()
 
     async def _run_errand(self, errand: Errand) -> bool:
-        tools, tally = self._tools, Tally()
         if errand.unless is not None and await trio.to_thread.run_sync(
-            tools.store.has, errand.unless
+            self._tools.store.has, errand.unless
         ):
             return True
-        bulk = Bulk(
-            tools.journal,
-            tools.ledger,
-            self._scope.topics,
-            errand.peer,
-            trio.current_time,
-        )
+        tally = Tally()
+        await self._ask(errand.peer, errand.ask, tally)
+        self._counters["gained_by_errands"] += tally.kept
+        return bool(tally.kept)
+
+    async def _ask(self, peer: PeerId, ask: Ask, tally: Tally) -> End:
+        tools, topics = self._tools, self._scope.topics
+        bulk = Bulk(tools.journal, tools.ledger, topics, peer, trio.current_time)
 
         async def take(wires: tuple[bytes, ...]) -> None:
             await bulk.judge(wires, tally)
 
-        async with open_fetching(tools.network, errand.peer) as fetching:
-            await fetching.ask(errand.ask, take)
-        self._counters["gained_by_errands"] += tally.kept
-        return bool(tally.kept)
+        async with open_fetching(tools.network, peer) as fetching:
+            return await fetching.ask(ask, take)
 
     def _wake(self) -> None:
         self._changed.set()

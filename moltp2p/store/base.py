@@ -394,6 +394,14 @@ class Store(Facts, Protocol):
         """
         ...
 
+    def fall_behind(self) -> None:
+        """Note that peers may hold more of ours, as when a store was lost.
+
+        Raises:
+            LocalError: as `add`.
+        """
+        ...
+
     def caught_up(self) -> None:
         """Note that what peers hold of ours is here, as after a reconciliation."""
         ...

@@ -30,7 +30,7 @@ from moltp2p.store.base import (
 )
 from moltp2p.store.building import Progress, untold
 from moltp2p.store.changes import Batch, changes
-from moltp2p.store.engine import Change, Delete, Engine, Hole, Reader
+from moltp2p.store.engine import Change, Delete, Engine, Hole, Put, Reader
 from moltp2p.store.opening import prepare
 from moltp2p.store.pages import load, read_page
 from moltp2p.store.retiring import read_horizon, retire
@@ -315,6 +315,11 @@ class RecordStore:
     def is_behind(self) -> bool:
         """Tell whether peers may hold newer records of ours; see `Store.is_behind`."""
         return self._engine.get(layout.BEHIND_KEY) is not None
+
+    def fall_behind(self) -> None:
+        """Note that peers may hold more of ours; see `Store.fall_behind`."""
+        if not self.is_behind():
+            self.put_raw([Put(layout.BEHIND_KEY, b"")])
 
     def caught_up(self) -> None:
         """Take that back; see `Store.caught_up`."""

@@ -267,7 +267,7 @@ def test_a_store_in_order_is_reported_so(molt: Molt, publish: Publish) -> None:
     publish(post("hello"))
 
     (told,) = molt("verify-store", "--json").lines
-    assert told == {"status": "ok", "records": 2, "damaged": 0}
+    assert (told["status"], told["records"], told["damaged"]) == ("ok", 2, 0)
     assert molt("verify-store").stdout == "2 records, nothing damaged\n"
 
 

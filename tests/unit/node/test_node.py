@@ -178,16 +178,38 @@ async def test_a_rotation_whose_keys_cannot_be_written_costs_no_key(
     assert len({*keys, None}) == 4
 
 
-async def test_rotated_keys_without_their_records_make_no_other_agent(
+@pytest.mark.parametrize("rotates", [False, True])
+async def test_keys_without_their_records_make_no_other_agent(
+    place: Place, *, rotates: bool
+) -> None:
+    async with place.open("alice") as alice:
+        if rotates:
+            await alice.rotate()
+    shutil.rmtree(alice.config.home / "records")
+
+    async with place.open("alice") as alice:
+        with pytest.raises(UsageError, match="behind"):
+            await alice.publish(_post())
+        with pytest.raises(UsageError, match="behind"):
+            await alice.rotate()
+
+        assert (await alice.status()).store.records == 0
+
+
+async def test_whoever_knows_that_nobody_heard_of_it_may_begin_anew(
     place: Place,
 ) -> None:
     async with place.open("alice") as alice:
-        await alice.rotate()
-    shutil.rmtree(alice.config.home / "records")
+        pass
+    home = Home(alice.config.home)
+    shutil.rmtree(home.records)
+    home.forget_written()  # as `verify-store --newest` does
 
-    with pytest.raises(UsageError, match="wrong-key"):
-        async with place.open("alice"):
-            pass
+    async with place.open("alice") as alice:
+        (post,) = await alice.publish(_post())
+
+    assert post.header.seq == 1
+    assert home.has_written
 
 
 async def test_a_node_that_is_closed_says_so(place: Place) -> None:

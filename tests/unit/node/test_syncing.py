@@ -10,12 +10,14 @@ import trio
 from trio.testing import MockClock
 
 from moltp2p.core.author import Draft
+from moltp2p.core.errors import UsageError
 from moltp2p.core.kinds import Kind
 from moltp2p.core.topics import topic_of
 from moltp2p.core.validate import Road
 from moltp2p.node.config import Role
 from moltp2p.node.node import Node
 from moltp2p.node.status import SyncStatus
+from moltp2p.store.base import Query
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
 from tests.village import PARAMS, Village, alike, held, meet, peer_of, post, say
 
@@ -305,3 +307,44 @@ async def test_alone_a_sync_ends_at_once(
         steps = [step async for step in alice.sync()]
 
     assert [step.peers for step in steps] == [[]]
+
+
+@pytest.mark.parametrize("rotates", [False, True])
+async def test_an_agent_that_lost_its_records_gets_them_back_before_it_writes(
+    village: Village, autojump_clock: MockClock, *, rotates: bool
+) -> None:
+    async with village.open("bob") as bob:
+        async with village.open("alice") as alice:
+            await meet(alice, bob)
+            await say(alice, 5, "before")
+            if rotates:
+                await alice.rotate()
+                await say(alice, 5, "under a new key")
+            await alike([alice, bob], within_s=10)
+        village.forget("alice")
+        async with village.open("alice") as alice:
+            with pytest.raises(UsageError, match="behind"):
+                await say(alice, 1, "too early")
+            await meet(alice, bob)
+            await trio.sleep(10)
+            (after,) = await alice.publish(post("as if nothing had been"))
+            await alike([alice, bob], within_s=10)
+
+            page = await bob.query(Query(agent=alice.agent, limit=100))
+            places = [stored.record.header.seq for stored in page.records]
+            assert places == sorted(set(places), reverse=True)
+            assert after.header.seq == places[0] == (12 if rotates else 6)
+
+
+async def test_peers_that_never_heard_of_it_do_not_let_an_agent_begin_anew(
+    village: Village, autojump_clock: MockClock
+) -> None:
+    async with village.open("alice") as alice:
+        await say(alice, 1)
+    village.forget("alice")
+    async with village.open("alice") as alice, village.open("bob") as bob:
+        await meet(alice, bob)
+        await trio.sleep(60)
+
+        with pytest.raises(UsageError, match="behind"):
+            await say(alice, 1)

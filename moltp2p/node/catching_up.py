@@ -1,0 +1,69 @@
+"""An agent whose records were lost asks peers for them before it writes again.
+
+Whoever wrote on with an empty memory, or an old one, would use a `seq` twice: a fork,
+which anybody can prove (spec 06, section 6).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import trio
+
+from moltp2p.core.codec import MAX_INT
+from moltp2p.core.errors import LocalError, MoltError, PeerError
+from moltp2p.core.ids import PeerId
+from moltp2p.net.log import get_logger
+from moltp2p.node.authorship import Authorship
+from moltp2p.node.syncing import Syncing
+from moltp2p.proto.fetch import AskChain, AskSequence
+
+LOOK_S: Final = 1.0
+"""Between two looks for peers that were not asked yet."""
+
+GRACE_S: Final = 5.0
+"""After the first answer: others may be about to connect, and know more."""
+
+log = get_logger(__name__)
+
+
+async def catch_up(authorship: Authorship, syncing: Syncing) -> None:
+    """Ask every peer that comes for the agent's records, until it may write again.
+
+    It may once a peer has answered, all that are there by then have, and the agent's
+    first record is here. Returns at once when nothing is missing.
+    """
+    asked: set[PeerId] = set()
+    may_end_at: float | None = None
+    while await trio.to_thread.run_sync(lambda: authorship.is_behind):
+        for peer in [each for each in syncing.willing() if each not in asked]:
+            asked.add(peer)
+            if await _ask(authorship, syncing, peer) and may_end_at is None:
+                may_end_at = trio.current_time() + GRACE_S
+        if may_end_at is not None and trio.current_time() >= may_end_at:
+            await _finish(authorship)
+        await trio.sleep(LOOK_S)
+
+
+async def _ask(authorship: Authorship, syncing: Syncing, peer: PeerId) -> bool:
+    """Fetch all of the agent's records that a peer holds; tell whether it answered."""
+    agent = authorship.agent
+    first: int | None = 0
+    try:
+        await syncing.ask(peer, AskChain(agent))
+        while first is not None:
+            end = await syncing.ask(peer, AskSequence(agent, first, MAX_INT))
+            first = end.next_seq
+    except (PeerError, LocalError) as error:
+        log.info("own records not told", peer=peer, code=error.code)
+        return False
+    return True
+
+
+async def _finish(authorship: Authorship) -> None:
+    try:
+        if await authorship.catch_up():
+            log.info("own records are here; the agent may write")
+    except MoltError as error:
+        # Old key files, a full disk: whoever wants to write is told.
+        log.warning("the agent cannot write yet", code=error.code)
