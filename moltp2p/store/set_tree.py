@@ -1,4 +1,4 @@
-"""The set of each topic's records as a tree of sums; how it changes (decision 0015).
+"""The set of each topic's records as a tree of sums; how it changes (decision 0018).
 
 A record's place is its time and id in hex. A node stands for all records whose place
 begins with its digits, and holds their sum: how many, and the ids added up. It has
