@@ -25,7 +25,7 @@ from moltp2p.core.codec import MAX_INT
 from moltp2p.core.errors import LocalError, MoltError, UsageError
 from moltp2p.core.facts import Overlay
 from moltp2p.core.ids import AgentId, PeerId
-from moltp2p.core.kinds import Kind
+from moltp2p.core.kinds import CHAIN_KINDS, Kind
 from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Bench, Road, Ruling, judge, judge_own
@@ -34,6 +34,7 @@ from moltp2p.node.clues import Clue, of_chain, of_gap
 from moltp2p.node.outage import Outage
 from moltp2p.node.pen import AWAITED, Incoming, Pen
 from moltp2p.node.retention import Retention
+from moltp2p.node.witness import Suspicions
 from moltp2p.store.base import KEEP_QUOTAS, MAX_PAGE_RECORDS, Query, Store
 
 QUEUED_JOBS: Final = 1_024
@@ -74,6 +75,7 @@ class Desk:
         self.kept: list[Kept] = []
         self.rulings: Counter[tuple[Verdict, str]] = Counter()
         self.clues: list[Clue] = []
+        self.suspects: list[Record] = []
         self._facts = Overlay(store)
         self._store = store
         self._bench = bench
@@ -88,6 +90,8 @@ class Desk:
         if ruling.code in AWAITED and record is not None:
             self._pen.put(record.id, record.header.agent, incoming)
             self.clues.append(of_chain(record, incoming.peer))
+        if ruling.code == "chain-forked" and record is not None:
+            self.suspects.append(record)
         return ruling
 
     def write(self, author: Author, drafts: Sequence[Draft]) -> list[Record]:
@@ -197,7 +201,9 @@ class Desk:
             self.clues += [] if clue is None else [clue]
         if head is None or header.seq > head.seq:
             self._heads[header.agent] = Head(header.seq, record.id)
-        if header.kind in (Kind.INCEPTION, Kind.ROTATE):
+        elif header.kind not in CHAIN_KINDS:
+            self.suspects.append(record)
+        if header.kind in CHAIN_KINDS:
             self._release(header.agent)
 
     def _release(self, agent: AgentId) -> None:
@@ -248,6 +254,7 @@ class Journal:
         retention: Retention | None = None,
     ) -> None:
         self.seek: Callable[[Sequence[Clue]], None] = _seek_nothing
+        self.suspicions = Suspicions()
         self.rulings: Counter[tuple[Verdict, str]] = Counter()
         self.outage = Outage()
         self.pen = Pen()
@@ -300,6 +307,7 @@ class Journal:
                 if new:
                     self.outage.end()
                 self.rulings.update(desk.rulings)
+                self.suspicions.add(desk.suspects)
                 announce(new, desk.now_ms)
                 if desk.clues:
                     self.seek(desk.clues)
@@ -360,7 +368,15 @@ class Journal:
             return desk, []
         is_new = self._store.add([kept.record for kept in desk.kept], desk.now_ms)
         new = zip(desk.kept, is_new, strict=True)
+        desk.suspects = [each for each in desk.suspects if self._is_taken(each)]
         return desk, [kept for kept, is_it in new if is_it]
+
+    def _is_taken(self, record: Record) -> bool:
+        """Tell whether another record has the place of one that was judged."""
+        header = record.header
+        if header.kind in CHAIN_KINDS:
+            return True
+        return len(self._store.sequence(header.agent, header.seq, header.seq, 2)) > 1
 
 
 def _seek_nothing(_: Sequence[Clue]) -> None:

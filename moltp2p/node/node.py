@@ -5,6 +5,7 @@ open_node
 ├── journal     the one writer
 ├── retention   lets go of what is too old
 ├── authorship  the agent's keys; role agent alone
+├── witness     proves forks that are noticed
 └── gossip      network, pubsub, dialler, relay; not when offline
 """
 
@@ -39,6 +40,7 @@ from moltp2p.node.status import (
     rulings_by_code,
     store_status,
 )
+from moltp2p.node.witness import Witness
 from moltp2p.node.world import World, real_world
 from moltp2p.store.base import Dropped, Page, Query, Store, Stored
 
@@ -334,6 +336,9 @@ async def _assembled(
     if config.role is Role.AGENT:
         authorship = Authorship(config.network.id, home, store, journal, world.draw)
         known = await authorship.begin()
+    write = None if authorship is None else authorship.write
+    witness = Witness(store, config.network.id, world.dice, write)
+    nursery.start_soon(witness.run, journal.suspicions)
     online = None
     if relay is not None:
         # Importing libp2p takes a second: an offline node goes without.
