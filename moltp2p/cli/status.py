@@ -58,6 +58,7 @@ def _rows(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "home", status["home"]
     yield "agent", status["agent"] or "none"
     yield "records", f"{store['records']:,}" + _waiting(store)
+    yield "set", store["fingerprint"] or "unknown: the store is damaged"
     yield "kept", _kept(status["retention"])
     if store["state"] != "ok":
         yield "read-only", f"for {span(store['read_only_s'])}: {store['state']}"

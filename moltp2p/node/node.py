@@ -38,6 +38,7 @@ from moltp2p.node.status import (
     Status,
     SyncStatus,
     rulings_by_code,
+    set_fingerprint,
     store_status,
 )
 from moltp2p.node.witness import Witness
@@ -261,6 +262,9 @@ class Node:
             uptime_s=trio.current_time() - self._opened_at,
             store=store_status(
                 records=await trio.to_thread.run_sync(self._store.count),
+                fingerprint=await trio.to_thread.run_sync(
+                    set_fingerprint, self._store, self.config.network
+                ),
                 waiting=len(journal.pen),
                 outage=journal.outage,
             ),

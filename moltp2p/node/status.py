@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 import trio
 
+from moltp2p.core.errors import LocalError
 from moltp2p.core.ids import AgentId, PeerId
+from moltp2p.core.topics import NetworkParams
 from moltp2p.core.verdict import Verdict
 from moltp2p.node.outage import Outage
 from moltp2p.node.retention import RetentionStatus
 from moltp2p.proto.address_book import AddressStatus
+from moltp2p.proto.reconcile import INFINITY_MS, SetSum
 from moltp2p.proto.standing import ScoreParts
+from moltp2p.store.base import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class StoreStatus:
             writing.
         records: how many are held.
         waiting: records held back until their author's rotation arrives.
+        fingerprint: of the set of all records (spec 06), in hexadecimal: two nodes
+            with the same one have the same; None while the store is damaged.
         read_only_s: for how long it has not been able to write; None when it can.
         hint: what to do about that; empty when there is nothing to do.
     """
@@ -31,6 +37,7 @@ class StoreStatus:
     state: str
     records: int
     waiting: int
+    fingerprint: str | None
     read_only_s: float | None = None
     hint: str = ""
 
@@ -155,13 +162,30 @@ class Status:
     sync: SyncStatus | None = None
 
 
-def store_status(records: int, waiting: int, outage: Outage) -> StoreStatus:
+def store_status(
+    records: int, fingerprint: str | None, waiting: int, outage: Outage
+) -> StoreStatus:
     """Return what there is to say of the store now."""
     if outage.error is None:
-        return StoreStatus("ok", records, waiting)
+        return StoreStatus("ok", records, waiting, fingerprint)
     read_only_s = trio.current_time() - outage.since
-    error = outage.error
-    return StoreStatus(error.code, records, waiting, read_only_s, error.hint)
+    code, hint = outage.error.code, outage.error.hint
+    return StoreStatus(code, records, waiting, fingerprint, read_only_s, hint)
+
+
+def set_fingerprint(store: Store, network: NetworkParams) -> str | None:
+    """Return the fingerprint of all that a store holds; None when it is damaged.
+
+    Raises:
+        LocalError: `store-failed`.
+    """
+    try:
+        sums = store.sums(range(network.shards + 1), 0, INFINITY_MS)
+    except LocalError as error:
+        if error.code != "store-damaged":
+            raise
+        return None
+    return sum(sums, SetSum()).fingerprint().hex()
 
 
 def rulings_by_code(rulings: Mapping[tuple[Verdict, str], int]) -> dict[str, int]:

@@ -52,6 +52,12 @@ def test_an_archive_imported_elsewhere_is_the_same_archive(
     assert took.stdout == "301 records: accept 301, ignore 0, reject 0, failed 0\n"
     assert repeated.lines[-1]["ignore"] == 301
     assert elsewhere("export", str(again)).code == 0
+    (ours,), (theirs,) = (
+        molt("status", "--json").lines,
+        elsewhere("status", "--json").lines,
+    )
+    assert theirs["store"]["fingerprint"] == ours["store"]["fingerprint"]
+    assert len(ours["store"]["fingerprint"]) == 32
     assert ids_in(again) == ids_in(file)
 
 
