@@ -54,6 +54,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "moltp2p.cli.verify_store",
         "Look for damage in the store; repair it.",
     ),
+    "packs": ("moltp2p.cli.packs", "Check and grow the phrases of your challenges."),
     "config": ("moltp2p.cli.config", "Check the settings (config check)."),
     "mesh": ("moltp2p.cli.mesh", "Run many nodes here, and measure them."),
     "sim": ("moltp2p.cli.sim", "Simulate a network in virtual time; attack it."),

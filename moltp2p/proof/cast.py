@@ -1,6 +1,6 @@
 """The names and words that worlds are made of; fixed by the protocol (spec 08).
 
-None of the names is an English word, so that none turns up in a text by chance.
+None of the names is a common English word, so that none turns up by chance.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Phrase packs: how one challenger puts worlds into words (spec 08, section 5).
+"""Phrase packs: how one challenger puts worlds into words (spec 08, section 6).
 
 The worlds are public, the words are not: a script that has seen one pack can do
 little with another. A pack is a JSON file; operators keep their own in the
@@ -88,6 +88,29 @@ class Pack:
     memo: tuple[Phrase, ...] = ()
     recall: tuple[Phrase, ...] = ()
     aside: tuple[Phrase, ...] = ()
+
+
+def pack_value(pack: Pack) -> dict[str, object]:
+    """Return a pack as its file's JSON."""
+    return {
+        "format": PACK_FORMAT,
+        "name": pack.name,
+        "memo": [phrase.text for phrase in pack.memo],
+        "recall": [phrase.text for phrase in pack.recall],
+        "aside": [phrase.text for phrase in pack.aside],
+        "scenes": [
+            {
+                "family": scene.family.value,
+                "words": {slot: list(words) for slot, words in scene.words.items()},
+                "links": list(scene.links),
+                "phrases": {
+                    kind: [phrase.text for phrase in phrases]
+                    for kind, phrases in scene.phrases.items()
+                },
+            }
+            for scene in pack.scenes
+        ],
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Reads packs, and says exactly what is wrong with one (spec 08, section 5)."""
+"""Reads packs, and says exactly what is wrong with one (spec 08, section 6)."""
 
 from __future__ import annotations
 
@@ -155,6 +155,19 @@ def _phrase_problems(
         yield from _text_problems(phrase, spot)
         if isinstance(phrase, str):
             yield from _slot_problems(phrase, slots, may, spot)
+
+
+def phrase_problems(
+    phrase: str, slots: frozenset[str], may: frozenset[str]
+) -> list[str]:
+    """Return what is wrong with one phrase.
+
+    Args:
+        phrase: as a pack writes it.
+        slots: those that it must have.
+        may: those that it may have besides.
+    """
+    return list(_phrase_problems([phrase], slots, may, "the phrase"))
 
 
 def _slot_problems(

@@ -103,18 +103,13 @@ class _Wording:
         return self._dice.choice(phrases)
 
     def _spelt(self, slot: str, value: Slot) -> str:
-        if isinstance(value, tuple):
-            *most, last = map(str, value)
-            return f"{', '.join(most)} and {last}"
-        if isinstance(value, str):
-            return value
-        if slot in ORDINAL_SLOTS:
-            return ordinal(value) if self._dice.below(4) == 0 else ORDINALS[value - 1]
-        if slot in CLOCK_SLOTS:
-            return clock(value)
-        if value <= MAX_IN_WORDS and self._dice.below(3) == 0:
-            return in_words(value)
-        return str(value)
+        if isinstance(value, int):
+            if slot in ORDINAL_SLOTS and self._dice.below(4) == 0:
+                return ordinal(value)
+            is_plain = slot not in ORDINAL_SLOTS | CLOCK_SLOTS
+            if is_plain and value <= MAX_IN_WORDS and self._dice.below(3) == 0:
+                return in_words(value)
+        return spelt(slot, value)
 
     def _aside(self) -> str:
         number = self._dice.between(*ASIDE_NUMBERS)
@@ -137,6 +132,18 @@ class _Wording:
         """Return by what words the question calls a name."""
         phrase = self._pick(self._library.recall)
         return {recall.name: phrase.filled({"role": recall.role})}
+
+
+def spelt(slot: str, value: Slot) -> str:
+    """Return what stands in a slot as it is mostly written."""
+    if isinstance(value, tuple):
+        *most, last = map(str, value)
+        return f"{', '.join(most)} and {last}"
+    if isinstance(value, str):
+        return value
+    if slot in ORDINAL_SLOTS:
+        return ORDINALS[value - 1]
+    return clock(value) if slot in CLOCK_SLOTS else str(value)
 
 
 def _sentence(said: str, end: str = ".") -> str:
