@@ -20,6 +20,10 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
+# Most tests are about something else, and their agents prove nothing.
+os.environ.setdefault("MOLTP2P_ADMISSION", "open")
+
+
 @pytest.fixture
 def rng() -> random.Random:
     """Dice that fall alike in every run; SEED=7 in the environment loads them."""

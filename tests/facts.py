@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from moltp2p.core.facts import Overlay
 from moltp2p.core.ids import AgentId, RecordId
 from moltp2p.core.keychain import KeyChain
@@ -28,6 +30,20 @@ class NoFacts:
 
     def is_over_quota(self, record: Record) -> bool:
         return False
+
+
+@dataclass(frozen=True)
+class Admission:
+    """How every agent stands, on a network that admits by proof."""
+
+    until_ms: int | None
+    has_room_for_strangers: bool = True
+
+    def admitted_until_ms(self, agent: AgentId) -> int | None:
+        return self.until_ms
+
+    def has_room(self, record: Record) -> bool:
+        return self.has_room_for_strangers
 
 
 def facts(*held: Record) -> Overlay:

@@ -58,6 +58,7 @@ def _values(config: Config) -> dict[str, Any]:
     del values["home"]
     network = values.pop("network")
     values |= {"network": network.id, "shards": network.shards}
+    values["admission"] = "proof" if network.admission else "open"
     values["http_listen"] = values["http_listen"] or ""
     return {
         name: value.value if isinstance(value, enum.Enum) else value

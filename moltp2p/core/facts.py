@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from moltp2p.core import keychain
+from moltp2p.core.codec import MAX_INT
 from moltp2p.core.ids import AgentId, RecordId
 from moltp2p.core.keychain import KeyChain
 from moltp2p.core.kinds import Kind
 from moltp2p.core.record import Record
 
 
-class Facts(Protocol):
-    """Look-ups that `judge` makes; a store answers them."""
+class Held(Protocol):
+    """Look-ups that a store answers."""
 
     def has(self, record: RecordId) -> bool:
         """Tell whether the record is held."""
@@ -42,15 +43,54 @@ class Facts(Protocol):
         ...
 
 
+class Admission(Protocol):
+    """Look-ups that whoever knows who counts answers (spec 07)."""
+
+    def admitted_until_ms(self, agent: AgentId) -> int | None:
+        """Return until when an agent's proofs admit what it says.
+
+        None when it has never counted.
+        """
+        ...
+
+    def has_room(self, record: Record) -> bool:
+        """Tell whether there is room for testimony by one who never counted."""
+        ...
+
+
+class Facts(Held, Admission, Protocol):
+    """All look-ups that `judge` makes."""
+
+
+class Everybody:
+    """The admission of a network that is open to all."""
+
+    def admitted_until_ms(self, agent: AgentId) -> int | None:  # noqa: ARG002
+        """Return the end of time."""
+        return MAX_INT
+
+    def has_room(self, record: Record) -> bool:  # noqa: ARG002
+        """Tell that there is room."""
+        return True
+
+
+EVERYBODY: Final = Everybody()
+
+
 class Overlay:
     """Facts, and on top of them a batch that was judged and is not yet stored.
 
     It lets the records of one batch depend on each other: a rotation, and the
     first record by the new key.
+
+    Args:
+        below: what is stored.
+        admission: who may speak.
     """
 
-    def __init__(self, below: Facts) -> None:
+    def __init__(self, below: Held, admission: Admission = EVERYBODY) -> None:
         self._below = below
+        self._admission = admission
         self._held: set[RecordId] = set()
         self._chains: dict[AgentId, KeyChain] = {}
         self._deleted: set[tuple[RecordId, AgentId]] = set()
@@ -95,3 +135,11 @@ class Overlay:
         What this batch brings may push it out besides: the store sees to that.
         """
         return self._below.is_over_quota(record)
+
+    def admitted_until_ms(self, agent: AgentId) -> int | None:
+        """Return until when an agent's proofs admit what it says."""
+        return self._admission.admitted_until_ms(agent)
+
+    def has_room(self, record: Record) -> bool:
+        """Tell whether there is room for testimony by one who never counted."""
+        return self._admission.has_room(record)

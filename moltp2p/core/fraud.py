@@ -58,6 +58,12 @@ class Fraud:
         )
         return cls(fraud, tuple(statements), accused.pop(), keys)
 
+    @property
+    def times_ms(self) -> tuple[int, ...]:
+        """Return when the attestations in the evidence were given, if there are any."""
+        given = (each for each in self.statements if each.word == "attest")
+        return tuple(read(each, Attestation).time_ms for each in given)
+
     def encode(self) -> bytes:
         """Return the body of kind 8."""
         statements = [each.to_value() for each in self.statements]

@@ -53,6 +53,16 @@ class Kind(enum.IntEnum):
 CHAIN_KINDS: Final = frozenset({Kind.INCEPTION, Kind.ROTATE})
 """The kinds that make up an agent's key chain (spec 01)."""
 
+WITNESS_KINDS: Final = CHAIN_KINDS | {
+    Kind.FORK,
+    Kind.ATTESTATION,
+    Kind.PROOF,
+    Kind.FRAUD,
+    Kind.AVAILABILITY,
+    Kind.REVOCATION,
+}
+"""The kinds by which others judge; they need no proof of their author (spec 07)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Post:

@@ -18,10 +18,12 @@ class NetworkParams:
     Attributes:
         id: the network's name, a part of every record and topic.
         shards: how many topics the communities are spread over, 1 to 256.
+        admission: whether only agents that have proved to be such may speak (spec 07).
     """
 
     id: str = "main"
     shards: int = 16  # SPEC 05: "16 shards unless the network says otherwise"
+    admission: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a name or a number that no topic can carry."""

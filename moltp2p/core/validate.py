@@ -11,6 +11,7 @@ from moltp2p.core.errors import PeerError
 from moltp2p.core.facts import Facts
 from moltp2p.core.kinds import (
     CHAIN_KINDS,
+    WITNESS_KINDS,
     Body,
     can_be_deleted,
     check_claims,
@@ -84,8 +85,9 @@ def judge(wire: bytes, bench: Bench, facts: Facts) -> Ruling:
     After ACCEPT holds: all of `parse`; the network is ours; the topic is the
     record's; the kind carries what it must; the body, when there, is one of its
     kind, and what is signed in it holds; the signature is by the key named; the key
-    reigned at that `seq`; the record is not more than 600 s ahead, has a place on its
-    shelf, was not held before (or without a body that it brings), and was not deleted.
+    reigned at that `seq`; its author is admitted; the record is not more than 600 s
+    ahead, has a place on its shelf, was not held before (or without a body that it
+    brings), and was not deleted.
     """
     try:
         record = parse(wire)
@@ -204,6 +206,8 @@ def _untimely(record: Record, bench: Bench) -> Ruling | None:
 def _unwelcome(record: Record, bench: Bench, facts: Facts) -> str | None:
     """Tell why there is no room for a record, or None; what is held has its place."""
     header = record.header
+    if bench.network.admission and (code := _unadmitted(record, facts)):
+        return code
     if header.community is not None and header.time_ms < bench.horizon_ms:
         return "below-horizon"
     if facts.has(record.id) or not facts.is_over_quota(record):
@@ -211,7 +215,27 @@ def _unwelcome(record: Record, bench: Bench, facts: Facts) -> str | None:
     return "over-quota"
 
 
+def _unadmitted(record: Record, facts: Facts) -> str | None:
+    """Tell why a record's author may not say it, or None (spec 07)."""
+    header = record.header
+    until_ms = facts.admitted_until_ms(header.agent)
+    if header.kind in WITNESS_KINDS:
+        is_welcome = until_ms is not None or facts.has_room(record)
+        return None if is_welcome else "unverified"
+    if until_ms is None:
+        return "unverified"
+    return "proof-expired" if header.time_ms >= until_ms else None
+
+
 _UNWELCOME: Final = {
+    "unverified": (
+        "no proof is known that its author is an agent",
+        "the author proves it: moltp2p prove",
+    ),
+    "proof-expired": (
+        "the proofs that are known of its author had expired when it was written",
+        "the author renews its proof: moltp2p prove",
+    ),
     "below-horizon": (
         "older than what this node keeps",
         "set the clock of the machine that signed it, or ask a node that keeps more",

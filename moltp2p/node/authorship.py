@@ -12,8 +12,9 @@ from moltp2p.core.ids import AgentId, PublicKey
 from moltp2p.core.keychain import KeyChain
 from moltp2p.core.keys import Signer
 from moltp2p.core.record import Record
+from moltp2p.node.desk import Desk
 from moltp2p.node.home import Draw, Home
-from moltp2p.node.journal import Desk, Journal
+from moltp2p.node.journal import Journal
 from moltp2p.store.base import Store
 
 

@@ -15,7 +15,8 @@ from moltp2p.core.record import Record
 from moltp2p.core.topics import topic_number
 from moltp2p.core.validate import Road, Ruling
 from moltp2p.core.verdict import Verdict
-from moltp2p.node.journal import Desk, Journal
+from moltp2p.node.desk import Desk
+from moltp2p.node.journal import Journal
 from moltp2p.node.pen import AWAITED, Incoming
 from moltp2p.proto.sync_ledger import Ledger
 from moltp2p.proto.sync_plan import SETTLE_MS

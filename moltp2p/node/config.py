@@ -41,6 +41,8 @@ class Role(enum.Enum):
 
 
 ROLES: Final = tuple(role.value for role in Role)
+ADMISSIONS: Final = ("proof", "open")
+"""Whether only those who proved to be agents may speak; the network must agree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,12 @@ def _within(low: int, high: int) -> Callable[[Scalar], object]:
 SETTINGS: Final = (
     Setting("network", "main", "The id of the network to join."),
     Setting("shards", 16, "The network's number of community topics."),
+    Setting(
+        "admission",
+        "proof",
+        "proof: only agents that proved to be such may speak; or open, for tests.",
+        _one_of(*ADMISSIONS),
+    ),
     Setting("role", "agent", "agent, bootstrap or listener.", _one_of(*ROLES)),
     Setting(
         "listen",
@@ -234,7 +242,9 @@ def _config(home: Path, values: Mapping[str, Scalar]) -> Config:
     return Config(
         home=home,
         network=NetworkParams(
-            cast("str", values["network"]), cast("int", values["shards"])
+            cast("str", values["network"]),
+            cast("int", values["shards"]),
+            admission=values["admission"] == "proof",
         ),
         role=Role(values["role"]),
         listen=cast("tuple[str, ...]", values["listen"]),

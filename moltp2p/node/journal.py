@@ -11,31 +11,30 @@ busier the node, the larger the group. While the disk is full all are refused at
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 import trio
 
-from moltp2p.core.author import Author, Draft, Head
-from moltp2p.core.codec import MAX_INT
 from moltp2p.core.errors import LocalError, MoltError, UsageError
-from moltp2p.core.facts import Overlay
-from moltp2p.core.ids import AgentId, PeerId
+from moltp2p.core.ids import AgentId
 from moltp2p.core.kinds import CHAIN_KINDS, Kind
 from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams
-from moltp2p.core.validate import Bench, Road, Ruling, judge, judge_own
+from moltp2p.core.validate import Bench, Road
 from moltp2p.core.verdict import Verdict
-from moltp2p.node.clues import Clue, of_chain, of_gap
+from moltp2p.node.agents import Agents
+from moltp2p.node.clues import Clue
+from moltp2p.node.desk import Desk, Kept
 from moltp2p.node.outage import Outage
-from moltp2p.node.pen import AWAITED, Incoming, Pen
+from moltp2p.node.pen import Pen
 from moltp2p.node.retention import Retention
 from moltp2p.node.witness import Suspicions
-from moltp2p.store.base import KEEP_QUOTAS, MAX_PAGE_RECORDS, Query, Store
+from moltp2p.store.base import KEEP_QUOTAS, Store
 
 QUEUED_JOBS: Final = 1_024
 """Jobs that may wait; a further one waits at its caller."""
@@ -43,178 +42,10 @@ QUEUED_JOBS: Final = 1_024
 GROUP_RECORDS: Final = 512
 """Records to a batch, about 50 ms of judging; a job is never split."""
 
-_OWN: Final = Incoming(b"", Road.LOCAL)
-"""Stands for what was written here: it came by no other road, from no peer."""
+TICK_S: Final = 60.0
+"""At least so often, what has expired stops to count."""
 
 Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A record that was new to the store.
-
-    Attributes:
-        record: the record.
-        road: how it came.
-        peer: who brought it, when a peer did.
-        relay: whether it still has to be passed on by us: it was written here,
-            or it had to wait in the pen.
-    """
-
-    record: Record
-    road: Road
-    peer: PeerId | None
-    relay: bool
-
-
-class Desk:
-    """Where one group of jobs is worked on, in the worker thread."""
-
-    def __init__(self, store: Store, pen: Pen, bench: Bench) -> None:
-        self.now_ms = bench.now_ms
-        self.kept: list[Kept] = []
-        self.rulings: Counter[tuple[Verdict, str]] = Counter()
-        self.clues: list[Clue] = []
-        self.suspects: list[Record] = []
-        self._facts = Overlay(store)
-        self._store = store
-        self._bench = bench
-        self._pen = pen
-        self._heads: dict[AgentId, Head] = {}
-
-    def rule(self, incoming: Incoming) -> Ruling:
-        """Judge one record; keep it, or pen it, as the ruling says."""
-        ruling = self._judge(incoming)
-        self._settle(ruling, incoming, relay=False)
-        record = ruling.record
-        if ruling.code in AWAITED and record is not None:
-            self._pen.put(record.id, record.header.agent, incoming)
-            self.clues.append(of_chain(record, incoming.peer))
-        if ruling.code == "chain-forked" and record is not None:
-            self.suspects.append(record)
-        return ruling
-
-    def write(self, author: Author, drafts: Sequence[Draft]) -> list[Record]:
-        """Write all of `drafts`, or none.
-
-        Raises:
-            UsageError: when a draft is not a record that others would accept.
-        """
-        head = self.require_head(author.agent)
-        if head.seq + len(drafts) > MAX_INT:
-            raise UsageError(
-                "sequence-full",
-                f"the agent's newest record has seq {head.seq}, and none follows",
-                "whoever wrote that has your key: moltp2p rotate --since SEQ",
-            )
-        records = []
-        for draft in drafts:
-            record = author.write(draft, head, self._time_of(draft))
-            head = Head(record.header.seq, record.id)
-            records.append(record)
-        return self.keep_own(records)
-
-    def _time_of(self, draft: Draft) -> int:
-        """Return the time for a draft: now, and for a deletion none before its target.
-
-        The clock may have been ahead then; a horizon must not part the two.
-        """
-        if draft.kind != Kind.DELETE:
-            return self.now_ms
-        target = self._store.get(draft.refs["target"])
-        # SPEC 11: "a higher `seq` than its target's, and no earlier `time`"
-        return max(self.now_ms, target.record.header.time_ms if target else 0)
-
-    def keep_own(self, records: Sequence[Record]) -> list[Record]:
-        """Keep records that this node's agent signed: all of them, or none.
-
-        Raises:
-            UsageError: with the ruling's code when one of them would be refused.
-        """
-        bench = dataclasses.replace(self._bench, road=Road.LOCAL)
-        rulings = [judge_own(record, bench, self._facts) for record in records]
-        for ruling in rulings:
-            if ruling.verdict is not Verdict.ACCEPT:
-                raise UsageError(ruling.code, ruling.message, ruling.hint)
-        for ruling in rulings:
-            self._settle(ruling, _OWN, relay=True)
-        return list(records)
-
-    def head(self, agent: AgentId) -> Head | None:
-        """Return where an agent's sequence stands, this group included."""
-        return self._heads.get(agent) or self._store.head(agent)
-
-    def head_before(self, agent: AgentId, seq: int) -> Head:
-        """Return the agent's newest record before a place in its sequence.
-
-        Raises:
-            UsageError: `no-agent` when there is none.
-        """
-        query = Query(agent=agent, deleted=True, limit=MAX_PAGE_RECORDS)
-        while True:
-            page = self._store.page(query)
-            for stored in page.records:
-                header = stored.record.header
-                if header.seq < seq:
-                    return Head(header.seq, stored.record.id)
-            if not page.more:
-                raise UsageError("no-agent", f"nothing was written before seq {seq}")
-            query = dataclasses.replace(query, cursor=page.cursor)
-
-    def require_head(self, agent: AgentId) -> Head:
-        """Return the same, for an agent that has written already.
-
-        Raises:
-            UsageError: `no-agent`; `behind` while it would be no safe place to write.
-        """
-        if self._store.is_behind():
-            raise UsageError(
-                "behind",
-                "peers may hold records of yours that this store has not: writing now "
-                "could fork your sequence",
-                "wait until the node has synced with a peer; or, if nothing was "
-                "written since: moltp2p verify-store --newest",
-            )
-        head = self.head(agent)
-        if head is None:
-            raise UsageError("no-agent", "the agent has no first record yet")
-        return head
-
-    def _judge(self, incoming: Incoming) -> Ruling:
-        bench = dataclasses.replace(
-            self._bench, road=incoming.road, topic=incoming.topic
-        )
-        return judge(incoming.wire, bench, self._facts)
-
-    def _settle(self, ruling: Ruling, incoming: Incoming, *, relay: bool) -> None:
-        self.rulings[ruling.verdict, ruling.code] += 1
-        record = ruling.keep
-        if record is None:
-            return
-        self._facts.note(record)
-        self.kept.append(Kept(record, incoming.road, incoming.peer, relay))
-        header = record.header
-        head = self.head(header.agent)
-        if incoming.road is Road.GOSSIP:
-            # Rounds find all gaps at once; what they bring comes in no order.
-            clue = of_gap(record, head, incoming.peer, self._facts.has)
-            self.clues += [] if clue is None else [clue]
-        if head is None or header.seq > head.seq:
-            self._heads[header.agent] = Head(header.seq, record.id)
-        elif header.kind not in CHAIN_KINDS:
-            self.suspects.append(record)
-        if header.kind in CHAIN_KINDS:
-            self._release(header.agent)
-
-    def _release(self, agent: AgentId) -> None:
-        """Judge again what waited for a change of this agent's key chain."""
-        for incoming in self._pen.take(agent):
-            ruling = self._judge(incoming)
-            # What came by sync is on its way to others by theirs.
-            relay = incoming.road is Road.GOSSIP
-            self._settle(ruling, incoming, relay=relay)
-            if ruling.code in AWAITED and ruling.record is not None:
-                self._pen.put(ruling.record.id, agent, incoming)
 
 
 @dataclass(slots=True, eq=False)
@@ -240,6 +71,7 @@ class Journal:
         params: the network's.
         clock_ms: our clock, milliseconds since 1970 UTC.
         retention: knows what is not kept; by default what is beyond a quota.
+        agents: knows who counts; by default nobody is known.
 
     Attributes:
         seek: told what a batch showed to be missing; must not block. Set by whoever
@@ -252,6 +84,7 @@ class Journal:
         params: NetworkParams,
         clock_ms: Callable[[], int],
         retention: Retention | None = None,
+        agents: Agents | None = None,
     ) -> None:
         self.seek: Callable[[Sequence[Clue]], None] = _seek_nothing
         self.suspicions = Suspicions()
@@ -262,6 +95,8 @@ class Journal:
         self.params = params
         self.clock_ms = clock_ms
         self.retention = retention or Retention(store, KEEP_QUOTAS, clock_ms)
+        self.agents = agents or Agents(None, store, clock_ms)
+        self._moved: set[AgentId] = set()
         self._send, self._receive = trio.open_memory_channel[_Job[Any]](QUEUED_JOBS)
 
     async def submit(self, work: Callable[[Desk], Answer], records: int = 1) -> Answer:
@@ -316,6 +151,13 @@ class Journal:
         finally:
             self._refuse(jobs)
 
+    async def keep_time(self) -> None:
+        """Have it noticed that time passes, though nobody writes; until cancelled."""
+        while True:
+            await trio.sleep(TICK_S)
+            with suppress(MoltError):
+                await self.submit(lambda _: None)
+
     async def _next(self) -> _Job[Any]:
         """Wait for a job; while the store cannot be written, refuse each and look."""
         while self.outage.error is not None and self.outage.is_read_only:
@@ -361,15 +203,17 @@ class Journal:
             horizon_ms=self.retention.horizon_ms(),
             keep_all=self.retention.policy.keep_all,
         )
-        desk = Desk(self._store, self.pen, bench)
+        desk = Desk(self._store, self.pen, self.agents, bench)
+        desk.catch_up(self._moved)
         for job in jobs:
             job.do(desk)
         if not desk.kept:
             return desk, []
         is_new = self._store.add([kept.record for kept in desk.kept], desk.now_ms)
-        new = zip(desk.kept, is_new, strict=True)
+        new = [kept for kept, is_it in zip(desk.kept, is_new, strict=True) if is_it]
         desk.suspects = [each for each in desk.suspects if self._is_taken(each)]
-        return desk, [kept for kept, is_it in new if is_it]
+        self._moved = self._rekey(new)
+        return desk, new
 
     def _is_taken(self, record: Record) -> bool:
         """Tell whether another record has the place of one that was judged."""
@@ -377,6 +221,14 @@ class Journal:
         if header.kind in CHAIN_KINDS:
             return True
         return len(self._store.sequence(header.agent, header.seq, header.seq, 2)) > 1
+
+    def _rekey(self, new: Iterable[Kept]) -> set[AgentId]:
+        """Tell of key chains that are others now; return whom that moves."""
+        moved: set[AgentId] = set()
+        for kept in new:
+            if kept.record.header.kind == Kind.ROTATE:
+                moved |= self.agents.rekey(kept.record.header.agent)
+        return moved
 
 
 def _seek_nothing(_: Sequence[Clue]) -> None:

@@ -24,12 +24,14 @@ from moltp2p.core.ids import AgentId, PeerId, RecordId
 from moltp2p.core.record import Record
 from moltp2p.core.selection import Selection
 from moltp2p.core.validate import Road, Ruling
+from moltp2p.node.agents import Agents
 from moltp2p.node.authorship import Authorship
 from moltp2p.node.config import Config, Role
+from moltp2p.node.desk import Kept
 from moltp2p.node.events import Arrival, Hub, Subscription
 from moltp2p.node.exporting import Export
 from moltp2p.node.home import Home
-from moltp2p.node.journal import Journal, Kept
+from moltp2p.node.journal import Journal
 from moltp2p.node.pen import Incoming
 from moltp2p.node.relay import Relay
 from moltp2p.node.retention import Retention
@@ -82,6 +84,11 @@ class Node:
     def peer_id(self) -> PeerId | None:
         """Return who it is to its peers; None when it runs offline."""
         return None if self._online is None else self._online.network.peer_id
+
+    @property
+    def agents(self) -> Agents:
+        """Return who counts as an agent here, and who can be asked to attest."""
+        return self._journal.agents
 
     def now_ms(self) -> int:
         """Return this node's clock, milliseconds since 1970 UTC."""
@@ -331,11 +338,13 @@ async def _assembled(
     hub = Hub()
     relay = None if offline else Relay(config.network)
     retention = Retention(store, config.policy, world.now_ms)
-    journal = Journal(store, config.network, world.now_ms, retention)
+    agents = await trio.to_thread.run_sync(_agents, config, home, store, world)
+    journal = Journal(store, config.network, world.now_ms, retention, agents)
     nursery = await stack.enter_async_context(trio.open_nursery())
     stack.callback(nursery.cancel_scope.cancel)
     nursery.start_soon(journal.run, partial(_announce, hub, relay))
     nursery.start_soon(retention.run)
+    nursery.start_soon(journal.keep_time)
     authorship, known = None, []
     if config.role is Role.AGENT:
         authorship = Authorship(config.network.id, home, store, journal, world.draw)
@@ -357,6 +366,14 @@ async def _assembled(
             nursery.start_soon(catch_up, authorship, online.syncing)
     stack.callback(hub.close)
     return Node(config, store, journal, hub, authorship, online)
+
+
+def _agents(config: Config, home: Home, store: Store, world: World) -> Agents:
+    """Return who counts, by all that is held."""
+    me = AgentId(home.agent_key().owner) if config.role is Role.AGENT else None
+    agents = Agents(me, store, world.now_ms)
+    agents.load()
+    return agents
 
 
 def _alone(error: BaseException) -> BaseException:

@@ -1,8 +1,7 @@
-"""Records that wait for their author's rotation to arrive.
+"""Records that wait for their author's rotation, or its proof, to arrive.
 
-A rotation and the first record by the new key travel on different topics, so
-that either may come first. What waits here is lost on a restart, and found
-again by reconciliation.
+These and what an agent says travel on different topics, so that either may come
+first. What waits here is lost on a restart, and found again by reconciliation.
 """
 
 from __future__ import annotations
@@ -19,8 +18,13 @@ PEN_BYTES: Final = 8 * 2**20
 PEN_RECORDS_PER_AGENT: Final = 64
 """Above any of these, the record that has waited longest makes room."""
 
-AWAITED: Final = frozenset({"key-unknown", "not-committed"})
+AWAITS_CHAIN: Final = frozenset({"key-unknown", "not-committed"})
 """The codes of rulings that a record of the agent's key chain may change."""
+
+AWAITS_PROOF: Final = frozenset({"unverified", "proof-expired"})
+"""The codes of rulings that a proof may change."""
+
+AWAITED: Final = AWAITS_CHAIN | AWAITS_PROOF
 
 
 @dataclass(frozen=True, slots=True)

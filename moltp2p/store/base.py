@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from moltp2p.core.author import Head
-from moltp2p.core.facts import Facts
+from moltp2p.core.facts import Held
 from moltp2p.core.ids import AgentId, RecordId
 from moltp2p.core.record import Record
 from moltp2p.proto.quota import SPEC_LIMITS, Limits
@@ -177,7 +177,7 @@ class Page:
     damaged: list[Damage] = field(default_factory=list)
 
 
-class Store(Facts, Protocol):
+class Store(Held, Protocol):
     """Signed records on this machine, and the indexes that find them."""
 
     def add(self, records: Sequence[Record], received_at_ms: int) -> list[bool]:
@@ -347,6 +347,14 @@ class Store(Facts, Protocol):
             first: the lowest `seq`.
             last: the highest `seq`.
             limit: how many to return at most; a fork has more than one at a place.
+
+        Raises:
+            LocalError: `store-failed`.
+        """
+        ...
+
+    def agents(self) -> Iterator[AgentId]:
+        """Name all agents whose inception is held.
 
         Raises:
             LocalError: `store-failed`.

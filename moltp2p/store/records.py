@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice, takewhile
 from typing import Final
@@ -29,6 +28,7 @@ from moltp2p.store.base import (
     Stored,
 )
 from moltp2p.store.building import Progress, untold
+from moltp2p.store.chain_cache import ChainCache
 from moltp2p.store.changes import Batch, changes
 from moltp2p.store.engine import Change, Delete, Engine, Hole, Put, Reader
 from moltp2p.store.opening import prepare
@@ -42,10 +42,8 @@ from moltp2p.store.verifying import verify
 CACHED_SUMS: Final = 4_096
 """Nodes of sets that are kept in memory; about 1 MiB in all. The next batch changes
 many of those that the last one did; with more than that, none is known again."""
-CACHED_CHAINS: Final = 4_096
-"""Agents whose key chain is kept in memory; about 1 KiB each."""
 
-MISSING_CHUNK: Final = 1_024
+KEYS_CHUNK: Final = 1_024
 
 
 class RecordStore:
@@ -73,7 +71,7 @@ class RecordStore:
         self._engine = engine
         self._network = network
         self._policy = policy
-        self._chains = _ChainCache(engine)
+        self._chains = ChainCache(engine)
         self._sums: dict[bytes, SetSum] = {}
         self._writing = threading.Lock()
         try:
@@ -302,12 +300,21 @@ class RecordStore:
 
     def missing(self) -> Iterator[RecordId]:
         """Name what was lost to damage; see `Store.missing`."""
+        return map(layout.indexed_record, self._keys(layout.LOST))
+
+    def agents(self) -> Iterator[AgentId]:
+        """Name all agents whose inception is held; see `Store.agents`."""
+        table = layout.KEY_CHAIN
+        return (AgentId(key.removeprefix(table)) for key in self._keys(table))
+
+    def _keys(self, table: bytes) -> Iterator[bytes]:
+        """Yield a table's keys, a chunk at a time, so that nobody waits long."""
         after: bytes | None = None
         while True:
             with self._engine.view() as view:
-                chunk = list(islice(view.scan(layout.LOST, after), MISSING_CHUNK))
+                chunk = list(islice(view.scan(table, after), KEYS_CHUNK))
             keys = [each[0] for each in chunk if not isinstance(each, Hole)]
-            yield from map(layout.indexed_record, keys)
+            yield from keys
             if not keys:
                 return
             after = keys[-1]
@@ -355,44 +362,6 @@ class RecordStore:
         if len(self._sums) + len(sums) > CACHED_SUMS:
             self._sums.clear()
         self._sums.update(sums)
-
-
-class _ChainCache:
-    """The key chains of the agents seen last, and of those who have none.
-
-    A look-up fills the cache while it holds the lock, and a change takes the lock
-    after it is on disk; so what is in the cache is never older than the disk.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._lock = threading.Lock()
-        self._chains: OrderedDict[AgentId, KeyChain | None] = OrderedDict()
-
-    def get(self, agent: AgentId) -> KeyChain | None:
-        with self._lock:
-            if agent not in self._chains:
-                self._put(agent, self._read(agent))
-            self._chains.move_to_end(agent)
-            return self._chains[agent]
-
-    def update(self, chains: Mapping[AgentId, KeyChain]) -> None:
-        with self._lock:
-            for agent, chain in chains.items():
-                self._put(agent, chain)
-
-    def clear(self) -> None:
-        with self._lock:
-            self._chains.clear()
-
-    def _put(self, agent: AgentId, chain: KeyChain | None) -> None:
-        self._chains[agent] = chain
-        if len(self._chains) > CACHED_CHAINS:
-            self._chains.popitem(last=False)
-
-    def _read(self, agent: AgentId) -> KeyChain | None:
-        value = self._engine.get(layout.key_chain_key(agent))
-        return None if value is None else layout.unpack_key_chain(agent, value)
 
 
 def _load_sound(record: RecordId, view: Reader) -> Stored | None:

@@ -147,6 +147,7 @@ async def _open_api() -> AsyncIterator[httpx.AsyncClient]:
         command = [program, "--home", str(home), "run", "--network", "test-bench"]
         # To the command line it would be a setting that does not exist.
         environ = {name: value for name, value in os.environ.items() if name != CORPUS}
+        environ["MOLTP2P_ADMISSION"] = "open"
         child = await trio.lowlevel.open_process(
             command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

@@ -69,7 +69,9 @@ class Subject:
     def fill(self, count: int) -> None:
         """Make an agent, and a store of so many records by others."""
         Home(self.home).init_agent(secrets.token_bytes)
-        (self.home / "config.toml").write_text(f'network = "{NETWORK.id}"\n')
+        (self.home / "config.toml").write_text(
+            f'network = "{NETWORK.id}"\nadmission = "open"\n'
+        )
         agents = [TestAgent(f"agent {n}", NETWORK.id) for n in range(AGENTS)]
         dice = random.Random(1)  # noqa: S311 - the same records each time
         with closing(open_store(self.home / "records", NETWORK)) as store:

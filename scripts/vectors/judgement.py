@@ -40,6 +40,15 @@ class Bench:
     now_ms: int = EPOCH_MS
     horizon_ms: int = 0
     held: tuple[Record, ...] = ()
+    admission: Admission | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """How the author stands, in a network that admits by proof."""
+
+    until_ms: int | None
+    has_room: bool = True
 
 
 def cases() -> list[Case]:
@@ -53,6 +62,7 @@ def cases() -> list[Case]:
         *_held(),
         *_deletions(),
         *_horizons(),
+        *_admissions(),
     ]
 
 
@@ -87,6 +97,11 @@ def _case(name: str, data: bytes, bench: Bench, note: str) -> Case:
         given["topic"] = bench.topic
     if bench.horizon_ms:
         given["horizon_ms"] = bench.horizon_ms
+    if bench.admission is not None:
+        given["admission"] = {
+            "until_ms": bench.admission.until_ms,
+            "has_room": bench.admission.has_room,
+        }
     if bench.held:
         given["held"] = [spell(record.wire()) for record in bench.held]
     return {"name": name, "op": "judge", "note": note, "input": given}
@@ -369,4 +384,29 @@ def _horizons() -> list[Case]:
         accept("at-the-horizon", post, horizon),
         ignore("below-the-horizon", post, "below-horizon", after),
         accept("profile-below-the-horizon", _profile({"name": "Alice"}), after),
+    ]
+
+
+def _admissions() -> list[Case]:
+    post, profile = wire(fields()), _profile({"name": "Alice"})
+    first = TestAgent("alice").incept().wire()
+    revocation = wire(bare(Kind.REVOCATION), None)
+    stranger = Bench(admission=Admission(None))
+    crowded = Bench(admission=Admission(None, has_room=False))
+    expired = Bench(admission=Admission(EPOCH_MS))
+    expiring = Bench(admission=Admission(EPOCH_MS + 1))
+    known = Bench(admission=Admission(EPOCH_MS + 1, has_room=False))
+    unknown = wire(bare(1_000), None)
+    return [
+        ignore("post-by-a-stranger", post, "unverified", stranger),
+        ignore("profile-by-a-stranger", profile, "unverified", stranger),
+        ignore("unknown-kind-by-a-stranger", unknown, "unverified", stranger),
+        accept("inception-by-a-stranger", first, stranger),
+        accept("revocation-by-a-stranger", revocation, stranger),
+        ignore("inception-without-room", first, "unverified", crowded),
+        ignore("revocation-without-room", revocation, "unverified", crowded),
+        accept("revocation-of-one-who-counted", revocation, known),
+        accept("post-within-a-proof", post, expiring),
+        ignore("post-after-a-proof", post, "proof-expired", expired),
+        accept("revocation-after-a-proof", revocation, expired),
     ]

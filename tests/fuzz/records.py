@@ -12,6 +12,7 @@ import cbor2
 
 from moltp2p.core import codec
 from moltp2p.core.errors import PeerError
+from moltp2p.core.facts import Overlay
 from moltp2p.core.kinds import Kind, parse_body
 from moltp2p.core.limits import RECORD_AAD
 from moltp2p.core.record import parse, parse_header
@@ -76,7 +77,7 @@ def _judge() -> Read:
     bench = Bench(NetworkParams(NETWORK), EPOCH_MS, Road.GOSSIP)
 
     def read(data: bytes) -> None:
-        ruling = judge(data, bench, store)
+        ruling = judge(data, bench, Overlay(store))
         assert (ruling.verdict is Verdict.ACCEPT) == (ruling.code == "ok")
         if ruling.keep is not None:
             assert ruling.keep.is_signed()

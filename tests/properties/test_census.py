@@ -136,9 +136,11 @@ def test_everybody_is_held_up_by_those_above(seed: int, agents: int) -> None:
             continue
         bar = census.bars()[place.depth - 1]
         assert any(
-            sum(census.holds(each, place.depth, NOW_MS) for each in proof.vouches)
+            sum(
+                census.holds(each, place.depth, proof, NOW_MS) for each in proof.vouches
+            )
             >= bar.quorum(proof.time_ms)
-            and proof.size >= bar.least_size
+            and proof.size >= bar.least_size(proof.time_ms)
             for proof in census.claims(who)
         )
 
@@ -183,4 +185,4 @@ def test_who_is_of_age_has_proved_itself_twice_and_long_ago() -> None:
     ages = {n: place.of_age for n in (1, 2, 3) if (place := census.place(agent(n)))}
     assert ages == {1: True, 2: False, 3: False}
     assert agent(3) in census.advance(NOW_MS + 1)
-    assert census.place(agent(3)) == Place(1, NOW_MS - OF_AGE_MS + 1, of_age=True)
+    assert census.place(agent(3)) == Place(1, NOW_MS - OF_AGE_MS + 1, NOW_MS + 1)

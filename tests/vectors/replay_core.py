@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from moltp2p.core import codec, record
 from moltp2p.core.errors import MoltError
-from moltp2p.core.facts import Overlay
+from moltp2p.core.facts import EVERYBODY, Everybody, Overlay
 from moltp2p.core.ids import (
     AgentId,
     PublicKey,
@@ -24,7 +24,7 @@ from moltp2p.core.verdict import Verdict
 from moltp2p.proto import quota
 from moltp2p.testing.factories import signer
 from scripts.vectors.form import from_json, read, to_json
-from tests.facts import NoFacts
+from tests.facts import Admission, NoFacts
 
 Outcome = dict[str, object]
 """The keys of a case that tell the result: `output`, or `error`, or `steps`, …"""
@@ -106,7 +106,10 @@ def parse(given: object) -> Outcome:
 
 
 def judgement(given: dict[str, Any]) -> Outcome:
-    network = NetworkParams(given["network"], given["shards"])
+    admission = given.get("admission")
+    network = NetworkParams(
+        given["network"], given["shards"], admission=admission is not None
+    )
     bench = Bench(
         network,
         given["now_ms"],
@@ -114,7 +117,7 @@ def judgement(given: dict[str, Any]) -> Outcome:
         given.get("topic"),
         given.get("horizon_ms", 0),
     )
-    facts = Overlay(NoFacts())
+    facts = Overlay(NoFacts(), _admission(admission))
     for held in given.get("held", []):
         facts.note(record.parse(read(held)))
     ruling = judge(read(given["record"]), bench, facts)
@@ -123,6 +126,12 @@ def judgement(given: dict[str, Any]) -> Outcome:
         return {"output": {"verdict": "accept", "code": ruling.code, "keep": kept}}
     outcome: Outcome = {"error": ruling.code, "verdict": ruling.verdict.value}
     return outcome | ({"keep": kept} if kept else {})
+
+
+def _admission(given: dict[str, Any] | None) -> Everybody | Admission:
+    if given is None:
+        return EVERYBODY
+    return Admission(given["until_ms"], given["has_room"])
 
 
 def shelf(given: dict[str, Any]) -> Outcome:

@@ -109,7 +109,7 @@ async def test_status_tells_what_is_kept(home: Path) -> None:
 
 
 async def test_an_old_post_is_not_taken_below_the_horizon(home: Path) -> None:
-    config = load_config(home, {}, {"keep_days": 1})
+    config = load_config(home, {}, {"keep_days": 1, "admission": "open"})
     async with open_node(config, offline=True) as node:
         network = config.network.id
         old = TestAgent("bob", network, node.now_ms() - 2 * 86_400_000).post()

@@ -14,8 +14,9 @@ from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams, topic_of
 from moltp2p.core.verdict import Verdict
 from moltp2p.net.inbox import Incoming, Judgement
+from moltp2p.node.desk import Kept
 from moltp2p.node.forwarding import GossipJudge, agent_rate
-from moltp2p.node.journal import Journal, Kept
+from moltp2p.node.journal import Journal
 from moltp2p.proto.ratelimit import Rate, units
 from moltp2p.store.base import Store
 from moltp2p.store.memory import open_store

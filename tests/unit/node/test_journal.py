@@ -17,7 +17,8 @@ from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Road, Ruling
 from moltp2p.core.verdict import Verdict
-from moltp2p.node.journal import Desk, Journal, Kept
+from moltp2p.node.desk import Desk, Kept
+from moltp2p.node.journal import Journal
 from moltp2p.node.outage import LOOK_S
 from moltp2p.node.pen import Incoming
 from moltp2p.store.base import Store

@@ -11,12 +11,14 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from moltp2p.core.author import Draft
+from moltp2p.core.facts import Overlay
 from moltp2p.core.forks import Fork, Forked, parse_fork, place_of, prove
 from moltp2p.core.kinds import Kind
 from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Bench, Road, judge
-from moltp2p.node.journal import Desk, Journal
+from moltp2p.node.desk import Desk
+from moltp2p.node.journal import Journal
 from moltp2p.node.pen import Incoming
 from moltp2p.node.witness import FORKS_A_DAY, WAIT_S, Suspicions, Witness, Write
 from moltp2p.store.memory import open_store
@@ -51,7 +53,7 @@ class Scene:
         """Judge and keep records; suspect them all."""
         bench = Bench(NETWORK, EPOCH_MS + 10**8, Road.SYNC)
         for record in records:
-            keep = judge(record.wire(), bench, self.store).keep
+            keep = judge(record.wire(), bench, Overlay(self.store)).keep
             self.store.add([keep] if keep else [], EPOCH_MS)
         self.suspicions.add(records)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from moltp2p.core.author import Draft
+from moltp2p.core.facts import Overlay
 from moltp2p.core.forks import prove
 from moltp2p.core.kinds import Kind
 from moltp2p.core.record import Record
@@ -21,7 +22,7 @@ NOW_MS = EPOCH_MS + 60_000
 
 def offer(store: Store, record: Record, road: Road = Road.SYNC) -> str:
     """Offer a record as peers do; return the code of the ruling."""
-    ruling = judge(record.wire(), Bench(NETWORK, NOW_MS, road), store)
+    ruling = judge(record.wire(), Bench(NETWORK, NOW_MS, road), Overlay(store))
     if ruling.keep is not None:
         store.add([ruling.keep], NOW_MS)
     return ruling.code
@@ -151,7 +152,7 @@ def test_a_false_body_does_not_fill_a_bare_header(store: Store) -> None:
     record = TestAgent("bob").write(Draft(Kind.FORK, false))
     assert offer(store, record.without_body()) == "ok"
 
-    ruling = judge(record.wire(), Bench(NETWORK, NOW_MS, Road.SYNC), store)
+    ruling = judge(record.wire(), Bench(NETWORK, NOW_MS, Road.SYNC), Overlay(store))
 
     assert (ruling.verdict, ruling.code) == (Verdict.REJECT, "false-fork")
     assert store.forks(one.id, 10) == []

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from moltp2p.core.author import Draft
+from moltp2p.core.facts import Overlay
 from moltp2p.core.ids import RecordId
 from moltp2p.core.keychain import KeyChain
 from moltp2p.core.kinds import CHAIN_KINDS, Kind, Profile
@@ -207,7 +208,8 @@ def offer_until_settled(
         left = dice.sample(records, len(records))
         while left:
             size = dice.randint(1, 6)
-            rulings = [judge(each.wire(), bench, store) for each in left[:size]]
+            facts = Overlay(store)
+            rulings = [judge(each.wire(), bench, facts) for each in left[:size]]
             left = left[size:]
             keep = [ruling.keep for ruling in rulings if ruling.keep is not None]
             if keep and any(store.add(keep, EPOCH_MS)):

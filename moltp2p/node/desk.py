@@ -1,0 +1,212 @@
+"""Where records are judged and taken in, one group at a time, in the worker thread.
+
+    wire ─▶ judge ─▶ kept      ─▶ the batch that the store gets
+                  ├▶ in the pen  its author's key chain, or proof, may be on its way
+                  └▶ refused
+
+What is kept may be what others waited for: a rotation, or a proof. They are judged
+again at once, so that they are in the same batch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from moltp2p.core.author import Author, Draft, Head
+from moltp2p.core.codec import MAX_INT
+from moltp2p.core.errors import UsageError
+from moltp2p.core.facts import Overlay
+from moltp2p.core.ids import AgentId, PeerId
+from moltp2p.core.kinds import CHAIN_KINDS, Kind
+from moltp2p.core.record import Record
+from moltp2p.core.validate import Bench, Road, Ruling, judge, judge_own
+from moltp2p.core.verdict import Verdict
+from moltp2p.node.agents import Agents
+from moltp2p.node.clues import Clue, of_chain, of_gap
+from moltp2p.node.pen import AWAITED, AWAITS_CHAIN, Incoming, Pen
+from moltp2p.store.base import MAX_PAGE_RECORDS, Query, Store
+
+_OWN: Final = Incoming(b"", Road.LOCAL)
+"""Stands for what was written here: it came by no other road, from no peer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A record that was new to the store.
+
+    Attributes:
+        record: the record.
+        road: how it came.
+        peer: who brought it, when a peer did.
+        relay: whether it still has to be passed on by us: it was written here,
+            or it had to wait in the pen.
+    """
+
+    record: Record
+    road: Road
+    peer: PeerId | None
+    relay: bool
+
+
+class Desk:
+    """Where one group of jobs is worked on, in the worker thread."""
+
+    def __init__(self, store: Store, pen: Pen, agents: Agents, bench: Bench) -> None:
+        self.now_ms = bench.now_ms
+        self.kept: list[Kept] = []
+        self.rulings: Counter[tuple[Verdict, str]] = Counter()
+        self.clues: list[Clue] = []
+        self.suspects: list[Record] = []
+        self._facts = Overlay(store, agents)
+        self._store = store
+        self._agents = agents
+        self._bench = bench
+        self._pen = pen
+        self._heads: dict[AgentId, Head] = {}
+
+    def rule(self, incoming: Incoming) -> Ruling:
+        """Judge one record; keep it, or pen it, as the ruling says."""
+        ruling = self._judge(incoming)
+        self._settle(ruling, incoming, relay=False)
+        record = ruling.record
+        if ruling.code in AWAITED and record is not None:
+            self._pen.put(record.id, record.header.agent, incoming)
+            if ruling.code in AWAITS_CHAIN:
+                self.clues.append(of_chain(record, incoming.peer))
+        if ruling.code == "chain-forked" and record is not None:
+            self.suspects.append(record)
+        return ruling
+
+    def catch_up(self, moved: Iterable[AgentId]) -> None:
+        """Judge again what waited for agents whose place is another by now."""
+        for agent in {*moved, *self._agents.advance(self.now_ms)}:
+            self._release(agent)
+
+    def write(self, author: Author, drafts: Sequence[Draft]) -> list[Record]:
+        """Write all of `drafts`, or none.
+
+        Raises:
+            UsageError: when a draft is not a record that others would accept.
+        """
+        head = self.require_head(author.agent)
+        if head.seq + len(drafts) > MAX_INT:
+            raise UsageError(
+                "sequence-full",
+                f"the agent's newest record has seq {head.seq}, and none follows",
+                "whoever wrote that has your key: moltp2p rotate --since SEQ",
+            )
+        records = []
+        for draft in drafts:
+            record = author.write(draft, head, self._time_of(draft))
+            head = Head(record.header.seq, record.id)
+            records.append(record)
+        return self.keep_own(records)
+
+    def _time_of(self, draft: Draft) -> int:
+        """Return the time for a draft: now, and for a deletion none before its target.
+
+        The clock may have been ahead then; a horizon must not part the two.
+        """
+        if draft.kind != Kind.DELETE:
+            return self.now_ms
+        target = self._store.get(draft.refs["target"])
+        # SPEC 11: "a higher `seq` than its target's, and no earlier `time`"
+        return max(self.now_ms, target.record.header.time_ms if target else 0)
+
+    def keep_own(self, records: Sequence[Record]) -> list[Record]:
+        """Keep records that this node's agent signed: all of them, or none.
+
+        Raises:
+            UsageError: with the ruling's code when one of them would be refused.
+        """
+        bench = dataclasses.replace(self._bench, road=Road.LOCAL)
+        rulings = [judge_own(record, bench, self._facts) for record in records]
+        for ruling in rulings:
+            if ruling.verdict is not Verdict.ACCEPT:
+                raise UsageError(ruling.code, ruling.message, ruling.hint)
+        for ruling in rulings:
+            self._settle(ruling, _OWN, relay=True)
+        return list(records)
+
+    def head(self, agent: AgentId) -> Head | None:
+        """Return where an agent's sequence stands, this group included."""
+        return self._heads.get(agent) or self._store.head(agent)
+
+    def head_before(self, agent: AgentId, seq: int) -> Head:
+        """Return the agent's newest record before a place in its sequence.
+
+        Raises:
+            UsageError: `no-agent` when there is none.
+        """
+        query = Query(agent=agent, deleted=True, limit=MAX_PAGE_RECORDS)
+        while True:
+            page = self._store.page(query)
+            for stored in page.records:
+                header = stored.record.header
+                if header.seq < seq:
+                    return Head(header.seq, stored.record.id)
+            if not page.more:
+                raise UsageError("no-agent", f"nothing was written before seq {seq}")
+            query = dataclasses.replace(query, cursor=page.cursor)
+
+    def require_head(self, agent: AgentId) -> Head:
+        """Return the same, for an agent that has written already.
+
+        Raises:
+            UsageError: `no-agent`; `behind` while it would be no safe place to write.
+        """
+        if self._store.is_behind():
+            raise UsageError(
+                "behind",
+                "peers may hold records of yours that this store has not: writing now "
+                "could fork your sequence",
+                "wait until the node has synced with a peer; or, if nothing was "
+                "written since: moltp2p verify-store --newest",
+            )
+        head = self.head(agent)
+        if head is None:
+            raise UsageError("no-agent", "the agent has no first record yet")
+        return head
+
+    def _judge(self, incoming: Incoming) -> Ruling:
+        bench = dataclasses.replace(
+            self._bench, road=incoming.road, topic=incoming.topic
+        )
+        return judge(incoming.wire, bench, self._facts)
+
+    def _settle(self, ruling: Ruling, incoming: Incoming, *, relay: bool) -> None:
+        self.rulings[ruling.verdict, ruling.code] += 1
+        record = ruling.keep
+        if record is None:
+            return
+        self._facts.note(record)
+        self.kept.append(Kept(record, incoming.road, incoming.peer, relay))
+        header = record.header
+        head = self.head(header.agent)
+        if incoming.road is Road.GOSSIP:
+            # Rounds find all gaps at once; what they bring comes in no order.
+            clue = of_gap(record, head, incoming.peer, self._facts.has)
+            self.clues += [] if clue is None else [clue]
+        if head is None or header.seq > head.seq:
+            self._heads[header.agent] = Head(header.seq, record.id)
+        elif header.kind not in CHAIN_KINDS:
+            self.suspects.append(record)
+        moved = self._agents.note(record)
+        if header.kind in CHAIN_KINDS:
+            moved.add(header.agent)
+        for agent in moved:
+            self._release(agent)
+
+    def _release(self, agent: AgentId) -> None:
+        """Judge again what waited for this agent's key chain, or for its proof."""
+        for incoming in self._pen.take(agent):
+            ruling = self._judge(incoming)
+            # What came by sync is on its way to others by theirs.
+            relay = incoming.road is Road.GOSSIP
+            self._settle(ruling, incoming, relay=relay)
+            if ruling.code in AWAITED and ruling.record is not None:
+                self._pen.put(ruling.record.id, agent, incoming)
