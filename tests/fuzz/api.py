@@ -1,4 +1,4 @@
-"""Rows of the table: addresses and names, and what clients of the API send."""
+"""Rows of the table: addresses, names, archives, and what clients of the API send."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import trio.testing
 from moltp2p.api import inputs
 from moltp2p.api.closing import Closing
 from moltp2p.api.connection import Connection
-from moltp2p.api.splitting import Line, LineSplitter
-from moltp2p.core.errors import UsageError
+from moltp2p.api.splitting import ArchiveSplitter, Line, LineSplitter
+from moltp2p.core.errors import LocalError, MoltError, UsageError
 from moltp2p.core.ids import (
     DID_PREFIX,
     agent_text,
@@ -25,10 +25,12 @@ from moltp2p.core.ids import (
 )
 from moltp2p.core.topics import NetworkParams
 from moltp2p.proto.address import parse_address, parse_endpoint, parse_peer_id
+from moltp2p.proto.archive import Head, SectionWriter
 from moltp2p.store.base import Query, Store
 from moltp2p.store.memory import open_store
 from moltp2p.testing.factories import EPOCH_MS
-from tests.fuzz import corpus, mutations
+from scripts.vectors import form
+from tests.fuzz import corpus, mutations, series
 from tests.fuzz.parser import Parser, Read
 from tests.unit.api.test_connection import echo
 
@@ -132,6 +134,43 @@ def _cut(pieces: list[bytes]) -> list[Line]:
     return [line for piece in [*pieces, b"\n"] for line in splitter.feed(piece)]
 
 
+def archives() -> list[bytes]:
+    writer = SectionWriter(Head("test-net", EPOCH_MS))
+    records = [writer.add(record) for record in corpus.records()]
+    section = b"".join([writer.begin(), *records, writer.end()])
+    outage = LocalError("disk-full", "the disk is full")
+    cut_short = section + writer.begin() + SectionWriter.trouble(outage)
+    kept = [
+        form.read(each["input"]["bytes"])
+        for each in corpus.cases("10-archives", "archive")
+    ]
+    return [section, section * 2, cut_short, *kept]
+
+
+def _archive(data: bytes) -> None:
+    """Read an archive at once and in pieces: the same records, and the same end."""
+    step = max(1 + len(data) % 7, len(data) // 16)
+    pieces = [data[at : at + step] for at in range(0, len(data), step)]
+    records, end = _unpacked([data])
+    again, other_end = _unpacked(pieces)
+    assert records == again
+    assert str(end) == str(other_end)
+    if isinstance(end, UsageError):
+        raise end
+
+
+def _unpacked(pieces: list[bytes]) -> tuple[list[Line], MoltError | None]:
+    """Return the records, and what the reading ended with: a LocalError is told."""
+    splitter, found = ArchiveSplitter("test-net"), list[Line]()
+    try:
+        for piece in pieces:
+            found += splitter.feed(piece)
+        found += splitter.end()
+    except (UsageError, LocalError) as error:
+        return found, error
+    return found, None
+
+
 def _request_of(line: str, *fields: str, body: str = "") -> bytes:
     return "\r\n".join([f"{line} HTTP/1.1", "host: x", *fields, "", body]).encode()
 
@@ -169,6 +208,14 @@ ROWS = (
         mutations.text,
         lambda: _reads_text(_address),
         UsageError,
+    ),
+    Parser(
+        "archive",
+        archives,
+        series.sequence(mutations.cbor),
+        lambda: _archive,
+        UsageError,
+        weight=2,
     ),
     Parser("name", _names, mutations.text, lambda: _reads_text(_name), UsageError),
     Parser(

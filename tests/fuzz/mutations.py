@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import cbor2
@@ -127,12 +128,21 @@ def changed(rng: random.Random, value: Any) -> Any:
     if isinstance(value, dict) and value and rng.random() < 0.8:
         return _changed_map(rng, value)
     if isinstance(value, bytes) and rng.random() < 0.6:
-        return raw(rng, value, [value])
+        return _changed_bytes(rng, value)
     if isinstance(value, str) and rng.random() < 0.6:
         return characters(rng, value)
     if type(value) is int and rng.random() < 0.6:
         return value + rng.choice((-1, 1, 2**31, 2**62))
     return rng.choice(ODD)
+
+
+def _changed_bytes(rng: random.Random, value: bytes) -> bytes:
+    """Change what was signed or framed within a value as CBOR, when it is that."""
+    with suppress(PeerError):
+        inner = codec.decode(value)
+        if isinstance(inner, list | dict) and rng.random() < 0.7:
+            return cbor2.dumps(changed(rng, inner), canonical=True)
+    return raw(rng, value, [value])
 
 
 def _changed_list(rng: random.Random, value: list[Any]) -> list[Any]:

@@ -31,6 +31,8 @@ class Parser:
             AssertionError: it asserts what must hold of whatever it lets pass.
         refuses: what it may raise. On bytes from peers only a PeerError: anything
             else would be called a bug of ours by `net.containment`.
+        weight: for how many cases one of these counts: a session is made of many
+            messages.
         lasts: after so many cases a reader is made anew, so that what it holds
             against the first does not keep it from reading the others.
     """
@@ -40,6 +42,7 @@ class Parser:
     mutate: Mutation
     open: Callable[[], Read]
     refuses: type[MoltError] = PeerError
+    weight: int = 1
     lasts: int = 1_000_000_000
 
 

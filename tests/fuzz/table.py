@@ -8,8 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.fuzz import api, records, wire
+from tests.fuzz import api, proof, records, sync, wire
 from tests.fuzz.parser import Parser
 
 # The slow ones are near the beginning, so that all cores are busy to the end.
-TABLE: Final[tuple[Parser, ...]] = (*api.ROWS, *wire.ROWS, *records.ROWS)
+TABLE: Final[tuple[Parser, ...]] = (
+    *api.ROWS,
+    *sync.ROWS,
+    *proof.ROWS,
+    *wire.ROWS,
+    *records.ROWS,
+)
