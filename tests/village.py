@@ -7,7 +7,7 @@ are none: what a node does in a thread is done at once.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, cast
@@ -182,6 +182,20 @@ class _Lent:
 
     def close(self) -> None:
         """Leave it open."""
+
+
+@pytest.fixture
+def village(
+    tmp_path: Path, rng: random.Random, monkeypatch: pytest.MonkeyPatch
+) -> Village:
+    """Return a place for nodes; the test itself asks for `autojump_clock`."""
+
+    async def at_once(work: Callable[..., Any], *args: Any, **_: Any) -> Any:
+        await trio.lowlevel.checkpoint()
+        return work(*args)
+
+    monkeypatch.setattr(trio.to_thread, "run_sync", at_once)
+    return Village(tmp_path, rng)
 
 
 def post(text: str = "hello", community: str = "general") -> Draft:

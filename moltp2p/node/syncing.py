@@ -123,7 +123,12 @@ class Syncing:
 
         The last status is that of the end. Ends at once when nobody is there.
         """
-        waiting = self._plan.asked_for(trio.current_time())
+        now = trio.current_time()
+        # Who connected just now may not have been noticed yet.
+        present = {info.peer for info in self._tools.network.peers()}
+        for peer in present - self._plan.peers().keys():
+            self._plan.connected(peer, now)
+        waiting = self._plan.asked_for(now)
         self._wake()
         while True:
             waiting = {peer for peer in waiting if self._is_pending(peer)}

@@ -348,3 +348,28 @@ async def test_peers_that_never_heard_of_it_do_not_let_an_agent_begin_anew(
 
         with pytest.raises(UsageError, match="behind"):
             await say(alice, 1)
+
+
+@pytest.mark.long
+async def test_twenty_nodes_split_for_a_minute_are_alike_within_half_a_minute(
+    village: Village, autojump_clock: MockClock, rng: random.Random
+) -> None:
+    async with village.open_many(20, target_peers=6) as nodes:
+        for number, node in enumerate(nodes):
+            await meet(node, *rng.sample(nodes[:number], min(number, 3)))
+        await trio.sleep(5)
+        village.loss = 0.3
+        halves = [[peer_of(node) for node in half] for half in (nodes[:10], nodes[10:])]
+        village.hub.partition(*halves)
+        for second in range(60):
+            for node in rng.sample(nodes, 4):
+                await say(node, 2, f"at {second}")
+            await trio.sleep(1)
+
+        village.hub.heal_all()
+        for one, other in zip(nodes[:3], nodes[10:13], strict=True):
+            await meet(one, other)
+        took_s = await alike(nodes, within_s=60)
+
+        assert took_s < 30
+        assert len(await held(nodes[0])) == 500
