@@ -49,6 +49,8 @@ BEGIN_MS: Final = 1_750_000_000_000
 STEP_MS: Final = 1_000
 END_MS: Final = 2**63 - 1
 PAGE: Final = 50
+QUERIES: Final = 200
+"""Pages that may be asked for: their records are more than LevelDB's cache holds."""
 
 
 def records() -> Iterator[Record]:
@@ -107,20 +109,29 @@ class Questions:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._end_ms = BEGIN_MS + store.count() * STEP_MS
+        dice = random.Random(4)  # noqa: S311
+        self._queries = [self._query(dice) for _ in range(QUERIES)]
 
     def _time_ms(self, dice: random.Random) -> int:
         return dice.randrange(BEGIN_MS, self._end_ms)
 
     def page(self, dice: random.Random) -> object:
-        """Read a page of a community, of an agent, or of all."""
+        """Read a page: the first, or one behind it."""
+        return self._store.page(dice.choice(self._queries))
+
+    def _query(self, dice: random.Random) -> Query:
+        """Return what asks for a page of a community, of an agent, or of all."""
         agent = AgentId(signer(f"agent {dice.randrange(AGENTS)}").public)
         query = dice.choice(
-            [Query(community=dice.choice(COMMUNITIES)), Query(agent=agent), Query()]
+            [
+                Query(community=dice.choice(COMMUNITIES), limit=PAGE),
+                Query(agent=agent, limit=PAGE),
+                Query(limit=PAGE),
+            ]
         )
-        page = self._store.page(replace(query, limit=PAGE))
-        if page.more and dice.random() < 0.5:  # half of the pages are second ones
-            page = self._store.page(replace(query, limit=PAGE, cursor=page.cursor))
-        return page
+        for _ in range(dice.randrange(3)):
+            query = replace(query, cursor=self._store.page(query).cursor)
+        return query
 
     def sums(self, dice: random.Random) -> object:
         """Sum up all topics since some time."""
