@@ -43,10 +43,11 @@ def turn(shell: Shell, method: str, record: str) -> None:
     if shell.as_json:
         shell.emit(answer)
         return
-    state = "dropped" if answer["dropped"] else "carried when it comes again"
-    before = "" if answer["changed"] else " as before"
+    state = "dropped" if answer["dropped"] else "taken when it comes again"
+    before = "" if answer["changed"] else ", as before"
     held = "" if answer["held"] else "; it has not come yet"
-    shell.console().print(f"{answer['record']}: {state}{before}{held}")
+    text = f"{answer['record']}  {state}{before}{held}"
+    shell.console().print(text, soft_wrap=True)
 
 
 async def _list(shell: Shell) -> None:
@@ -63,7 +64,8 @@ async def _list(shell: Shell) -> None:
                 else:
                     held = "" if each["held"] else "  not held"
                     when = moment(each["dropped_at_ms"])
-                    shell.console().print(f"{each['record']}  {when}{held}")
+                    text = f"{each['record']}  {when}{held}"
+                    shell.console().print(text, soft_wrap=True)
             if len(page["dropped"]) < PAGE_RECORDS:
                 return
             after = page["dropped"][-1]["record"]

@@ -110,6 +110,8 @@ class Batch:
         self._shelves = Shelves(held, network, policy.limits)
         self._known_chains: dict[AgentId, KeyChain | None] = {}
         self._buried: dict[bytes, set[bytes]] = {}
+        # Mostly nothing was ever dropped: one look spares one for each record.
+        self._may_have_dropped = next(held.scan(layout.DROPPED), None) is not None
 
     def add(self, record: Record, received_at_ms: int) -> bool:
         """Keep one record, and do what its kind asks; tell whether it is new."""
@@ -141,6 +143,7 @@ class Batch:
 
     def drop(self, record: RecordId, now_ms: int) -> None:
         """Drop a record's body, held or yet to come."""
+        self._may_have_dropped = True
         self._pending.put(shelf_layout.dropped_key(record), layout.number(now_ms))
         self._write_again(record)
 
@@ -249,7 +252,7 @@ class Batch:
         return self._pending.get(key) is not None
 
     def _is_dropped(self, record: Record) -> bool:
-        if record.header.body_hash is None:
+        if record.header.body_hash is None or not self._may_have_dropped:
             return False
         return self._pending.get(shelf_layout.dropped_key(record.id)) is not None
 

@@ -210,8 +210,7 @@ class RecordStore:
 
     def is_over_quota(self, record: Record) -> bool:
         """Tell whether a record, not held, has no place on its shelf."""
-        with self._engine.view() as view:
-            return is_over_quota(record, view, self._network, self._policy.limits)
+        return is_over_quota(record, self._engine, self._network, self._policy.limits)
 
     def get(self, record: RecordId) -> Stored | None:
         """Return one record, or None; see `Store.get`."""

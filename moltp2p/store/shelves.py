@@ -20,7 +20,7 @@ from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams, topic_number
 from moltp2p.proto.quota import Limits, Volume, is_over, shelf_of, surplus, volume_of
 from moltp2p.store import layout, shelf_layout
-from moltp2p.store.engine import Change, Delete, Hole, Put, Reader
+from moltp2p.store.engine import Change, Delete, Engine, Hole, Put, Reader
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -226,7 +226,7 @@ def scan(
 
 
 def is_over_quota(
-    record: Record, held: Reader, network: NetworkParams, limits: Limits
+    record: Record, engine: Engine, network: NetworkParams, limits: Limits
 ) -> bool:
     """Tell whether a record that is not held has no place on its shelf.
 
@@ -237,12 +237,14 @@ def is_over_quota(
     if number is None:
         return False
     name = shelf_layout.shelf_name(record.header.agent, number)
-    units = shelf_layout.unpack_units(held.get(shelf_layout.units_key(name)))
-    limit = limits.of(number)
-    if units < limit:
-        return False
-    oldest = next((each.volume for each in scan(layout.ON_SHELF, name, held)), None)
-    return is_over(volume_of(record), units, oldest, limit)
+    key, limit = shelf_layout.units_key(name), limits.of(number)
+    if shelf_layout.unpack_units(engine.get(key)) < limit:
+        return False  # most are, and a view is dear
+    with engine.view() as view:
+        units = shelf_layout.unpack_units(view.get(key))
+        places = scan(layout.ON_SHELF, name, view)
+        oldest = next((place.volume for place in places), None)
+        return is_over(volume_of(record), units, oldest, limit)
 
 
 def _place(record: Record) -> _Place:
