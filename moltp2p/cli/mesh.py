@@ -58,6 +58,9 @@ MAX_ROWS: Final = 20
     help="Stop posting after so many seconds.",
 )
 @click.option("--seed", default=0, show_default=True, help="Which agent posts what.")
+@click.option(
+    "--proof", is_flag=True, help="Let the agents prove to be such before they post."
+)
 @json_option
 @pass_shell
 def command(shell: Shell, /, **options: Any) -> None:  # noqa: ANN401 - click's
@@ -94,6 +97,7 @@ def _plan(**options: Any) -> Plan:  # noqa: ANN401 - click's
         duration_s=duration_s,
         seed=options["seed"],
         processes=options["processes"],
+        proof=options["proof"],
     )
 
 
@@ -142,7 +146,8 @@ async def _run(plan: Plan, *, live: bool) -> Report:
     from moltp2p.testing.mesh import open_mesh, run_plan
 
     with _screen(f"Starting {plan.nodes} nodes …", live=live) as show:
-        async with open_mesh(plan.nodes, processes=plan.processes) as mesh:
+        opening = open_mesh(plan.nodes, processes=plan.processes, proof=plan.proof)
+        async with opening as mesh:
             return await run_plan(mesh, plan, lambda mesh: show(_view(mesh, plan)))
 
 
@@ -190,7 +195,7 @@ def _nodes(mesh: Mesh, plan: Plan) -> Table:
     table = Table(
         title=f"{len(mesh.members)} nodes · {mesh.phase} · {made} of {plan.posts} posts"
     )
-    for name in ("node", "agent"):
+    for name in ("node", "agent", *(["proof"] if plan.proof else [])):
         table.add_column(name)
     for name in ("peers", "mesh", "posted", "records", "behind", "dropped"):
         table.add_column(name, justify="right")
@@ -199,6 +204,7 @@ def _nodes(mesh: Mesh, plan: Plan) -> Table:
         table.add_row(
             str(index),
             f"…{each.agent[-8:]}",
+            *([each.proof] if plan.proof else []),
             str(each.peers),
             str(each.mesh),
             str(mesh.authored[index]),
@@ -218,6 +224,11 @@ def _summary(report: Report) -> Table:
     latency = report.latency_ms
     table = Table(title="What came of it", show_header=False)
     table.add_row("nodes", f"{report.nodes}, connected in {report.connect_s:.1f} s")
+    if report.prove_s is not None:
+        table.add_row(
+            "proved",
+            f"{report.verified} of {report.nodes} agents in {report.prove_s:.1f} s",
+        )
     table.add_row("posts", f"{report.posts} in {report.wall_s:.1f} s")
     table.add_row(
         "delivered",
@@ -245,6 +256,8 @@ def _fields(report: Report) -> dict[str, object]:
         "delivery_ratio": round(report.delivery_ratio, 6),
         "latency_ms": dict(report.latency_ms),
         "connect_s": round(report.connect_s, 3),
+        "prove_s": None if report.prove_s is None else round(report.prove_s, 3),
+        "verified": report.verified,
         "wall_s": round(report.wall_s, 3),
         "cpu_s": round(report.cpu_s, 3),
         "rss_mb": round(report.rss_mb, 1),

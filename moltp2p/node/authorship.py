@@ -39,6 +39,11 @@ class Authorship:
         # Two at once would prepare one key and commit to another.
         self._rotating = trio.Lock()
 
+    @property
+    def signer(self) -> Signer:
+        """Return the key now in force."""
+        return self._signer
+
     async def begin(self) -> list[Record]:
         """Write the agent's first record, or finish a rotation that was cut short.
 

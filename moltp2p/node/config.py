@@ -16,6 +16,7 @@ from typing import Final, cast
 
 from moltp2p.core.errors import UsageError
 from moltp2p.core.topics import NetworkParams, check_community
+from moltp2p.node.solver_settings import KEY_VARIABLE, check_network, check_solver
 from moltp2p.proto.address import parse_address, parse_endpoint
 from moltp2p.store.base import Policy
 
@@ -83,6 +84,8 @@ class Config:
             no end.
         sync_interval: seconds between two comparisons with peers that nothing else
             calls for; 0 for none but those that are asked for.
+        solver: who answers the tasks of a challenge for the agent (node/solvers.py).
+        solver_model: which model an endpoint is asked for.
         http_listen: loopback `HOST:PORT` for the API beside the socket, or None.
         log_level: the least severe event that is logged.
     """
@@ -99,6 +102,8 @@ class Config:
     keep_days: int = 0
     keep_mib: int = 0
     sync_interval: int = 60
+    solver: str = "by-hand"
+    solver_model: str = ""
     http_listen: str | None = None
     log_level: str = "info"
 
@@ -127,6 +132,13 @@ def _each(parse: Callable[[str], object]) -> Callable[[Scalar], object]:
     def check(values: Scalar) -> None:
         for value in cast("tuple[str, ...]", values):
             parse(value)
+
+    return check
+
+
+def _text(check_one: Callable[[str], object]) -> Callable[[Scalar], object]:
+    def check(value: Scalar) -> None:
+        check_one(cast("str", value))
 
     return check
 
@@ -204,6 +216,18 @@ SETTINGS: Final = (
         _within(0, 86_400),
     ),
     Setting(
+        "solver",
+        "by-hand",
+        "Who answers challenges: command:PROGRAM, openai:URL, by-hand, or oracle on "
+        "networks test-…; it reads strangers' texts: give it no tools, no secrets.",
+        _text(check_solver),
+    ),
+    Setting(
+        "solver_model",
+        "",
+        "The model to ask at openai:URL; its key is MOLTP2P_SOLVER_KEY, if it has one.",
+    ),
+    Setting(
         "http_listen",
         "",
         "Loopback HOST:PORT for the HTTP API beside its socket; empty for none.",
@@ -239,6 +263,7 @@ def load_config(
 
 
 def _config(home: Path, values: Mapping[str, Scalar]) -> Config:
+    check_network(cast("str", values["solver"]), cast("str", values["network"]))
     return Config(
         home=home,
         network=NetworkParams(
@@ -256,6 +281,8 @@ def _config(home: Path, values: Mapping[str, Scalar]) -> Config:
         keep_days=cast("int", values["keep_days"]),
         keep_mib=cast("int", values["keep_mib"]),
         sync_interval=cast("int", values["sync_interval"]),
+        solver=cast("str", values["solver"]),
+        solver_model=cast("str", values["solver_model"]),
         http_listen=cast("str", values["http_listen"]) or None,
         log_level=cast("str", values["log_level"]),
     )
@@ -283,8 +310,8 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, Scalar]:
     return values
 
 
-_NOT_SETTINGS: Final = ("MOLTP2P_HOME",)
-"""The home is where the settings are read from, so it is not one of them."""
+_NOT_SETTINGS: Final = ("MOLTP2P_HOME", KEY_VARIABLE)
+"""The home is where the settings are read from, and a key belongs into no file."""
 
 
 def _from_text(name: str, text: str, variable: str) -> object:

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
-from typing import TYPE_CHECKING
 
 import trio
 
@@ -25,16 +23,14 @@ from moltp2p.core.record import Record
 from moltp2p.core.selection import Selection
 from moltp2p.core.validate import Road, Ruling
 from moltp2p.node.agents import Agents
+from moltp2p.node.assembly import Parts, assemble
 from moltp2p.node.authorship import Authorship
 from moltp2p.node.config import Config, Role
-from moltp2p.node.desk import Kept
-from moltp2p.node.events import Arrival, Hub, Subscription
+from moltp2p.node.events import Subscription
 from moltp2p.node.exporting import Export
 from moltp2p.node.home import Home
-from moltp2p.node.journal import Journal
 from moltp2p.node.pen import Incoming
-from moltp2p.node.relay import Relay
-from moltp2p.node.retention import Retention
+from moltp2p.node.proving import Proving
 from moltp2p.node.status import (
     PeerStatus,
     Status,
@@ -43,12 +39,8 @@ from moltp2p.node.status import (
     set_fingerprint,
     store_status,
 )
-from moltp2p.node.witness import Witness
 from moltp2p.node.world import World, real_world
-from moltp2p.store.base import Dropped, Page, Query, Store, Stored
-
-if TYPE_CHECKING:
-    from moltp2p.node.online import Online
+from moltp2p.store.base import Dropped, Page, Query, Stored
 
 
 class Node:
@@ -58,21 +50,14 @@ class Node:
         config: the settings it runs with.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        store: Store,
-        journal: Journal,
-        hub: Hub,
-        authorship: Authorship | None,
-        online: Online | None,
-    ) -> None:
+    def __init__(self, config: Config, parts: Parts) -> None:
         self.config = config
-        self._store = store
-        self._journal = journal
-        self._hub = hub
-        self._authorship = authorship
-        self._online = online
+        self._store = parts.store
+        self._journal = parts.journal
+        self._hub = parts.hub
+        self._authorship = parts.authorship
+        self._online = parts.online
+        self._proving = parts.proving
         self._opened_at = trio.current_time()
 
     @property
@@ -279,7 +264,20 @@ class Node:
             rulings=rulings_by_code(journal.rulings),
             gossip=None if self._online is None else self._online.status(),
             sync=None if self._online is None else self._online.syncing.status(),
+            proof=None if self._proving is None else self._proving.status(),
         )
+
+    @property
+    def proving(self) -> Proving:
+        """Return what proves that its agent is one, and lets others prove it.
+
+        Raises:
+            UsageError: `no-agent`, `offline`.
+        """
+        self._author()
+        if self._proving is None:
+            raise UsageError("offline", "this node runs without a network")
+        return self._proving
 
     def _author(self) -> Authorship:
         if self._authorship is None:
@@ -320,60 +318,11 @@ async def open_node(
         home.create()
     try:
         async with AsyncExitStack() as stack:
-            node = await _assembled(stack, config, home, world, offline=offline)
-            yield node
+            parts = await assemble(stack, config, home, world, offline=offline)
+            yield Node(config, parts)
     except BaseExceptionGroup as group:
         error = _alone(group)
         raise error from error.__cause__
-
-
-async def _assembled(
-    stack: AsyncExitStack, config: Config, home: Home, world: World, *, offline: bool
-) -> Node:
-    """Open the parts from the bottom up; the stack closes them from the top down."""
-    store = await trio.to_thread.run_sync(
-        world.open_store, home.records, config.network, config.policy
-    )
-    stack.callback(store.close)
-    hub = Hub()
-    relay = None if offline else Relay(config.network)
-    retention = Retention(store, config.policy, world.now_ms)
-    agents = await trio.to_thread.run_sync(_agents, config, home, store, world)
-    journal = Journal(store, config.network, world.now_ms, retention, agents)
-    nursery = await stack.enter_async_context(trio.open_nursery())
-    stack.callback(nursery.cancel_scope.cancel)
-    nursery.start_soon(journal.run, partial(_announce, hub, relay))
-    nursery.start_soon(retention.run)
-    nursery.start_soon(journal.keep_time)
-    authorship, known = None, []
-    if config.role is Role.AGENT:
-        authorship = Authorship(config.network.id, home, store, journal, world.draw)
-        known = await authorship.begin()
-    write = None if authorship is None else authorship.write
-    witness = Witness(store, config.network.id, world.dice, write)
-    nursery.start_soon(witness.run, journal.suspicions)
-    online = None
-    if relay is not None:
-        # Importing libp2p takes a second: an offline node goes without.
-        from moltp2p.node.catching_up import catch_up  # noqa: PLC0415
-        from moltp2p.node.online import open_online  # noqa: PLC0415
-
-        opening = open_online(config, world, home, store, journal, relay)
-        online = await stack.enter_async_context(opening)
-        for record in known:
-            relay.tell(record)
-        if authorship is not None:
-            nursery.start_soon(catch_up, authorship, online.syncing)
-    stack.callback(hub.close)
-    return Node(config, store, journal, hub, authorship, online)
-
-
-def _agents(config: Config, home: Home, store: Store, world: World) -> Agents:
-    """Return who counts, by all that is held."""
-    me = AgentId(home.agent_key().owner) if config.role is Role.AGENT else None
-    agents = Agents(me, store, world.now_ms)
-    agents.load()
-    return agents
 
 
 def _alone(error: BaseException) -> BaseException:
@@ -381,14 +330,3 @@ def _alone(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
-
-
-def _announce(
-    hub: Hub, relay: Relay | None, batch: Sequence[Kept], now_ms: int
-) -> None:
-    """Pass on what is new and on disk: to subscribers, and our own to peers."""
-    for kept in batch:
-        stored = Stored(kept.record, now_ms, deleted=False)
-        hub.announce(Arrival(stored, kept.road, kept.peer))
-        if kept.relay and relay is not None:
-            relay.tell(kept.record)

@@ -11,6 +11,7 @@ from moltp2p.core.errors import LocalError
 from moltp2p.core.ids import AgentId, PeerId
 from moltp2p.core.topics import NetworkParams
 from moltp2p.core.verdict import Verdict
+from moltp2p.node.agents import OwnProof
 from moltp2p.node.outage import Outage
 from moltp2p.node.retention import RetentionStatus
 from moltp2p.proto.address_book import AddressStatus
@@ -136,6 +137,39 @@ class SyncStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ProvingStatus:
+    """A node's proof at a glance.
+
+    Attributes:
+        own: how its agent stands.
+        solver: which solver answers for it.
+        is_ready: whether somebody would answer a task now.
+        phase: what the applicant does: idle, waiting, ticket or asking.
+        tries: Argon2id spent on the ticket that is looked for.
+        attestations: what the ticket in hand has brought.
+        slots_left: attestations that it may still give in this epoch.
+        known: challengers of the last day that count here.
+        sessions: how sessions here have ended, by code.
+        asked: tasks that the solver was given.
+        answered: tasks that it had an answer to.
+        last_error: why the last one that failed did.
+    """
+
+    own: OwnProof
+    solver: str
+    is_ready: bool
+    phase: str
+    tries: int
+    attestations: int
+    slots_left: int
+    known: int
+    sessions: Mapping[str, int]
+    asked: int
+    answered: int
+    last_error: str
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """A node at a glance.
 
@@ -149,6 +183,7 @@ class Status:
         rulings: how many records were ruled on, by code (`ok` when accepted).
         gossip: the network side; None when offline.
         sync: keeping up with peers; None when offline.
+        proof: how its agent proves to be one; None when offline, or without an agent.
     """
 
     role: str
@@ -160,6 +195,7 @@ class Status:
     rulings: Mapping[str, int]
     gossip: GossipStatus | None
     sync: SyncStatus | None = None
+    proof: ProvingStatus | None = None
 
 
 def store_status(

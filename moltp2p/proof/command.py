@@ -5,8 +5,11 @@ A solver answers tasks in this way, and a paraphraser says sentences in other wo
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 import trio
@@ -19,16 +22,22 @@ GRACE_S: Final = 5.0
 """How long a program may take to end once it has said all."""
 
 
-async def ask_command(words: Sequence[str], text: str, limit_s: float) -> str:
+async def ask_command(
+    words: Sequence[str],
+    text: str,
+    limit_s: float,
+    environ: Mapping[str, str] | None = None,
+) -> str:
     """Return what a program says to a text.
 
     The program is started anew each time, and is gone when this returns, whatever
-    happens.
+    happens; so is what it started itself.
 
     Args:
         words: the program and its arguments; no shell reads them.
         text: what it finds on its stdin.
         limit_s: how long it may take, in seconds.
+        environ: its environment; this process's by default.
 
     Raises:
         LocalError: `solver-failed`.
@@ -39,6 +48,8 @@ async def ask_command(words: Sequence[str], text: str, limit_s: float) -> str:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            env=environ,
+            start_new_session=True,
         )
     except OSError as error:
         raise _failed(words, f"cannot be started: {error.strerror}") from None
@@ -84,7 +95,8 @@ async def _tell(stdin: trio.abc.SendStream, text: str) -> None:
 async def _end(process: trio.Process) -> None:
     """See a program gone, and its pipes closed."""
     with trio.CancelScope(shield=True):
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 await pipe.aclose()

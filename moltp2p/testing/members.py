@@ -19,13 +19,15 @@ import trio
 
 from moltp2p.core.author import Draft
 from moltp2p.core.errors import LocalError
-from moltp2p.core.ids import agent_text
+from moltp2p.core.ids import agent_text, parse_agent
 from moltp2p.core.kinds import Kind, Post, parse_body
 from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams
 from moltp2p.node.config import Config
 from moltp2p.node.home import Home
 from moltp2p.node.node import Node, open_node
+from moltp2p.node.solver_settings import BY_HAND, ORACLE
+from moltp2p.node.status import Status
 from moltp2p.node.world import real_world
 from moltp2p.store.base import Order, Query
 
@@ -88,6 +90,8 @@ class Snapshot:
         peers: connected peers.
         mesh: the smallest number of mesh peers over all its topics.
         records: records in its store.
+        proof: how it stands with its proof: `open` where none is needed; else what
+            its applicant does (waiting, ticket, asking), or `proved`.
         dropped: records that its gossip dropped. A GRAFT that was refused, or an id
             that nobody wanted, is no loss and is left out.
     """
@@ -97,6 +101,7 @@ class Snapshot:
     mesh: int
     records: int
     dropped: int
+    proof: str = "open"
 
 
 class Member(Protocol):
@@ -112,6 +117,10 @@ class Member(Protocol):
 
     async def snapshot(self) -> Snapshot:
         """Return how it is."""
+        ...
+
+    async def admits(self, agents: Sequence[str]) -> bool:
+        """Tell whether it would take what all of these agents say, as `did:key`."""
         ...
 
     async def newest(self, count: int) -> list[Heard]:
@@ -159,7 +168,20 @@ class LocalMember:
             mesh=min(gossip.mesh.values(), default=0),
             records=status.store.records,
             dropped=sum(gossip.dropped.get(cause, 0) for cause in RECORD_CAUSES),
+            proof=self._proof(status),
         )
+
+    def _proof(self, status: Status) -> str:
+        if not self._node.config.network.admission or status.proof is None:
+            return "open"
+        is_proved = status.proof.own.expires_ms is not None
+        return "proved" if is_proved else status.proof.phase
+
+    async def admits(self, agents: Sequence[str]) -> bool:
+        """Tell whether it would take what all of these agents say, as `did:key`."""
+        await trio.lowlevel.checkpoint()
+        admitted = self._node.agents.admitted_until_ms
+        return all(admitted(parse_agent(each)) is not None for each in agents)
 
     async def newest(self, count: int) -> list[Heard]:
         """Return the newest posts in its store, newest first."""
@@ -219,6 +241,10 @@ class RemoteMember:
         """Return how it is."""
         return Snapshot(**await self._ask("snapshot"))
 
+    async def admits(self, agents: Sequence[str]) -> bool:
+        """Tell whether it would take what all of these agents say, as `did:key`."""
+        return bool(await self._ask("admits", list(agents)))
+
     async def newest(self, count: int) -> list[Heard]:
         """Return the newest posts in its store, newest first."""
         return [Heard(**each) for each in await self._ask("newest", count)]
@@ -258,9 +284,24 @@ async def _uninterrupted(within_s: float) -> AsyncIterator[None]:
         yield
 
 
-def member_config(home: Path, network: str, bootstrap: Sequence[str]) -> Config:
-    """Return the settings of a mesh's node: loopback, a free port."""
-    return Config(home, NetworkParams(network), bootstrap=tuple(bootstrap))
+def member_config(
+    home: Path, network: str, bootstrap: Sequence[str], *, proof: bool = False
+) -> Config:
+    """Return the settings of a mesh's node: loopback, a free port.
+
+    Args:
+        home: where its keys and records are.
+        network: the network's name.
+        bootstrap: addresses of first peers.
+        proof: whether only those who prove to be agents may speak; here an oracle
+            proves it for them.
+    """
+    return Config(
+        home,
+        NetworkParams(network, admission=proof),
+        bootstrap=tuple(bootstrap),
+        solver=ORACLE if proof else BY_HAND,
+    )
 
 
 @asynccontextmanager
@@ -302,10 +343,12 @@ async def open_remote_member(config: Config) -> AsyncIterator[Member]:
 
 def worker_arguments(config: Config) -> list[str]:
     """Return the command line by which a worker learns its settings."""
-    return [str(config.home), config.network.id, *config.bootstrap]
+    admission = "proof" if config.network.admission else "open"
+    return [str(config.home), config.network.id, admission, *config.bootstrap]
 
 
 def worker_config(arguments: Sequence[str]) -> Config:
     """Return the settings that `worker_arguments` wrote."""
-    home, network, *bootstrap = arguments
-    return member_config(Path(home), network, bootstrap)
+    home, network, admission, *bootstrap = arguments
+    proof = admission == "proof"
+    return member_config(Path(home), network, bootstrap, proof=proof)

@@ -17,6 +17,7 @@ from typing import Final
 import psutil
 import trio
 
+from moltp2p.core.errors import LocalError
 from moltp2p.testing.members import (
     Heard,
     Member,
@@ -39,6 +40,9 @@ DRAIN_TICK_S: Final = 0.1
 SETTLE_S: Final = 120.0
 """How long nodes may take to find each other before posting begins all the same."""
 
+PROVE_S: Final = 240.0
+"""How long all agents together may take to prove to be such."""
+
 QUIET_S: Final = 15.0
 """With nothing new in any store for so long, what is missing is called lost."""
 
@@ -58,6 +62,8 @@ class Plan:
         texts: what is posted, over and over.
         seed: which agent posts what.
         processes: whether each node has a process of its own.
+        proof: whether the agents prove to be agents before they post; in a mesh an
+            oracle does that for them.
     """
 
     nodes: int
@@ -67,6 +73,7 @@ class Plan:
     duration_s: float | None = None
     seed: int = 0
     processes: bool = False
+    proof: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,9 @@ class Report:
         delivered: posts found in the nodes' stores, over all nodes.
         latency_ms: from the author's clock to each other node's store.
         connect_s: from the start of the first node until all had found peers.
+        prove_s: from then until every agent had proved to be one, to every node; None
+            when none had to.
+        verified: agents that had, in the end.
         wall_s: from the first post until the last was stored.
         cpu_s: processor time of all nodes in that time.
         rss_mb: memory of all nodes at the end, 10^6 bytes.
@@ -96,6 +106,8 @@ class Report:
     cpu_s: float
     rss_mb: float
     dropped: int
+    prove_s: float | None = None
+    verified: int = 0
 
     @property
     def delivery_ratio(self) -> float:
@@ -113,7 +125,8 @@ class Mesh:
         snapshots: how each was when it was last looked at.
         authored: how many posts each has written.
         heard: the newest posts in the last member's store, newest first.
-        phase: what is going on, in a word: connecting, posting, settling, done.
+        phase: what is going on, in a word: connecting, proving, posting, settling,
+            done.
     """
 
     members: list[Member]
@@ -131,7 +144,11 @@ class Mesh:
 
 @asynccontextmanager
 async def open_mesh(
-    nodes: int, *, network: str = "test-mesh", processes: bool = False
+    nodes: int,
+    *,
+    network: str = "test-mesh",
+    processes: bool = False,
+    proof: bool = False,
 ) -> AsyncIterator[Mesh]:
     """Run `nodes` real nodes on loopback for the length of the block.
 
@@ -149,7 +166,7 @@ async def open_mesh(
         bootstrap: Sequence[str] = ()
         for index in range(nodes):
             home = Path(folder) / f"node-{index}"
-            config = member_config(home, network, bootstrap)
+            config = member_config(home, network, bootstrap, proof=proof)
             mesh.members.append(await stack.enter_async_context(open_member(config)))
             bootstrap = bootstrap or await mesh.members[0].addresses()
         yield mesh
@@ -167,6 +184,7 @@ async def run_plan(
     """
     await _settle(mesh, on_look)
     connect_s = trio.current_time() - mesh.opened_at
+    prove_s = await _prove(mesh, on_look) if plan.proof else None
     processes = list({member.process() for member in mesh.members})
     cpu_s = _cpu_s(processes)
     began = trio.current_time()
@@ -192,6 +210,8 @@ async def run_plan(
         cpu_s=cpu_s,
         rss_mb=sum(process.memory_info().rss for process in processes) / 1e6,
         dropped=sum(snapshot.dropped for snapshot in mesh.snapshots),
+        prove_s=prove_s,
+        verified=sum(each.proof == "proved" for each in mesh.snapshots),
     )
 
 
@@ -205,6 +225,43 @@ async def _settle(mesh: Mesh, on_look: Callable[[Mesh], None]) -> None:
             if all(each.mesh >= enough for each in mesh.snapshots):
                 return
             await trio.sleep(TICK_S)
+
+
+async def _prove(mesh: Mesh, on_look: Callable[[Mesh], None]) -> float:
+    """Wait until every agent has proved to be one, and every node knows it.
+
+    Returns:
+        How long that took, seconds.
+
+    Raises:
+        LocalError: `not-proved` when it takes too long.
+    """
+    began = trio.current_time()
+    mesh.phase = "proving"
+    with trio.move_on_after(PROVE_S):
+        while True:
+            await mesh.look()
+            on_look(mesh)
+            if await _all_count(mesh):
+                return trio.current_time() - began
+            await trio.sleep(TICK_S)
+    proved = sum(each.proof == "proved" for each in mesh.snapshots)
+    raise LocalError(
+        "not-proved",
+        f"{proved} of {len(mesh.members)} agents proved to be such in {PROVE_S:g} s",
+        "with fewer nodes, or a machine that does less beside, it takes less",
+    )
+
+
+async def _all_count(mesh: Mesh) -> bool:
+    """Tell whether each node would take what each agent says."""
+    if any(each.proof != "proved" for each in mesh.snapshots):
+        return False
+    agents = [each.agent for each in mesh.snapshots]
+    for member in mesh.members:
+        if not await member.admits(agents):
+            return False
+    return True
 
 
 async def _watch(mesh: Mesh, on_look: Callable[[Mesh], None]) -> None:

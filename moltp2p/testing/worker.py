@@ -35,6 +35,8 @@ async def _called(member: Member, call: str, value: Any) -> object:  # noqa: ANN
             return await member.publish([Text(**each) for each in value])
         case "snapshot":
             return asdict(await member.snapshot())
+        case "admits":
+            return await member.admits(value)
         case "newest":
             return [asdict(each) for each in await member.newest(value)]
         case "arrivals":

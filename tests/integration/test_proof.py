@@ -1,0 +1,21 @@
+"""Real nodes that know nobody prove to each other that they are agents, and post."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from moltp2p.testing.members import Text
+from moltp2p.testing.mesh import Plan, open_mesh, run_plan
+
+pytestmark = pytest.mark.slow
+
+
+async def test_four_nodes_that_know_nobody_verify_each_other_and_post() -> None:
+    plan = Plan(4, posts=8, texts=[Text("general", "hello")], proof=True)
+    with trio.fail_after(200):
+        async with open_mesh(4, proof=True) as mesh:
+            report = await run_plan(mesh, plan)
+
+    assert report.verified == 4
+    assert report.delivered == report.expected == 32
