@@ -21,9 +21,9 @@ from moltp2p.proto.fetch import (
     End,
     encode_ask,
 )
+from moltp2p.proto.fetch_answer import ANSWER_S
 
 FRAME_S: Final = 10.0  # SPEC 06: "a frame of an answer within 10 seconds"
-ANSWER_S: Final = 60.0  # SPEC 06: "all of it within 60 seconds"
 
 Take = Callable[[tuple[bytes, ...]], Awaitable[None]]
 """Takes records as they come, not yet looked at; may wait."""

@@ -15,6 +15,7 @@ from moltp2p.net.base import Network
 from moltp2p.node.bulk import QUEUED_PARTS, Bulk, Tally
 from moltp2p.node.fetching import Fetching, open_fetching
 from moltp2p.node.journal import Journal
+from moltp2p.node.outage import PASSING
 from moltp2p.node.reconciling import compare
 from moltp2p.proto.fetch import MAX_ASKED, REFUSALS, AskRecords, End, Part
 from moltp2p.proto.sync_initiator import Done, Narrower, Outcome, Refused
@@ -105,14 +106,17 @@ class RoundDriver:
             return self._result(error.code)
         except LocalError as error:
             # The disk is full, or fails: the next round will see.
-            return self._result(error.code)
+            return self._result(error.code, is_ours=error.code in PASSING)
         finally:
             self.round.close()
         return self._result("", agreed=agreed)
 
-    def _result(self, code: str, *, agreed: bool = False) -> Result:
+    def _result(
+        self, code: str, *, agreed: bool = False, is_ours: bool = False
+    ) -> Result:
         return Result(
             code=code,
+            is_ours=is_ours,
             agreed=agreed,
             gained=self.round.gained,
             is_news=self._is_news,
@@ -184,6 +188,7 @@ class RoundDriver:
                 nursery.start_soon(pipe.run, nursery.cancel_scope)
                 while ids:
                     await self._ask(fetching, pipe, ids)
+                    self._check_pace()
                     ids = self.round.fetch(self._ask_size, trio.current_time())
                 await pipe.finish()
             pipe.check()

@@ -186,8 +186,11 @@ class Syncing:
 
     async def work(self) -> None:
         """Begin rounds and errands when they are due, for ever."""
+        outage = self._tools.journal.outage
         async with trio.open_nursery() as nursery:
             while True:
+                # What cannot be written is not fetched.
+                await outage.wait_over()
                 self._changed = trio.Event()
                 now = trio.current_time()
                 for begin in self._plan.due(now):

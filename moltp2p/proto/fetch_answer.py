@@ -30,8 +30,13 @@ READ_RECORDS: Final = 64
 
 FETCH_RATE: Final = Rate(per_s=16_384, burst=32_768)
 # SPEC 06: "16,384 units a second, and 32,768 at once"
-MAX_SERVED_PER_PEER: Final = 4  # SPEC 06: "| streams of one peer | 4 |"
-MAX_SERVED: Final = 32  # SPEC 06: "| streams of all peers | 32 |"
+ASK_UNITS: Final = 16  # SPEC 06: "16 units for each ask"
+"""About what it takes to come to it: without them, small asks would cost us most."""
+MAX_SERVED_PER_PEER: Final = 4  # SPEC 06: "| answers at once to one peer | 4 |"
+MAX_SERVED: Final = 128  # SPEC 06: "| answers at once to all peers | 128 |"
+"""Each has a part of an answer in memory, mostly of 128 KiB; and the peers of one IP
+address are too few to take all places."""
+ANSWER_S: Final = 60.0  # SPEC 06: "all of it within 60 seconds"
 IDLE_S: Final = 30.0  # SPEC 06: "within 30 seconds"
 
 
@@ -80,7 +85,7 @@ def answer(ask: Ask, held: Holdings) -> Iterator[Answer]:
 
 def ask_units(ask: Ask) -> int:
     """Return what it costs to look for what is asked, found or not."""
-    return len(ask.ids) if isinstance(ask, AskRecords) else 1
+    return ASK_UNITS + (len(ask.ids) if isinstance(ask, AskRecords) else 0)
 
 
 def sent_units(sent_bytes: int) -> int:

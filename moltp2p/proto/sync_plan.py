@@ -89,6 +89,8 @@ class Result:
         gained: records that it brought.
         is_news: whether gossip should have brought some of them long before.
         behind: records that the peer has and we still lack, as far as we know.
+        is_ours: whether it failed because we cannot write now, which is no reason to
+            wait longer for this peer.
     """
 
     code: str = ""
@@ -96,6 +98,7 @@ class Result:
     gained: int = 0
     is_news: bool = False
     behind: int = 0
+    is_ours: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -224,7 +227,11 @@ class SyncPlan:
         known.behind = result.behind
         known.gained += result.gained
         known.rest(now + MIN_GAP_S)
-        if result.code:
+        if result.is_ours:
+            known.code = result.code
+            if self._is_on:
+                known.call(now + AGAIN_S)
+        elif result.code:
             self._failed(known, result.code, now)
         else:
             known.code, known.failures = "", 0

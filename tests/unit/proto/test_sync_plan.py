@@ -25,6 +25,7 @@ from moltp2p.proto.sync_plan import (
 
 BOB, CAROL = PeerId("bob"), PeerId("carol")
 AGREED = Result(agreed=True)
+DISK_FULL = Result(code="disk-full", is_ours=True)
 
 
 def plan(rng: random.Random, interval_s: float = 60.0) -> SyncPlan:
@@ -287,3 +288,18 @@ def test_no_history_stops_the_plan_or_runs_too_many(  # noqa: C901 - one arm an 
     found = run_until(plan_, now, now + 4_000.0)
 
     assert {begin.peer for _, begin in found} == set(peers)
+
+
+def test_what_we_cannot_write_is_no_reason_to_wait_longer_for_a_peer(
+    rng: random.Random,
+) -> None:
+    plan_ = plan(rng)
+    plan_.connected(BOB, 0.0)
+    now = MET_S[1]
+    for _ in range(20):
+        (begin,) = plan_.due(now)
+        plan_.ended(begin.peer, DISK_FULL, now)
+        now += AGAIN_S
+
+    assert plan_.willing() == [BOB]
+    assert plan_.peers()[BOB].code == "disk-full"
