@@ -16,6 +16,7 @@ import pytest
 import trio
 
 from moltp2p.core.author import Draft
+from moltp2p.core.errors import LocalError
 from moltp2p.core.ids import PeerId, RecordId
 from moltp2p.core.kinds import Kind, Post
 from moltp2p.core.topics import NetworkParams
@@ -29,7 +30,7 @@ from moltp2p.node.world import World
 from moltp2p.proto.framing import FrameDecoder
 from moltp2p.proto.rpc import IHave, Rpc
 from moltp2p.store.base import MAX_PAGE_RECORDS, Policy, Query, Store
-from moltp2p.store.engine import Engine
+from moltp2p.store.engine import Change, Engine
 from moltp2p.store.memory import Memory
 from moltp2p.store.records import RecordStore
 from moltp2p.testing.factories import EPOCH_MS
@@ -49,11 +50,13 @@ class Village:
     Attributes:
         hub: the network.
         loss: the share of gossip that is lost.
+        full: the names of nodes whose disks have no room.
     """
 
     def __init__(self, folder: Path, rng: random.Random) -> None:
         self.hub = MemoryHub(lambda _from, _to: LATENCY_S)
         self.loss = 0.0
+        self.full: set[str] = set()
         self._folder = folder
         self._rng = rng
         self._engines: dict[str, Engine] = {}
@@ -77,7 +80,8 @@ class Village:
         engine = self._engines.setdefault(name, Memory())
 
         def open_store(_: Path, params: NetworkParams, policy: Policy) -> Store:
-            return RecordStore(_Lent(engine), params, policy)
+            lent = _Lent(engine, lambda: name in self.full)
+            return RecordStore(lent, params, policy)
 
         world = World(
             now_ms=self.now_ms,
@@ -174,11 +178,26 @@ class _LossyStream:
 class _Lent:
     """An engine that a store closes, and that can be opened again."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, is_full: Callable[[], bool]) -> None:
         self._engine = engine
+        self._is_full = is_full
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        """Make changes, if there is room."""
+        self._check_room()
+        self._engine.apply(changes)
+
+    def mend(self) -> bool:
+        """Get ready to write, if there is room."""
+        self._check_room()
+        return self._engine.mend()
+
+    def _check_room(self) -> None:
+        if self._is_full():
+            raise LocalError("disk-full", "no room on this disk")
 
     def close(self) -> None:
         """Leave it open."""

@@ -10,20 +10,14 @@ import trio
 from trio.testing import MockClock
 
 from moltp2p.core.author import Draft
-from moltp2p.core.errors import LocalError, UsageError
+from moltp2p.core.errors import UsageError
 from moltp2p.core.kinds import Kind
 from moltp2p.core.topics import topic_of
 from moltp2p.core.validate import Road
-from moltp2p.net.base import Stream
-from moltp2p.net.streams import FrameReader, FrameWriter
 from moltp2p.node.config import Role
 from moltp2p.node.node import Node
-from moltp2p.node.serving import Server
 from moltp2p.node.status import SyncStatus
-from moltp2p.proto import fetch, sync_messages
-from moltp2p.proto.fetch import AskRecords, End, Part
 from moltp2p.store.base import Query
-from moltp2p.store.memory import open_store
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
 from tests.village import PARAMS, Village, alike, held, meet, peer_of, post, say
 
@@ -379,52 +373,3 @@ async def test_twenty_nodes_split_for_a_minute_are_alike_within_half_a_minute(
 
         assert took_s < 30
         assert len(await held(nodes[0])) == 500
-
-
-async def test_a_peer_that_trickles_is_left_though_it_tells_the_truth(
-    village: Village, autojump_clock: MockClock
-) -> None:
-    agent = TestAgent("mallory")
-    records = [agent.incept(), *(agent.post(f"post {n}") for n in range(300))]
-    store = open_store(PARAMS)
-    store.add(records, agent.time_ms)
-    server = Server(store, range(3), lambda: 0, lambda _: None)
-
-    async def trickle(stream: Stream) -> None:
-        reader = FrameReader(stream, fetch.MAX_ASK_BYTES)
-        writer = FrameWriter(stream, fetch.MAX_PART_BYTES)
-        while frame := await reader.receive():
-            ask = fetch.decode_ask(frame)
-            assert isinstance(ask, AskRecords)
-            await trio.sleep(9)
-            (wire,) = store.wires(ask.ids[:1])
-            assert wire is not None
-            await writer.send(fetch.encode_answer(Part((wire,))))
-            await writer.send(fetch.encode_answer(End()))
-
-    async with village.open("bob") as bob, village.stranger("mallory") as mallory:
-        mallory.handle(sync_messages.PROTOCOL, server.reconcile)
-        mallory.handle(fetch.PROTOCOL, trickle)
-        await bob.connect(mallory.addresses()[0])
-        await trio.sleep(150)
-
-        (peer,) = (await sync_of(bob)).peers
-
-        assert not peer.running
-        assert peer.failure == "too-slow"
-        assert peer.gained > 1  # what came is kept
-
-
-async def test_nothing_is_fetched_while_nothing_can_be_written(
-    village: Village, autojump_clock: MockClock
-) -> None:
-    async with village.open("alice") as alice, village.open("bob") as bob:
-        bob._journal.outage.note(LocalError("disk-full", "no room"))
-        await meet(bob, alice)
-        await say(alice, 5)
-        await trio.sleep(600)
-        sync = await sync_of(bob)
-        assert sync.counters.get("rounds", 0) == 0
-
-        bob._journal.outage.end()
-        await alike([alice, bob], within_s=10)
