@@ -29,6 +29,7 @@ from moltp2p.proto import peer_exchange
 from moltp2p.proto.address import parse_address
 from moltp2p.proto.rpc import IHave, Rpc, Subscription
 from tests.gossipers import SUBSCRIBE, Gossiper, gossip_on
+from tests.patience import PATIENCE_S
 from tests.swarm import TOPIC, id_of
 from tests.tripwire.bare import dial_raw, header
 
@@ -217,7 +218,7 @@ async def test_who_asks_again_for_every_message_gets_each_three_times_more() -> 
             stranger.handle(protocol, read_on)
         stream = await stranger.open_stream(peer, PROTOCOLS)
         await stream.send_all(frame([encode_rpc(SUBSCRIBE)]))
-        with trio.fail_after(10):
+        with trio.fail_after(PATIENCE_S):
             await tap.victim.until(lambda: bool(tap.victim.pubsub.targets(TOPIC)))
             await tap.victim.pubsub.publish(TOPIC, *sent)
             for _ in range(40):

@@ -25,6 +25,7 @@ from moltp2p.proto.framing import encode_varint
 from moltp2p.proto.rpc import MAX_MESSAGE_BYTES
 from scripts.benches.peers import Peer, Side, open_peer
 from tests.gossipers import SUBSCRIBE
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -114,7 +115,7 @@ async def test_what_a_peer_does_not_read_is_bounded() -> None:
     async with open_peer(VICTIM) as victim, AsyncExitStack() as stack:
         before = await warmed_up(victim)
         await attacked(victim, listen_and_never_read, stack)
-        with trio.fail_after(30):
+        with trio.fail_after(PATIENCE_S):
             while (await victim.ask("state"))["peers"] < HOSTILE:  # noqa: ASYNC110 - it is another process
                 await trio.sleep(0.1)
         count = 10_000_000 // MAX_MESSAGE_BYTES

@@ -23,6 +23,7 @@ from moltp2p.net.base import ConnectionLimits, Network, PeerDown, PeerUp, Stream
 from moltp2p.net.host import open_host
 from moltp2p.net.identify import IDENTIFY
 from moltp2p.proto.address import parse_address
+from tests.patience import PATIENCE_S
 from tests.tripwire.bare import ask_for, dial_raw, header
 
 pytestmark = pytest.mark.slow
@@ -61,7 +62,7 @@ async def connect(victim: Network) -> trio.SocketStream:
 
 async def empty(victim: Network) -> None:
     """Wait until nobody is connected."""
-    with trio.fail_after(5):
+    with trio.fail_after(PATIENCE_S):
         events = victim.watch()
         while victim.peers():
             await events.receive()
@@ -84,7 +85,7 @@ async def test_garbage_for_a_handshake_ends_only_that_connection(
 ) -> None:
     stream = await connect(victim)
     await stream.send_all(garbage)
-    with trio.fail_after(2):
+    with trio.fail_after(PATIENCE_S):
         while await stream.receive_some(1000):
             pass
     await stream.aclose()
@@ -108,7 +109,7 @@ async def test_whoever_says_nothing_is_dropped(victim: Network) -> None:
     closing, silent = await connect(victim), await connect(victim)
     await closing.send_eof()
     for stream in (closing, silent):
-        with trio.fail_after(2):
+        with trio.fail_after(PATIENCE_S):
             while await stream.receive_some(1000):
                 pass
         await stream.aclose()
@@ -127,7 +128,7 @@ async def test_only_so_many_handshakes_at_once() -> None:
             stack.push_async_callback((await connect(victim)).aclose)
         await trio.testing.wait_all_tasks_blocked(0.01)
         third = await connect(victim)
-        with trio.fail_after(2):
+        with trio.fail_after(PATIENCE_S):
             assert await third.receive_some(1) == b""
         await third.aclose()
         assert victim.stats().refused == {"too-many-handshakes": 1}
@@ -189,7 +190,7 @@ async def test_garbage_for_a_protocol_ends_only_that_stream(
         member = friend._members[victim.peer_id]  # type: ignore[attr-defined]
         stream = await member.connection._yamux.open_stream()
         await stream.write(token)
-        with trio.fail_after(2):
+        with trio.fail_after(PATIENCE_S):
             while not stream.reset_received:
                 await trio.testing.wait_all_tasks_blocked(0.01)
 
@@ -237,7 +238,7 @@ async def flood(stream: Stream) -> None:
 
 
 async def send_until_dropped(secured: ISecureConn, data: bytes) -> None:
-    with trio.fail_after(5), suppress(BaseLibp2pError):
+    with trio.fail_after(PATIENCE_S), suppress(BaseLibp2pError):
         while True:
             await secured.write(data)
     await secured.close()
@@ -261,7 +262,7 @@ async def test_a_peer_that_never_reads_is_dropped(victim: Network) -> None:
     secured = await dial_raw(victim.addresses()[0])
     await secured.write(ask_for("/test/1.0.0"))
     events = victim.watch()
-    with trio.fail_after(3):
+    with trio.fail_after(PATIENCE_S):
         heard = [type(await events.receive()) for _ in range(2)]
     await secured.close()
 
@@ -281,7 +282,7 @@ async def test_peers_that_never_read_cannot_hold_us_at_the_end() -> None:
         assert len(victim.peers()) == 3
         endpoint = victim.addresses()[0].partition("/p2p/")[0]
         start = trio.current_time()
-    assert trio.current_time() - start < 3
+    assert trio.current_time() - start < PATIENCE_S
     async with open_host(b"v" * 32, [endpoint]):
         pass
     for secured in stuck:

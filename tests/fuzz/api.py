@@ -32,6 +32,7 @@ from moltp2p.testing.factories import EPOCH_MS
 from scripts.vectors import form
 from tests.fuzz import corpus, mutations, series
 from tests.fuzz.parser import Parser, Read
+from tests.patience import PATIENCE_S
 from tests.unit.api.test_connection import echo
 
 
@@ -196,7 +197,7 @@ async def _request(data: bytes) -> None:
     client, served = trio.testing.memory_stream_pair()
     await client.send_all(data)
     await client.send_eof()
-    with trio.fail_after(5):
+    with trio.fail_after(PATIENCE_S):
         await Connection(echo, served, Closing()).run()
 
 

@@ -26,6 +26,7 @@ from moltp2p.proto.gossip_events import Judged, Validate
 from tests.fuzz import corpus, mutations
 from tests.fuzz.parser import Parser, Read
 from tests.lone_router import BOB, CAROL, LoneRouter
+from tests.patience import PATIENCE_S
 from tests.tripwire.bare import Fake, header
 
 PROTOCOLS = ("/meshsub/1.2.0", "/meshsub/1.1.0", "/moltp2p/peers/1.0.0")
@@ -151,7 +152,7 @@ async def _yamux(data: bytes) -> None:
     muxer = BoundedYamux(_Ending(data), MALLORY, outbound=False)  # type: ignore[arg-type]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_take_streams, muxer)
-        with trio.fail_after(1):
+        with trio.fail_after(PATIENCE_S):
             await muxer.handle_incoming()
         nursery.cancel_scope.cancel()
     assert muxer.event_shutting_down.is_set()

@@ -17,6 +17,7 @@ from libp2p.stream_muxer.yamux.yamux import (
 
 from moltp2p.net.hardening import LONGEST_READ_BYTES, BoundedSocket
 from moltp2p.net.muxed import MuxedStream
+from tests.patience import PATIENCE_S
 from tests.tripwire.bare import Fake, header
 
 pytestmark = pytest.mark.slow
@@ -81,7 +82,7 @@ async def test_no_stranger_has_us_read_a_terabyte(wire: Wire) -> None:
 
 async def test_a_write_that_nobody_reads_ends_the_connection(wire: Wire) -> None:
     """H14: upstream waits for ever."""
-    with trio.fail_after(2), pytest.raises(ConnectionClosedError):
+    with trio.fail_after(PATIENCE_S), pytest.raises(ConnectionClosedError):
         await wire.ours.write(MUCH)
     with pytest.raises(ConnectionClosedError):
         await wire.ours.read(1)

@@ -16,6 +16,7 @@ from moltp2p.net.host import open_host
 from moltp2p.net.identify import IDENTIFY, IDENTIFY_BYTES, PING
 from moltp2p.net.streams import FrameReader
 from moltp2p.proto.address import parse_address
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -128,7 +129,7 @@ async def test_a_silent_listener_fails_the_dial_in_time() -> None:
     async with open_host(ALICE, [], limits=limits) as alice:
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
-            with pytest.raises(PeerError) as raised, trio.fail_after(2):
+            with pytest.raises(PeerError) as raised, trio.fail_after(PATIENCE_S):
                 await alice.dial(f"/ip4/127.0.0.1/tcp/{port}/p2p/{_peer_id(BOB)}")
 
     assert raised.value.code == "dial-failed"

@@ -23,6 +23,7 @@ from moltp2p.net.base import (
 )
 from moltp2p.net.memory import MemoryHub, open_memory_network
 from moltp2p.net.streams import FrameReader, FrameWriter
+from tests.patience import PATIENCE_S
 
 ECHO = "/test/echo/1.0.0"
 OPEN = "/test/open/1.0.0"
@@ -72,7 +73,7 @@ async def pair(open_network: OpenNetwork) -> Any:
 
 async def seen(network: Network, peer: PeerId) -> None:
     """Wait until `peer` is connected."""
-    with trio.fail_after(5):
+    with trio.fail_after(PATIENCE_S):
         events = network.watch()
         while all(info.peer != peer for info in network.peers()):
             await events.receive()
@@ -80,7 +81,7 @@ async def seen(network: Network, peer: PeerId) -> None:
 
 async def seen_as(network: Network, peer: PeerId, *, outbound: bool) -> None:
     """Wait until the connection to `peer` is one that we, or it, dialled."""
-    with trio.fail_after(5):
+    with trio.fail_after(PATIENCE_S):
         events = network.watch()
         while all((i.peer, i.outbound) != (peer, outbound) for i in network.peers()):
             await events.receive()
@@ -88,7 +89,7 @@ async def seen_as(network: Network, peer: PeerId, *, outbound: bool) -> None:
 
 async def gone(network: Network, peer: PeerId) -> None:
     """Wait until `peer` is not connected."""
-    with trio.fail_after(5):
+    with trio.fail_after(PATIENCE_S):
         events = network.watch()
         while any(info.peer == peer for info in network.peers()):
             await events.receive()
@@ -396,7 +397,7 @@ async def test_what_was_sent_before_closing_arrives(pair: Pair) -> None:
     await stream.close()
     await stream.close()
 
-    with trio.fail_after(5):
+    with trio.fail_after(PATIENCE_S):
         await ended.wait()
     assert received == b"x" * 100_000
 
@@ -480,7 +481,7 @@ async def test_a_peer_that_does_not_read_is_too_slow_and_loses_only_the_stream(
     pair.bob.handle(ECHO, echo)
     stuck = await pair.alice.open_stream(pair.bob.peer_id, [OPEN])
 
-    with pytest.raises(PeerError) as raised, trio.fail_after(5):
+    with pytest.raises(PeerError) as raised, trio.fail_after(PATIENCE_S):
         await stuck.send_all(bytes(10_000_000))
     assert code_of(raised) == "too-slow"
 

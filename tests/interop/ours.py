@@ -12,7 +12,7 @@ import trio
 
 from moltp2p.core.ids import PeerId
 from moltp2p.core.verdict import Verdict
-from moltp2p.net.base import Network
+from moltp2p.net.base import ConnectionLimits, Network
 from moltp2p.net.host import open_host
 from moltp2p.net.inbox import Incoming
 from moltp2p.net.pubsub import PubSub, open_pubsub
@@ -26,6 +26,11 @@ INVALID = b"invalid "
 """What our judge rejects begins so."""
 
 LOOK_AGAIN_S = 0.02
+
+PATIENT = ConnectionLimits(
+    dial_s=WAIT_S, handshake_s=WAIT_S, negotiate_s=WAIT_S, write_s=WAIT_S
+)
+"""On a busy machine, the other process may not be run for seconds."""
 
 
 async def eventually(claim: Callable[[], bool], within_s: float = WAIT_S) -> None:
@@ -100,7 +105,7 @@ async def open_ours(
     rng = random.Random(name)
     router = Gossip(settings or GossipSettings(), rng, topics.__contains__)
     async with (
-        open_host(seed, ["/ip4/127.0.0.1/tcp/0"]) as network,
+        open_host(seed, ["/ip4/127.0.0.1/tcp/0"], limits=PATIENT) as network,
         open_pubsub(network, router, judge, rng) as pubsub,
     ):
         await pubsub.join(TOPIC)

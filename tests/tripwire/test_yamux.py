@@ -26,14 +26,18 @@ pytestmark = pytest.mark.slow
 
 
 async def test_h14_a_peer_that_does_not_read_holds_the_host_for_ever() -> None:
+    flooding = trio.Event()
+
     async def flood(stream: INetStream) -> None:
+        flooding.set()
         await stream.write(bytes(50_000_000))
 
     async with open_bare() as bare:
         bare.host.set_stream_handler(TEST, flood)
         secured = await dial_raw(bare.address)
         await secured.write(ask_for(TEST))
-        await trio.sleep(0.3)
+        await flooding.wait()
+        await trio.testing.wait_all_tasks_blocked(0.3)  # until the socket is full
         with trio.move_on_after(2) as patience:
             await bare.host.close()
         await secured.close()

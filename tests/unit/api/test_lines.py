@@ -15,6 +15,7 @@ from moltp2p.api.lines import LinesResponse, Write, answer_lines
 from moltp2p.api.splitting import Line
 from moltp2p.api.views import View
 from moltp2p.core.errors import UsageError
+from tests.patience import PATIENCE_S
 
 
 class Exchange:
@@ -171,7 +172,7 @@ async def test_when_nobody_reads_the_work_ends() -> None:
     await exchange.says.send(b"one\n")
 
     # It would wait for the next line for ever.
-    with trio.fail_after(5):
+    with trio.fail_after(PATIENCE_S):
         await answer_lines(exchange.request, repeat)({}, exchange._receive, gone)
 
 

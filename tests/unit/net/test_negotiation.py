@@ -10,6 +10,7 @@ import trio.testing
 
 from moltp2p.core.errors import PeerError
 from moltp2p.net.negotiation import MAX_READS, agree, propose
+from tests.patience import PATIENCE_S
 
 MemoryEnd: TypeAlias = trio.StapledStream[
     trio.testing.MemorySendStream, trio.testing.MemoryReceiveStream
@@ -139,7 +140,7 @@ async def test_both_ends_of_ours_agree() -> None:
     async def listen() -> None:
         found.append(await agree(End(listener), OURS))
 
-    with trio.fail_after(1):
+    with trio.fail_after(PATIENCE_S):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(listen)
             found.append(await propose(End(opener), ["/x", "/b/1.0.0"]))

@@ -19,6 +19,7 @@ from moltp2p.node.node import Node
 from moltp2p.node.status import SyncStatus
 from moltp2p.store.base import Query
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
+from tests.patience import PATIENCE_S
 from tests.village import PARAMS, Village, alike, held, meet, peer_of, post, say
 
 
@@ -83,7 +84,7 @@ async def test_a_sync_cut_off_in_the_middle_goes_on_after_a_restart(
         async with village.open("bob") as bob:
             async with bob.subscribe() as arrivals:
                 await meet(bob, alice)
-                with trio.fail_after(10):
+                with trio.fail_after(PATIENCE_S):
                     while (await anext(arrivals)).road is not Road.SYNC:
                         pass
             some = len(await held(bob))
@@ -152,7 +153,7 @@ async def test_what_came_by_sync_is_told_to_subscribers_and_gossiped_to_nobody(
         bob.subscribe() as arrivals,
     ):
         await meet(bob, alice)
-        with trio.fail_after(10):
+        with trio.fail_after(PATIENCE_S):
             while (arrival := await anext(arrivals)).stored.record.id != said:
                 pass
         gossip = (await bob.status()).gossip
