@@ -73,6 +73,10 @@ def _table(growth: list[dict[str, float]]) -> list[str]:
     names = list(growth[0]) if growth else []
     width = max(map(len, names), default=0)
     return [
-        f"  {name:<{width}}  " + " ".join(f"{row[name]:>10,.4g}" for row in growth)
+        f"  {name:<{width}}  " + " ".join(f"{_short(row[name]):>10}" for row in growth)
         for name in names
     ]
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1_000 else f"{value:.4g}"

@@ -23,12 +23,13 @@ def draw_growth(outcome: Outcome, path: Path) -> None:
     with rc_context({"svg.hashsalt": "moltp2p", "font.size": 8}):
         figure = Figure(figsize=(3 * COLUMNS, 2.1 * rows), layout="constrained")
         panels = figure.subplots(rows, COLUMNS, squeeze=False).flat
-        for panel, name in zip(panels, names, strict=False):
+        for name, panel in zip(names, panels, strict=False):
             sizes = [row[size] for row in outcome.growth]
-            panel.plot(sizes, [row[name] for row in outcome.growth], marker="o")
+            values = [row[name] for row in outcome.growth]
+            panel.plot(sizes, values, marker="o")
             panel.set_title(name)
             panel.set_xscale("log")
-            panel.set_ylim(bottom=0)
+            panel.set_ylim(0, 1.15 * max(values) or 1)
             panel.grid(alpha=0.3)
             panel.set_xlabel(size)
         for panel in panels:
