@@ -14,7 +14,7 @@ from typing import Final
 from moltp2p.core.attested import Attested
 from moltp2p.core.audit import is_borne_out, log_of, reveal_objection
 from moltp2p.core.errors import PeerError
-from moltp2p.core.fraud import Fraud
+from moltp2p.core.fraud import Fraud, check_fraud
 from moltp2p.core.ids import AgentId, PeerId
 from moltp2p.core.limits import MAX_AHEAD_MS
 from moltp2p.core.spelling import NONCE_BYTES, read
@@ -274,9 +274,18 @@ class _Session:
             return (), Passed(Attested(heard, says))
         fraud = None
         if is_bound and not is_true:
-            fraud = Fraud.of("score", self.talk.heard)
+            fraud = _if_shown(Fraud.of("score", self.talk.heard), self._party.network)
         code, message = "bad-attestation", "it does not say what the session shows"
         return (), Failed(code, message, tuple(self.talk.heard), fraud)
 
     def _random(self) -> bytes:
         return self._party.random_bytes(NONCE_BYTES)
+
+
+def _if_shown(fraud: Fraud, network: str) -> Fraud | None:
+    """Return a fraud that others will see, too: not one in somebody else's name."""
+    try:
+        check_fraud(fraud, network)
+    except PeerError:
+        return None
+    return fraud

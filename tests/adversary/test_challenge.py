@@ -421,6 +421,18 @@ def test_an_attestation_of_another_score_convicts_whoever_signed_it(
     check_fraud(fraud, NETWORK)
 
 
+def test_an_attestation_in_somebody_elses_name_accuses_nobody() -> None:
+    def frame(said: Testimony) -> Testimony:
+        assert isinstance(said, Attestation)
+        return dataclasses.replace(said, issuer=known_agent("mallory").id)
+
+    by_bob = restated(Attestation, frame, signer("bob"))
+    duet = Pair().duet(Between(to_subject=by_bob)).run()
+
+    assert code(duet.subject_end) == "bad-attestation"
+    assert failed(duet.subject_end).fraud is None
+
+
 STEALTHY: dict[str, dict[str, object]] = {
     "old": {"time_ms": EPOCH_MS - 86_400_000},
     "dated-ahead": {"time_ms": EPOCH_MS + 86_400_000},

@@ -216,7 +216,7 @@ ROWS = (
         series.sequence(mutations.cbor),
         lambda: _archive,
         UsageError,
-        weight=2,
+        weight=5,
     ),
     Parser("name", _names, mutations.text, lambda: _reads_text(_name), UsageError),
     Parser(

@@ -75,6 +75,10 @@ class FuzzError(AssertionError):
         shown = case.hex() if len(case) <= 4096 else f"{case[:4096].hex()}… cut"
         super().__init__(f"{parser.name}: {what}\n{len(case)} bytes: {shown}")
 
+    def __reduce__(self) -> tuple[type[AssertionError], tuple[object, ...]]:
+        """Pickle as what is told, since parsers are not for other processes."""
+        return AssertionError, self.args
+
 
 async def fuzz(parser: Parser, cases: int, rng: random.Random) -> Outcome:
     """Give a parser its corpus, and then what was made of it.

@@ -251,8 +251,8 @@ ROWS = (
         _initiates,
         weight=5,
     ),
-    Parser("negentropy responder", _messages, _ranges, lambda: _responded, weight=2),
-    Parser("negentropy initiator", _messages, _ranges, lambda: _advanced, weight=2),
+    Parser("negentropy responder", _messages, _ranges, lambda: _responded, weight=8),
+    Parser("negentropy initiator", _messages, _ranges, lambda: _advanced, weight=8),
     Parser(
         "reconcile message",
         lambda: corpus.inputs("06-sync", "reconcile-message"),
