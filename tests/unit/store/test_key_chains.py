@@ -9,7 +9,7 @@ import pytest
 
 from moltp2p.core.author import Head
 from moltp2p.core.record import Record
-from moltp2p.store import records
+from moltp2p.store import chain_cache
 from moltp2p.store.base import Query, Stored
 from moltp2p.store.records import RecordStore
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
@@ -52,7 +52,7 @@ def test_an_inception_and_rotations_in_any_order_of_one_batch_make_the_chain(
 def test_the_chain_outlives_the_cache(
     store: RecordStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "CACHED_CHAINS", 2)
+    monkeypatch.setattr(chain_cache, "CACHED_CHAINS", 2)
     agents = [agent(f"agent {n}") for n in range(5)]
     store.add([someone.records[0] for someone in agents], NOW_MS)
     chains = [store.key_chain(someone.id) for someone in agents]
