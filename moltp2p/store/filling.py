@@ -15,8 +15,8 @@ from moltp2p.store import layout
 from moltp2p.store.engine import Entry, Put
 from moltp2p.store.records import RecordStore
 
-FILL_RECORDS: Final = 512
-FILL_BYTES: Final = 4 * 2**20
+FILL_RECORDS: Final = 4_096
+FILL_BYTES: Final = 16 * 2**20
 """To one synced batch, and a record more."""
 
 
