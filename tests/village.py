@@ -69,6 +69,10 @@ class Village:
         """Lose a node's store."""
         self._engines.pop(name, None)
 
+    def engine(self, name: str) -> Engine:
+        """Return what is on a node's disk."""
+        return self._engines[name]
+
     @asynccontextmanager
     async def open(
         self, name: str, role: Role = Role.AGENT, **settings: Any

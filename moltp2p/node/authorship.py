@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import trio
 
-from moltp2p.core.author import Author, Draft, incept
+from moltp2p.core.author import Author, Draft, Head, incept
 from moltp2p.core.errors import UsageError
 from moltp2p.core.ids import AgentId, PublicKey
 from moltp2p.core.keychain import KeyChain
@@ -66,6 +66,14 @@ class Authorship:
         await trio.to_thread.run_sync(self._settle_stored)
         await trio.to_thread.run_sync(self._home.note_written)
         return [] if chain is None else await self.chain()
+
+    async def head(self) -> Head | None:
+        """Return the agent's newest record here, or None.
+
+        Raises:
+            LocalError: `store-damaged`, `store-failed`.
+        """
+        return await trio.to_thread.run_sync(self._store.head, self.agent)
 
     @property
     def is_behind(self) -> bool:

@@ -65,8 +65,11 @@ class Bulk:
         self._peer = peer
         self._now = now
 
-    async def judge(self, wires: Sequence[bytes], tally: Tally) -> None:
+    async def judge(self, wires: Sequence[bytes], tally: Tally) -> list[Record]:
         """Judge some records, and keep those that pass; they are on disk on return.
+
+        Returns:
+            All of them, kept or not.
 
         Raises:
             PeerError: the code of a REJECT: no honest peer holds such a record;
@@ -86,6 +89,7 @@ class Bulk:
                 raise PeerError(ruling.code, ruling.message)
             if ruling.record is not None and not self._is_of_topic(ruling.record):
                 raise PeerError("unasked-record", "a record of another topic")
+        return [each.record for each in rulings if each.record is not None]
 
     def _is_of_topic(self, record: Record) -> bool:
         params, community = self._journal.params, record.header.community

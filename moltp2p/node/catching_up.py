@@ -24,20 +24,30 @@ LOOK_S: Final = 1.0
 GRACE_S: Final = 5.0
 """After the first answer: others may be about to connect, and know more."""
 
+ANSWER_S: Final = 120.0
+"""The longest that one peer is asked; others may be quicker."""
+
+AGAIN_S: Final = 60.0
+"""From asking a peer to asking it again: it may have heard more by then."""
+
 log = get_logger(__name__)
 
 
 async def catch_up(authorship: Authorship, syncing: Syncing) -> None:
     """Ask every peer that comes for the agent's records, until it may write again.
 
-    It may once a peer has answered, all that are there by then have, and the agent's
-    first record is here. Returns at once when nothing is missing.
+    It may once a peer has told that it holds all that we hold of the agent's, or more,
+    all that are there by then were asked, and the agent's first record is here. Who
+    has heard of less knows nothing of what may be missing. Returns at once when
+    nothing is missing.
     """
-    asked: set[PeerId] = set()
+    ask_at: dict[PeerId, float] = {}
     may_end_at: float | None = None
     while await trio.to_thread.run_sync(lambda: authorship.is_behind):
-        for peer in [each for each in syncing.willing() if each not in asked]:
-            asked.add(peer)
+        present, now = syncing.willing(), trio.current_time()
+        ask_at = {peer: ask_at.get(peer, now) for peer in present}
+        for peer in [peer for peer in present if ask_at[peer] <= now]:
+            ask_at[peer] = now + AGAIN_S
             if await _ask(authorship, syncing, peer) and may_end_at is None:
                 may_end_at = trio.current_time() + GRACE_S
         if may_end_at is not None and trio.current_time() >= may_end_at:
@@ -46,18 +56,26 @@ async def catch_up(authorship: Authorship, syncing: Syncing) -> None:
 
 
 async def _ask(authorship: Authorship, syncing: Syncing, peer: PeerId) -> bool:
-    """Fetch all of the agent's records that a peer holds; tell whether it answered."""
-    agent = authorship.agent
-    first: int | None = 0
+    """Fetch what a peer holds of the agent's that is newer than what we hold.
+
+    Returns:
+        Whether it told all of it, and holds our newest record at least.
+    """
+    agent, head = authorship.agent, await authorship.head()
+    first: int | None = 0 if head is None else head.seq
+    knows = False
     try:
-        await syncing.ask(peer, AskChain(agent))
-        while first is not None:
-            end = await syncing.ask(peer, AskSequence(agent, first, MAX_INT))
-            first = end.next_seq
+        with trio.move_on_after(ANSWER_S):
+            await syncing.ask(peer, AskChain(agent))
+            while first is not None:
+                told = await syncing.ask(peer, AskSequence(agent, first, MAX_INT))
+                if not told.records:
+                    return knows  # it may name a next place for ever
+                knows, first = True, told.next_seq
+            return knows
     except (PeerError, LocalError) as error:
         log.info("own records not told", peer=peer, code=error.code)
-        return False
-    return True
+    return False
 
 
 async def _finish(authorship: Authorship) -> None:

@@ -17,7 +17,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import trio
 
 from moltp2p.core.author import Draft
-from moltp2p.core.errors import UsageError
+from moltp2p.core.errors import LocalError, UsageError
 from moltp2p.core.ids import AgentId, PeerId, RecordId
 from moltp2p.core.record import Record
 from moltp2p.core.selection import Selection
@@ -129,18 +129,34 @@ class Node:
     async def get(self, record: RecordId) -> Stored | None:
         """Return one record, or None when it is not held.
 
+        One that is damaged, or lacks a body that is welcome, is asked of peers.
+
         Raises:
             LocalError: `damaged-record`.
         """
-        return await trio.to_thread.run_sync(self._store.get, record)
+        try:
+            stored = await trio.to_thread.run_sync(self._store.get, record)
+        except LocalError as error:
+            if error.code == "damaged-record":
+                self._refetch([record])
+            raise
+        if stored is not None and stored.lacks_body:
+            self._refetch([record], bodies=True)
+        return stored
 
     async def query(self, query: Query) -> Page:
-        """Return one page of records.
+        """Return one page of records; what is damaged of it is asked of peers.
 
         Raises:
             UsageError: `bad-query`, `bad-cursor`.
         """
-        return await trio.to_thread.run_sync(self._store.page, query)
+        page = await trio.to_thread.run_sync(self._store.page, query)
+        self._refetch([each.record for each in page.damaged if each.record is not None])
+        return page
+
+    def _refetch(self, records: Sequence[RecordId], *, bodies: bool = False) -> None:
+        if self._online is not None and records:
+            self._online.syncing.refetch(records, bodies=bodies)
 
     async def export(
         self, selection: Selection | None = None, after: RecordId | None = None

@@ -28,7 +28,7 @@ from moltp2p.node.rounds import GUILTLESS, RoundDriver, Tools
 from moltp2p.node.serving import Server
 from moltp2p.node.status import PeerSyncStatus, SyncStatus
 from moltp2p.proto import fetch, sync_messages
-from moltp2p.proto.fetch import Ask, AskRecords, AskSequence, End
+from moltp2p.proto.fetch import Ask, AskRecords, AskSequence, End, fits
 from moltp2p.proto.sync_plan import Begin, SyncPlan, SyncSettings
 from moltp2p.proto.sync_wants import Errand, Wants
 from moltp2p.proto.sync_window import within_horizon
@@ -57,6 +57,19 @@ class Scope:
     since_ms: Callable[[], int]
     topics_of: Callable[[PeerId], frozenset[int]]
     sees_gaps: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What came of one ask.
+
+    Attributes:
+        records: how many came, held already or not.
+        next_seq: where to ask on in a sequence; None when that was all.
+    """
+
+    records: int
+    next_seq: int | None
 
 
 class Syncing:
@@ -109,14 +122,16 @@ class Syncing:
         """Return who is connected and can be asked."""
         return self._plan.willing()
 
-    async def ask(self, peer: PeerId, ask: Ask) -> End:
-        """Ask a peer for records now, keep what passes, and return how it ended.
+    async def ask(self, peer: PeerId, ask: Ask) -> Told:
+        """Ask a peer for records now, keep what passes, and return what came of it.
 
         Raises:
             PeerError: as `Fetching.ask`, or the code of a record that was rejected.
             LocalError: `disk-full`, `store-failed`.
         """
-        return await self._ask(peer, ask, Tally())
+        tally = Tally()
+        end = await self._ask(peer, ask, tally)
+        return Told(len(tally.came), end.next_seq)
 
     async def sync(self) -> AsyncIterator[SyncStatus]:
         """Compare with everybody who is there, now; yield how far that is.
@@ -270,7 +285,9 @@ class Syncing:
         bulk = Bulk(tools.journal, tools.ledger, topics, peer, trio.current_time)
 
         async def take(wires: tuple[bytes, ...]) -> None:
-            await bulk.judge(wires, tally)
+            for record in await bulk.judge(wires, tally):
+                if not fits(ask, record):
+                    raise PeerError("unasked-record", "sent what was not asked for")
 
         async with open_fetching(tools.network, peer) as fetching:
             return await fetching.ask(ask, take)

@@ -19,7 +19,9 @@ from typing import Final, assert_never
 from moltp2p.core.codec import MAX_INT, Value, decode, encode
 from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import AgentId, RecordId
+from moltp2p.core.kinds import CHAIN_KINDS
 from moltp2p.core.limits import MAX_RECORD_BYTES
+from moltp2p.core.record import Record
 
 PROTOCOL: Final = "/moltp2p/fetch/1.0.0"  # SPEC 06: "`/moltp2p/fetch/1.0.0`"
 
@@ -258,6 +260,20 @@ class Collector:
                 assert_never(self._ask)
         if not fits:
             raise _bad("the end of an answer to another ask")
+
+
+def fits(ask: Ask, record: Record) -> bool:
+    """Tell whether a record is one of those that were asked for."""
+    header = record.header
+    match ask:
+        case AskRecords(ids):
+            return record.id in ids
+        case AskSequence(agent, first, last):
+            return header.agent == agent and first <= header.seq <= last
+        case AskChain(agent):
+            return header.agent == agent and header.kind in CHAIN_KINDS
+        case _:
+            assert_never(ask)
 
 
 def _bad(why: str) -> PeerError:

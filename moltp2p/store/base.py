@@ -55,6 +55,13 @@ class Stored:
     dropped: bool = False
     forked: bool = False
 
+    @property
+    def lacks_body(self) -> bool:
+        """Whether it is held without a body that would be welcome."""
+        is_unwanted = self.deleted or self.dropped
+        header, body = self.record.header, self.record.body
+        return body is None and header.body_hash is not None and not is_unwanted
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:

@@ -204,9 +204,7 @@ class RecordStore:
         """Tell whether the record is held without its body, and that is welcome."""
         with self._engine.view() as view:
             stored = _load_sound(record, view)
-        if stored is None or stored.deleted or stored.dropped:
-            return False
-        return stored.record.body is None and stored.record.header.body_hash is not None
+        return stored is not None and stored.lacks_body
 
     def is_over_quota(self, record: Record) -> bool:
         """Tell whether a record, not held, has no place on its shelf."""
