@@ -27,6 +27,7 @@ BENCHES: Final = {
     "cost": "processor and bytes for each delivered record, from 2 to 50 nodes",
     "memory": "of an idle node, for each peer, and for records in flight",
     "store": "adding, pages and sets, and how they grow up to a million records",
+    "sync": "getting what one lacks: everything, a little, nothing; and after a split",
     "proof": "the proof of agenthood: what it costs, and what it keeps out",
     "recover": "from SIGKILL to serving again, what was lost, backup and restore",
 }

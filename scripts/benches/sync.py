@@ -1,0 +1,268 @@
+"""`sync`: getting what one lacks, from everything to nothing.
+
+Cold: one node process gets all from another, verified and on disk, over sockets.
+Sessions: how many bytes and rounds it takes to find out what is missing, between two
+stores, before the records themselves.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, closing
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import psutil
+import trio
+
+from moltp2p.core.codec import MAX_INT
+from moltp2p.core.ids import RecordId
+from moltp2p.core.record import Record
+from moltp2p.core.topics import NetworkParams
+from moltp2p.node.home import Home
+from moltp2p.proto.sync_initiator import Initiator
+from moltp2p.proto.sync_messages import Window
+from moltp2p.proto.sync_responder import Responder, Scope
+from moltp2p.store.base import Store
+from moltp2p.store.leveldb import open_store
+from moltp2p.testing.factories import TestAgent
+from scripts.benches.corpus import bodies
+from scripts.benches.outcome import Outcome
+
+RECORDS: Final = int(os.environ.get("MOLTP2P_BENCH_RECORDS", "100000"))
+MISSING: Final = 1_000
+AGENTS: Final = 50
+BATCH_RECORDS: Final = 1_000
+NETWORK: Final = NetworkParams("bench")
+TOPICS: Final = tuple(range(NETWORK.shards + 1))
+MOLTP2P: Final = Path(sys.executable).with_name("moltp2p")
+START_S: Final = 60.0
+CONFIG: Final = 'network = "bench"\nadmission = "open"\nsync_interval = 0\n'
+
+
+def written(total: int) -> Iterator[list[Record]]:
+    """Yield so many records in batches, in the order in which they were written."""
+    agents = [TestAgent(f"agent {n}", NETWORK.id) for n in range(AGENTS)]
+    dice = random.Random(1)  # noqa: S311 - the same records each time
+    texts = bodies()
+    batch = [agent.incept() for agent in agents]
+    made = len(batch)
+    time_ms = agents[0].time_ms
+    while made < total:
+        agent = dice.choice(agents)
+        # One clock for all, so that the newest are the last ones written.
+        time_ms += 1000
+        agent.time_ms = time_ms
+        batch.append(agent.post(dice.choice(texts), f"c-{dice.randrange(40)}"))
+        del agent.records[:-1]
+        made += 1
+        if len(batch) == BATCH_RECORDS:
+            yield batch
+            batch = []
+    yield batch
+
+
+def fill(whole: Path, newest: Path, scattered: Path) -> None:
+    """Fill a store, and two that lack some of it."""
+    dice = random.Random(2)  # noqa: S311 - the same each time
+    gone = frozenset(dice.sample(range(AGENTS, RECORDS), MISSING))
+    old = RECORDS - MISSING
+    kept: list[Callable[[int], bool]] = [
+        lambda _: True,
+        lambda place: place < old,
+        lambda place: place not in gone,
+    ]
+    with ExitStack() as stack:
+        stores = [
+            stack.enter_context(closing(open_store(path, NETWORK)))
+            for path in (whole, newest, scattered)
+        ]
+        number = 0
+        for batch in written(RECORDS):
+            places = range(number, number + len(batch))
+            number += len(batch)
+            for store, keeps in zip(stores, kept, strict=True):
+                some = [r for r, at in zip(batch, places, strict=True) if keeps(at)]
+                store.add(some, number)
+
+
+# -- sessions ------------------------------------------------------------------
+
+
+def session(here: Store, there: Store) -> dict[str, float]:
+    """Compare two stores; return what it took, and what was found missing."""
+    initiator = Initiator(here, Window(TOPICS, 0, MAX_INT))
+    responder = Responder(there, Scope(TOPICS))
+    need: list[tuple[int, RecordId]] = []
+    sent = rounds = 0
+    begun = time.perf_counter()
+    frame: bytes | None = initiator.open()
+    ours_s = time.perf_counter() - begun
+    while frame is not None:
+        answer = responder.receive(frame)
+        rounds += 1
+        sent += len(frame) + len(answer)
+        begun = time.perf_counter()
+        step = initiator.receive(answer)
+        ours_s += time.perf_counter() - begun
+        need += step.need
+        frame = step.reply
+    return {"bytes": sent, "rounds": rounds, "missing": len(need), "s": ours_s}
+
+
+def measure_sessions(outcome: Outcome, paths: dict[str, Path]) -> None:
+    """Measure what it takes to find out what is missing."""
+    with closing(open_store(paths["whole"], NETWORK)) as whole:
+        same = session(whole, whole)
+        outcome.add("nothing new: bytes", same["bytes"], "B")
+        outcome.add("nothing new: rounds", same["rounds"], "")
+        outcome.add("nothing new: our time", same["s"] * 1e3, "ms")
+        for name in ("newest", "scattered"):
+            with closing(open_store(paths[name], NETWORK)) as lacking:
+                found = session(lacking, whole)
+            if found["missing"] != MISSING:
+                raise RuntimeError(f"{found['missing']} found, of {MISSING}")
+            title = f"{MISSING:,} {name} missing"
+            outcome.add(f"{title}: bytes each", found["bytes"] / MISSING, "B")
+            outcome.add(f"{title}: rounds", found["rounds"], "")
+            outcome.add(f"{title}: our time", found["s"] * 1e3, "ms")
+
+
+# -- whole nodes -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A node in a process of its own.
+
+    Attributes:
+        api: its API.
+        process: itself.
+    """
+
+    api: httpx.AsyncClient
+    process: psutil.Process
+
+    def cpu_s(self) -> float:
+        """Return how much of a processor it has had, seconds."""
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
+    async def sync(self) -> tuple[dict[str, Any], float]:
+        """Compare with its peers; return its last word, and how long it took."""
+        begun = time.perf_counter()
+        lines = (await self.api.post("/sync")).text.splitlines()
+        return json.loads(lines[-1]), time.perf_counter() - begun
+
+
+@asynccontextmanager
+async def running(home: Path) -> AsyncIterator[Listener]:
+    """Run a listener for the length of the block."""
+    command = [str(MOLTP2P), "--home", str(home), "--json", "run", "--role", "listener"]
+    env = {k: v for k, v in os.environ.items() if not k.startswith("MOLTP2P_")}
+    child = await trio.lowlevel.open_process(
+        [*command, "--log-level", "error"], stdout=subprocess.DEVNULL, env=env
+    )
+    try:
+        transport = httpx.AsyncHTTPTransport(uds=str(home / "api.sock"))
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://node/v1", timeout=600.0
+        ) as api:
+            with trio.fail_after(START_S):
+                await _answers(api)
+            yield Listener(api, psutil.Process(child.pid))
+    finally:
+        child.terminate()
+        with trio.CancelScope(shield=True):
+            await child.wait()
+
+
+async def _answers(api: httpx.AsyncClient) -> None:
+    """Wait until a node answers."""
+    for _ in count():
+        try:
+            if (await api.get("/status")).is_success:
+                return
+        except httpx.TransportError:
+            pass  # it is still starting
+        await trio.sleep(0.05)
+
+
+async def cold(outcome: Outcome, source: Path, folder: Path, rounds: int) -> None:
+    """Measure getting everything, from one process to another."""
+    figures: dict[str, list[float]] = {}
+    async with running(source) as whole:
+        address = (await whole.api.get("/status")).json()["addresses"][0]
+        for turn in range(rounds):
+            async with running(home_in(folder / f"sink {turn}")) as sink:
+                await sink.api.post("/connect", json={"address": address})
+                before = whole.cpu_s(), sink.cpu_s()
+                last, took_s = await sink.sync()
+                if (last["status"], last["gained"]) != ("synced", RECORDS):
+                    raise RuntimeError(f"not all came: {last}")
+                spent = whole.cpu_s() - before[0], sink.cpu_s() - before[1]
+                _, again_s = await sink.sync()
+            for name, value in {
+                "cold: records a second": RECORDS / took_s,
+                "cold: processor of the source, a record": spent[0] / RECORDS * 1e6,
+                "cold: processor of the sink, a record": spent[1] / RECORDS * 1e6,
+                "nothing new, with its request": again_s * 1e3,
+            }.items():
+                figures.setdefault(name, []).append(value)
+    units = ("1/s", "us", "us", "ms")
+    for (name, values), unit in zip(figures.items(), units, strict=True):
+        outcome.add(name, statistics.median(values), unit)
+
+
+def home_in(folder: Path) -> Path:
+    """Make a home for a listener."""
+    Home(folder).create()
+    (folder / "config.toml").write_text(CONFIG)
+    return folder
+
+
+async def healed(outcome: Outcome) -> None:
+    """Measure how long nodes take that were split (see `split.py`)."""
+    done = await trio.run_process(
+        [sys.executable, "-m", "scripts.benches.split"], capture_stdout=True
+    )
+    name = "20 nodes, 30 % of gossip lost, split for 60 s: alike after"
+    outcome.add(name, float(done.stdout), "s of virtual time")
+
+
+async def run(rounds: int) -> Outcome:
+    """Measure all of it."""
+    outcome = Outcome("sync")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        source = home_in(folder / "source")
+        paths = {
+            "whole": source / "records",
+            "newest": folder / "newest",
+            "scattered": folder / "scattered",
+        }
+        await trio.to_thread.run_sync(lambda: fill(*paths.values()))
+        await trio.to_thread.run_sync(measure_sessions, outcome, paths)
+        await cold(outcome, source, folder, rounds)
+    await healed(outcome)
+    outcome.conditions["records"] = f"{RECORDS:,}, by {AGENTS} agents, on 17 topics"
+    outcome.conditions["cold"] = (
+        "each record judged, its signature verified, and in a synced LevelDB; two"
+        f" processes over Noise and yamux on loopback; median of {rounds}"
+    )
+    outcome.conditions["sessions"] = (
+        "frames of both directions, before the records themselves; a round is a frame"
+        " and its answer"
+    )
+    return outcome
