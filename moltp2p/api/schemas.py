@@ -148,6 +148,31 @@ class PeersOut(BaseModel):
     peers: list[PeerOut]
 
 
+class ProofOut(BaseModel):
+    """How the agent stands with its proof; null where it has none.
+
+    `state` is unverified, verified or challenger, as others see it; `phase` what is
+    done about it: idle, waiting, ticket or asking.
+    """
+
+    state: str
+    record: str | None
+    time_ms: int | None
+    expires_ms: int | None
+    renew_ms: int | None
+    solver: str
+    is_ready: bool
+    phase: str
+    tries: int
+    attestations: int
+    slots_left: int
+    known: int
+    sessions: dict[str, int]
+    asked: int
+    answered: int
+    last_error: str
+
+
 class StatusOut(BaseModel):
     """A node at a glance; `gossip` is null when it runs offline."""
 
@@ -163,6 +188,7 @@ class StatusOut(BaseModel):
     rulings: dict[str, int]
     gossip: dict[str, Any] | None
     sync: dict[str, Any] | None
+    proof: ProofOut | None
 
 
 class PeerSyncOut(BaseModel):

@@ -19,7 +19,7 @@ from moltp2p.core.kinds import Kind, Post, Profile, parse_body
 from moltp2p.core.record import Origin, Record
 from moltp2p.core.validate import Ruling
 from moltp2p.node.events import Arrival
-from moltp2p.node.status import PeerStatus, Status
+from moltp2p.node.status import PeerStatus, ProvingStatus, Status
 from moltp2p.store.base import Damage, Dropped, Page, Stored
 
 View = dict[str, object]
@@ -133,6 +133,7 @@ def status_view(status: Status) -> View:
     """Return a node at a glance; where it listens stands at the top."""
     view = dataclasses.asdict(status)
     gossip = view.pop("gossip")
+    view["proof"] = None if status.proof is None else proof_view(status.proof)
     agent = None if status.agent is None else agent_text(status.agent)
     return {
         "status": "offline" if gossip is None else "running",
@@ -141,6 +142,21 @@ def status_view(status: Status) -> View:
         **view,
         "agent": agent,
         "gossip": gossip,
+    }
+
+
+def proof_view(proof: ProvingStatus) -> View:
+    """Return how an agent stands with its proof; times and record null without one."""
+    own = proof.own
+    view = dataclasses.asdict(proof)
+    del view["own"]
+    return {
+        "state": own.state.value,
+        "record": None if own.record is None else record_text(own.record),
+        "time_ms": own.time_ms,
+        "expires_ms": own.expires_ms,
+        "renew_ms": own.renew_ms,
+        **view,
     }
 
 

@@ -57,6 +57,8 @@ def _rows(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "network", status["network"]
     yield "home", status["home"]
     yield "agent", status["agent"] or "none"
+    if status["proof"] is not None:
+        yield "proof", _proof(status["proof"])
     yield "records", f"{store['records']:,}" + _waiting(store)
     yield "set", store["fingerprint"] or "unknown: the store is damaged"
     yield "kept", _kept(status["retention"])
@@ -67,6 +69,22 @@ def _rows(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield from _network_rows(status, status["gossip"])
     if status["sync"] is not None:
         yield from _sync_rows(status["sync"]["peers"])
+
+
+def _proof(proof: dict[str, Any]) -> str:
+    """Return how the agent stands with its proof, and what it gives to others."""
+    from moltp2p.cli.terminal import moment
+
+    slots = f"; {proof['slots_left']} of 4 slots left for others this hour"
+    if proof["expires_ms"] is not None:
+        return f"{proof['state']} until {moment(proof['expires_ms'])}{slots}"
+    doing = {
+        "idle": "run `moltp2p prove`" if not proof["is_ready"] else "about to begin",
+        "waiting": "nobody who counts can be asked yet",
+        "ticket": f"looking for a ticket, {proof['tries']:,} tries",
+        "asking": f"{proof['attestations']} attestations so far",
+    }
+    return f"{proof['state']}: {doing[proof['phase']]}{slots}"
 
 
 def _kept(retention: dict[str, Any]) -> str:
