@@ -16,6 +16,7 @@ STATUS: dict[str, Any] = {
     "proof": None,
     "sync": None,
     "gossip": None,
+    "sync": None,
     "retention": {"used_bytes": 0, "budget_bytes": 0, "horizon_ms": 0, "keep": "all"},
     "store": {"state": "ok", "records": 5, "waiting": 0, "fingerprint": "00" * 16},
 }
