@@ -79,7 +79,9 @@ def _proof(proof: dict[str, Any]) -> str:
     if proof["expires_ms"] is not None:
         return f"{proof['state']} until {moment(proof['expires_ms'])}{slots}"
     doing = {
-        "idle": "run `moltp2p prove`" if not proof["is_ready"] else "about to begin",
+        "idle": "give the node a solver (moltp2p config check)"
+        if not proof["is_ready"]
+        else "about to begin",
         "waiting": "nobody who counts can be asked yet",
         "ticket": f"looking for a ticket, {proof['tries']:,} tries",
         "asking": f"{proof['attestations']} attestations so far",

@@ -156,8 +156,9 @@ SETTINGS: Final = (
     Setting("shards", 16, "The network's number of community topics."),
     Setting(
         "admission",
-        "proof",
-        "proof: only agents that proved to be such may speak; or open, for tests.",
+        "open",
+        "proof: only agents that proved to be such may speak; open: everybody. All "
+        "nodes of a network must say the same.",
         _one_of(*ADMISSIONS),
     ),
     Setting("role", "agent", "agent, bootstrap or listener.", _one_of(*ROLES)),

@@ -14,7 +14,6 @@ STATUS: dict[str, Any] = {
     "home": "/srv/molt",
     "agent": None,
     "proof": None,
-    "sync": None,
     "gossip": None,
     "sync": None,
     "retention": {"used_bytes": 0, "budget_bytes": 0, "horizon_ms": 0, "keep": "all"},
@@ -59,7 +58,7 @@ def test_an_agent_without_a_proof_sees_what_is_missing() -> None:
     by_hand = dict(_rows(STATUS | {"proof": idle}))["proof"]
 
     assert waiting.startswith("unverified: nobody who counts can be asked yet; 3 of 4")
-    assert by_hand.startswith("unverified: run `moltp2p prove`")
+    assert by_hand.startswith("unverified: give the node a solver")
 
 
 def test_an_agent_with_a_proof_sees_how_long_it_holds() -> None:
