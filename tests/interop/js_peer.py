@@ -15,7 +15,7 @@ import trio
 from moltp2p.core.ids import MessageId, PeerId
 from tests.interop.js_process import JsError, JsProcess
 
-WAIT_S: Final = 60.0
+WAIT_S: Final = 180.0
 """How long anything may take that a test waits for."""
 GOODBYE_S: Final = 3.0
 """How long a peer may take to close; then we hang up on it."""
