@@ -52,11 +52,6 @@ class Kept:
     relay: bool
 
 
-_UNORDERED: Final = frozenset({Road.SYNC, Road.IMPORT})
-"""Roads on which records come in no order. What is missing before them, rounds find
-all at once."""
-
-
 class Desk:
     """Where one group of jobs is worked on, in the worker thread."""
 
@@ -139,10 +134,7 @@ class Desk:
 
     def head(self, agent: AgentId) -> Head | None:
         """Return where an agent's sequence stands, this group included."""
-        mine, stored = self._heads.get(agent), self._store.head(agent)
-        if mine is None or (stored is not None and stored.seq > mine.seq):
-            return stored
-        return mine
+        return self._heads.get(agent) or self._store.head(agent)
 
     def head_before(self, agent: AgentId, seq: int) -> Head:
         """Return the agent's newest record before a place in its sequence.
@@ -194,29 +186,20 @@ class Desk:
         self._facts.note(record)
         self.kept.append(Kept(record, incoming.road, incoming.peer, relay))
         header = record.header
-        self._place(record, incoming)
+        head = self.head(header.agent)
+        if incoming.road is Road.GOSSIP:
+            # Rounds find all gaps at once; what they bring comes in no order.
+            clue = of_gap(record, head, incoming.peer, self._facts.has)
+            self.clues += [] if clue is None else [clue]
+        if head is None or header.seq > head.seq:
+            self._heads[header.agent] = Head(header.seq, record.id)
+        elif header.kind not in CHAIN_KINDS:
+            self.suspects.append(record)
         moved = self._agents.note(record)
         if header.kind in CHAIN_KINDS:
             moved.add(header.agent)
         for agent in moved:
             self._release(agent)
-
-    def _place(self, record: Record, incoming: Incoming) -> None:
-        """Note where a record stands in its agent's sequence, and what that shows."""
-        header = record.header
-        if incoming.road in _UNORDERED:
-            # A look at the place of each costs less than one at each head as well.
-            newest, is_suspect = self._heads.get(header.agent), True
-        else:
-            newest = self.head(header.agent)
-            is_suspect = newest is not None and header.seq <= newest.seq
-        if incoming.road is Road.GOSSIP:
-            clue = of_gap(record, newest, incoming.peer, self._facts.has)
-            self.clues += [] if clue is None else [clue]
-        if newest is None or header.seq > newest.seq:
-            self._heads[header.agent] = Head(header.seq, record.id)
-        if is_suspect and header.kind not in CHAIN_KINDS:
-            self.suspects.append(record)
 
     def _release(self, agent: AgentId) -> None:
         """Judge again what waited for this agent's key chain, or for its proof."""
