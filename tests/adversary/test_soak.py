@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import random
 import sys
 from contextlib import AsyncExitStack
@@ -97,12 +98,14 @@ async def test_thousands_of_visits_leave_nothing_behind(
 # On sockets: the node is a process of its own.
 
 
-async def settled(victim: Peer) -> dict[str, Any]:
-    """Return the victim's state once everybody has gone."""
+async def settled(victim: Peer, tasks: float = math.inf) -> dict[str, Any]:
+    """Return the victim's state once everybody has gone, and their tasks with them."""
     with trio.fail_after(PATIENCE_S):
-        while (state := await victim.ask("state"))["slots"]:  # noqa: ASYNC110 - it is another process
+        while True:
+            state = await victim.ask("state")
+            if not state["slots"] and state["tasks"] <= tasks:
+                return state
             await trio.sleep(0.05)
-    return state
 
 
 async def come_and_go(address: str, first: int, count: int) -> None:
@@ -121,7 +124,7 @@ async def visits_on_sockets(count: int) -> tuple[dict[str, Any], dict[str, Any]]
         await come_and_go(address, 1, 20)
         before = await settled(victim)
         await come_and_go(address, 1000, count)
-        return before, await settled(victim)
+        return before, await settled(victim, before["tasks"])
 
 
 def check_growth(before: dict[str, Any], after: dict[str, Any], rss: int) -> None:
