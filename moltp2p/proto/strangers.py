@@ -5,8 +5,7 @@ was cheated by a challenger must be able to say so. All that costs nothing to ma
 any number of agents, and is kept by everybody; so there is room for so much, and what
 finds none waits in the pen, or comes by reconciliation later (spec 07, section 8).
 
-A proof has cost its ticket, so it always finds room. Where there is none for
-inceptions, one is let in when the proof that waits for it is enough.
+A proof has cost its ticket, so it always finds room.
 """
 
 from __future__ import annotations
@@ -47,7 +46,6 @@ class Strangers:
         self._limits = limits or Limits()
         self._held: dict[AgentId, _Held] = {}
         self._bytes = 0
-        self._expected: AgentId | None = None
 
     def __len__(self) -> int:
         """Return how many strangers there are."""
@@ -58,14 +56,10 @@ class Strangers:
         """Tell whether there is room for no further agent."""
         return len(self._held) >= self._limits.agents
 
-    def expect(self, agent: AgentId | None) -> None:
-        """Let one agent in, whose proof waits and is enough; None for nobody."""
-        self._expected = agent
-
     def has_room(self, record: Record) -> bool:
         """Tell whether there is room for a record of a stranger."""
         header = record.header
-        if header.kind == Kind.PROOF or header.agent == self._expected:
+        if header.kind == Kind.PROOF:
             return True
         held = self._held.get(header.agent)
         if held is None and self.is_full:
