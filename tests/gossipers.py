@@ -20,9 +20,9 @@ from moltp2p.net.pubsub import PubSub, open_pubsub
 from moltp2p.net.rpc_codec import decode_rpc, encode_rpc, frame
 from moltp2p.net.streams import READ_BYTES
 from moltp2p.proto.framing import FrameDecoder
-from moltp2p.proto.gossip import Gossip
-from moltp2p.proto.gossip_settings import GossipSettings
-from moltp2p.proto.rpc import Message, Rpc, Subscription
+from moltp2p.proto.gossip.router import Gossip
+from moltp2p.proto.gossip.rpc import Message, Rpc, Subscription
+from moltp2p.proto.gossip.settings import GossipSettings
 from tests.swarm import TOPIC, TOPICS
 
 SUBSCRIBE = Rpc(subscriptions=(Subscription(TOPIC, subscribed=True),))

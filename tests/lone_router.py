@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 
 from moltp2p.core.ids import PeerId
-from moltp2p.proto.gossip import Gossip
-from moltp2p.proto.gossip_events import (
+from moltp2p.proto.gossip.events import (
     GossipAction,
     GossipEvent,
     Heartbeat,
@@ -15,8 +14,9 @@ from moltp2p.proto.gossip_events import (
     RpcReceived,
     Send,
 )
-from moltp2p.proto.gossip_settings import HEARTBEAT_S, MESHSUB_1_2, GossipSettings
-from moltp2p.proto.rpc import Rpc, Subscription
+from moltp2p.proto.gossip.router import Gossip
+from moltp2p.proto.gossip.rpc import Rpc, Subscription
+from moltp2p.proto.gossip.settings import HEARTBEAT_S, MESHSUB_1_2, GossipSettings
 from tests.swarm import TOPIC, TOPICS
 
 SUBSCRIBE = Rpc(subscriptions=(Subscription(TOPIC, subscribed=True),))

@@ -15,8 +15,7 @@ from hashlib import sha256
 
 from moltp2p.core.ids import MessageId, PeerId
 from moltp2p.core.verdict import Verdict
-from moltp2p.proto.gossip import Gossip
-from moltp2p.proto.gossip_events import (
+from moltp2p.proto.gossip.events import (
     GossipAction,
     GossipEvent,
     Heartbeat,
@@ -32,12 +31,13 @@ from moltp2p.proto.gossip_events import (
     Validate,
     Withdraw,
 )
-from moltp2p.proto.gossip_settings import (
+from moltp2p.proto.gossip.router import Gossip
+from moltp2p.proto.gossip.rpc import Message, Rpc
+from moltp2p.proto.gossip.settings import (
     HEARTBEAT_S,
     MESHSUB_1_2,
     GossipSettings,
 )
-from moltp2p.proto.rpc import Message, Rpc
 
 TOPIC = "/moltp2p/1/test/shard/0"
 OTHER_TOPIC = "/moltp2p/1/test/shard/1"

@@ -25,6 +25,10 @@ PYPROJECT = ROOT / "pyproject.toml"
 
 BREACHES = {
     "Imports point down the stack": ("proto/breach.py", "import moltp2p.net.base"),
+    "The rooms of proto know nothing of each other": (
+        "proto/sync/breach.py",
+        "import moltp2p.proto.gossip.rpc",
+    ),
     "core and proto do no I/O": ("core/breach.py", "import time"),
     "Only store/leveldb.py knows plyvel": ("store/breach.py", "import plyvel"),
     "Only net/ knows libp2p and multiaddr": ("node/breach.py", "import libp2p.host"),

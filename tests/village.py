@@ -28,7 +28,7 @@ from moltp2p.node.home import Home
 from moltp2p.node.node import Node, open_node
 from moltp2p.node.world import World
 from moltp2p.proto.framing import FrameDecoder
-from moltp2p.proto.rpc import IHave, Rpc
+from moltp2p.proto.gossip.rpc import IHave, Rpc
 from moltp2p.store.base import MAX_PAGE_RECORDS, Policy, Query, Store
 from moltp2p.store.engine import Change, Engine
 from moltp2p.store.memory import Memory

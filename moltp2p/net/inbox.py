@@ -11,7 +11,7 @@ import trio
 
 from moltp2p.core.ids import MessageId, PeerId
 from moltp2p.core.verdict import Verdict
-from moltp2p.proto.gossip_events import Judged, Validate
+from moltp2p.proto.gossip.events import Judged, Validate
 
 Incoming = Validate
 """A message to be judged: `peer`, `topic`, `message_id` and `data`."""

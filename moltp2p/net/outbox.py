@@ -28,7 +28,7 @@ import trio
 from moltp2p.core.ids import MessageId
 from moltp2p.net.rpc_codec import frame
 from moltp2p.net.streams import PIECE_BYTES
-from moltp2p.proto.rpc import MAX_RPC_MESSAGES
+from moltp2p.proto.gossip.rpc import MAX_RPC_MESSAGES
 
 LOW_MARK: Final = 128 * 1024
 PUBLISH_MARK: Final = 256 * 1024

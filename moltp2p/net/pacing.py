@@ -7,8 +7,8 @@ from typing import Final
 import trio
 
 from moltp2p.core.ids import PeerId
-from moltp2p.proto.gossip import Gossip
-from moltp2p.proto.gossip_settings import MAX_RATED_PEERS
+from moltp2p.proto.gossip.router import Gossip
+from moltp2p.proto.gossip.settings import MAX_RATED_PEERS
 from moltp2p.proto.ratelimit import Rate, RateLimiter
 
 RPC_RATE: Final = Rate(per_s=4096, burst=8192)

@@ -33,10 +33,10 @@ from moltp2p.net.rpc_codec import MAX_FRAME_BYTES, decode_rpc
 from moltp2p.net.streams import READ_BYTES
 from moltp2p.proto.address import parse_address
 from moltp2p.proto.framing import FrameDecoder
-from moltp2p.proto.gossip import Gossip
-from moltp2p.proto.gossip_events import GossipEvent, PeerJoined, PeerLeft, RpcReceived
-from moltp2p.proto.gossip_settings import MESHSUB_1_1, MESHSUB_1_2
-from moltp2p.proto.rpc import Rpc, Subscription
+from moltp2p.proto.gossip.events import GossipEvent, PeerJoined, PeerLeft, RpcReceived
+from moltp2p.proto.gossip.router import Gossip
+from moltp2p.proto.gossip.rpc import Rpc, Subscription
+from moltp2p.proto.gossip.settings import MESHSUB_1_1, MESHSUB_1_2
 
 PROTOCOLS: Final = (MESHSUB_1_2, MESHSUB_1_1)
 

@@ -31,8 +31,7 @@ from moltp2p.net.peering import PROTOCOLS, Peering
 from moltp2p.net.pubsub_stats import PubSubPeer, PubSubStats, pubsub_peer
 from moltp2p.net.rpc_codec import encode_message, encode_rpc
 from moltp2p.net.supervision import Supervision
-from moltp2p.proto.gossip import Gossip
-from moltp2p.proto.gossip_events import (
+from moltp2p.proto.gossip.events import (
     GossipAction,
     GossipEvent,
     Heartbeat,
@@ -46,9 +45,10 @@ from moltp2p.proto.gossip_events import (
     Validate,
     Withdraw,
 )
-from moltp2p.proto.gossip_settings import HEARTBEAT_S
-from moltp2p.proto.gossip_stats import PeerStats
-from moltp2p.proto.rpc import Rpc
+from moltp2p.proto.gossip.router import Gossip
+from moltp2p.proto.gossip.rpc import Rpc
+from moltp2p.proto.gossip.settings import HEARTBEAT_S
+from moltp2p.proto.gossip.stats import PeerStats
 
 GOODBYE_S: Final = 1.0
 """How long the end of the block waits for what is still queued to be sent."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from moltp2p.core.ids import PeerId
 from moltp2p.net.outbox import Outbox
-from moltp2p.proto.gossip_stats import GossipStats, PeerStats
-from moltp2p.proto.standing import ScoreParts
+from moltp2p.proto.gossip.standing import ScoreParts
+from moltp2p.proto.gossip.stats import GossipStats, PeerStats
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from libp2p.pubsub.pb import rpc_pb2 as pb
 from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import MessageId
 from moltp2p.proto.framing import encode_varint
-from moltp2p.proto.rpc import (
+from moltp2p.proto.gossip.rpc import (
     MAX_RPC_IDS,
     MAX_RPC_LINKS,
     MAX_RPC_MESSAGES,

@@ -14,8 +14,8 @@ from typing import Final
 from moltp2p.core.ids import AgentId, PublicKey, RecordId
 from moltp2p.core.kinds import Kind
 from moltp2p.core.record import Record
-from moltp2p.proto.census_rules import State
-from moltp2p.proto.register import LIVE_MS, Live, Register
+from moltp2p.proto.admission.register import LIVE_MS, Live, Register
+from moltp2p.proto.admission.rules import State
 from moltp2p.store.base import MAX_PAGE_RECORDS, Order, Query, Store
 
 RENEW_MS: Final = 345_600_000

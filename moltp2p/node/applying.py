@@ -33,9 +33,9 @@ from moltp2p.core.work import (
 from moltp2p.node.challenge_means import Means
 from moltp2p.node.ticket_search import Found, search, tries_on_average
 from moltp2p.node.verify_stream import Ended, Line, converse
-from moltp2p.proto.applicant import Challenged, applicant
-from moltp2p.proto.challenge_events import Failed, Passed
-from moltp2p.proto.register import Live
+from moltp2p.proto.admission.register import Live
+from moltp2p.proto.challenge.applicant import Challenged, applicant
+from moltp2p.proto.challenge.events import Failed, Passed
 
 TICK_S: Final = 0.5
 """How often to look whether there is somebody to ask, or something to do."""

@@ -18,8 +18,8 @@ from moltp2p.core.verdict import Verdict
 from moltp2p.node.desk import Desk
 from moltp2p.node.journal import Journal
 from moltp2p.node.pen import AWAITED, Incoming
-from moltp2p.proto.sync_ledger import Ledger
-from moltp2p.proto.sync_plan import SETTLE_MS
+from moltp2p.proto.sync.ledger import Ledger
+from moltp2p.proto.sync.plan import SETTLE_MS
 
 QUEUED_PARTS: Final = 4
 """Parts that wait to be judged, at most 256 KiB each; then the stream waits."""

@@ -21,12 +21,12 @@ from moltp2p.node.agents import Agents
 from moltp2p.node.solvers import Answering
 from moltp2p.node.verify_stream import Compute, Ended, Hands
 from moltp2p.proto.address import parse_address, subnet_of
-from moltp2p.proto.census_rules import State
-from moltp2p.proto.challenge_desk import Visitor
-from moltp2p.proto.challenge_events import Failed, Party
-from moltp2p.proto.challenge_machine import Moment
-from moltp2p.proto.challenge_messages import PROTOCOL
-from moltp2p.proto.register import Live
+from moltp2p.proto.admission.register import Live
+from moltp2p.proto.admission.rules import State
+from moltp2p.proto.challenge.desk import Visitor
+from moltp2p.proto.challenge.events import Failed, Party
+from moltp2p.proto.challenge.machine import Moment
+from moltp2p.proto.challenge.messages import PROTOCOL
 
 MAX_DIALS: Final = 4
 """Addresses of a challenger that are tried."""

@@ -26,20 +26,20 @@ from moltp2p.net.base import Stream
 from moltp2p.net.log import get_logger
 from moltp2p.node.challenge_means import Means
 from moltp2p.node.verify_stream import Ended, Line, converse
-from moltp2p.proto.applicant import Invited, invited
-from moltp2p.proto.census_rules import State
-from moltp2p.proto.challenge_desk import Desk, Visitor
-from moltp2p.proto.challenge_events import Passed, Words
-from moltp2p.proto.challenge_machine import Machine
-from moltp2p.proto.challenge_messages import (
+from moltp2p.proto.admission.register import Live
+from moltp2p.proto.admission.rules import State
+from moltp2p.proto.challenge.applicant import Invited, invited
+from moltp2p.proto.challenge.challenger import Host, Invite, challenger
+from moltp2p.proto.challenge.desk import Desk, Visitor
+from moltp2p.proto.challenge.events import Passed, Words
+from moltp2p.proto.challenge.machine import Machine
+from moltp2p.proto.challenge.messages import (
     FIRST_WAIT_S,
     Refuse,
     decode_message,
     encode_message,
 )
-from moltp2p.proto.challenger import Host, Invite, challenger
 from moltp2p.proto.ratelimit import Rate, RateLimiter
-from moltp2p.proto.register import Live
 
 DAY_S: Final = 86_400.0
 TICK_S: Final = 0.5

@@ -9,7 +9,7 @@ from typing import Final
 from moltp2p.core.author import Head
 from moltp2p.core.ids import PeerId, RecordId
 from moltp2p.core.record import Record
-from moltp2p.proto.fetch import MAX_ANSWER_RECORDS, Ask, AskChain, AskSequence
+from moltp2p.proto.sync.fetch import MAX_ANSWER_RECORDS, Ask, AskChain, AskSequence
 
 MAX_GAP: Final = MAX_ANSWER_RECORDS
 """Places asked for before a record whose predecessor is missing: one answer. What is

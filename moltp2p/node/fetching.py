@@ -12,7 +12,7 @@ from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import PeerId
 from moltp2p.net.base import Network, Stream
 from moltp2p.net.streams import FrameReader, FrameWriter
-from moltp2p.proto.fetch import (
+from moltp2p.proto.sync.fetch import (
     MAX_ASK_BYTES,
     MAX_PART_BYTES,
     PROTOCOL,
@@ -21,7 +21,7 @@ from moltp2p.proto.fetch import (
     End,
     encode_ask,
 )
-from moltp2p.proto.fetch_answer import ANSWER_S
+from moltp2p.proto.sync.fetch_answer import ANSWER_S
 
 FRAME_S: Final = 10.0  # SPEC 06: "a frame of an answer within 10 seconds"
 

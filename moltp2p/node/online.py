@@ -25,10 +25,10 @@ from moltp2p.node.rounds import Tools
 from moltp2p.node.status import GossipStatus, PeerStatus
 from moltp2p.node.syncing import Scope, Syncing, open_syncing
 from moltp2p.node.world import World
-from moltp2p.proto.gossip import Gossip
-from moltp2p.proto.gossip_settings import GossipSettings
-from moltp2p.proto.sync_ledger import Ledger
-from moltp2p.proto.sync_plan import SyncSettings
+from moltp2p.proto.gossip.router import Gossip
+from moltp2p.proto.gossip.settings import GossipSettings
+from moltp2p.proto.sync.ledger import Ledger
+from moltp2p.proto.sync.plan import SyncSettings
 from moltp2p.store.base import Store
 
 GOODBYE_S: Final = 2.0

@@ -52,9 +52,9 @@ from moltp2p.proof.oracle import OracleWords
 from moltp2p.proof.pack_reading import load_library
 from moltp2p.proof.tasks import Worlds
 from moltp2p.proof.wording import word
-from moltp2p.proto.challenge_desk import KEPT_EPOCHS, Desk, DeskSettings, Seat
-from moltp2p.proto.challenge_events import Party, Words
-from moltp2p.proto.challenge_messages import PROTOCOL
+from moltp2p.proto.challenge.desk import KEPT_EPOCHS, Desk, DeskSettings, Seat
+from moltp2p.proto.challenge.events import Party, Words
+from moltp2p.proto.challenge.messages import PROTOCOL
 from moltp2p.store.base import Query, Store
 
 SEED_BYTES: Final = 32

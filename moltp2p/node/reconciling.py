@@ -14,8 +14,8 @@ from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import PeerId, RecordId
 from moltp2p.net.base import Network, Stream
 from moltp2p.net.streams import FrameReader, FrameWriter
-from moltp2p.proto.sync_initiator import Initiator, Outcome
-from moltp2p.proto.sync_messages import MAX_FRAME_BYTES, PROTOCOL, Window
+from moltp2p.proto.sync.initiator import Initiator, Outcome
+from moltp2p.proto.sync.messages import MAX_FRAME_BYTES, PROTOCOL, Window
 from moltp2p.store.base import Store
 
 FRAME_S: Final = 15.0  # SPEC 06: "an answer within 15 seconds"

@@ -1,4 +1,4 @@
-"""Doing what `proto/sync_round.py` says, with one peer."""
+"""Doing what `proto/sync/round.py` says, with one peer."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from moltp2p.node.fetching import Fetching, open_fetching
 from moltp2p.node.journal import Journal
 from moltp2p.node.outage import PASSING
 from moltp2p.node.reconciling import compare
-from moltp2p.proto.fetch import MAX_ASKED, REFUSALS, AskRecords, End, Part
-from moltp2p.proto.sync_initiator import Done, Narrower, Outcome, Refused
-from moltp2p.proto.sync_ledger import Ledger
-from moltp2p.proto.sync_messages import Same, Window
-from moltp2p.proto.sync_plan import Result
-from moltp2p.proto.sync_round import Fetch, Over, Probe, Reconcile, Round, Wait
+from moltp2p.proto.sync.fetch import MAX_ASKED, REFUSALS, AskRecords, End, Part
+from moltp2p.proto.sync.initiator import Done, Narrower, Outcome, Refused
+from moltp2p.proto.sync.ledger import Ledger
+from moltp2p.proto.sync.messages import Same, Window
+from moltp2p.proto.sync.plan import Result
+from moltp2p.proto.sync.round import Fetch, Over, Probe, Reconcile, Round, Wait
 from moltp2p.store.base import Store
 
 WAIT_S: Final = 0.25

@@ -13,14 +13,15 @@ import trio
 from moltp2p.core.ids import PeerId
 from moltp2p.net.base import Stream
 from moltp2p.net.streams import FrameReader, FrameWriter
-from moltp2p.proto import fetch_answer
-from moltp2p.proto.fetch import (
+from moltp2p.proto.ratelimit import Rate, RateLimiter
+from moltp2p.proto.sync import fetch_answer
+from moltp2p.proto.sync.fetch import (
     MAX_ASK_BYTES,
     MAX_PART_BYTES,
     decode_ask,
     encode_answer,
 )
-from moltp2p.proto.fetch_answer import (
+from moltp2p.proto.sync.fetch_answer import (
     ANSWER_S,
     BUSY,
     FETCH_RATE,
@@ -28,9 +29,8 @@ from moltp2p.proto.fetch_answer import (
     MAX_SERVED,
     MAX_SERVED_PER_PEER,
 )
-from moltp2p.proto.ratelimit import Rate, RateLimiter
-from moltp2p.proto.sync_messages import MAX_FRAME_BYTES, Refusal, encode_message
-from moltp2p.proto.sync_responder import Responder, Scope
+from moltp2p.proto.sync.messages import MAX_FRAME_BYTES, Refusal, encode_message
+from moltp2p.proto.sync.responder import Responder, Scope
 from moltp2p.store.base import Store
 
 SERVING_THREADS: Final = 2

@@ -23,7 +23,7 @@ from moltp2p.node.solver_settings import split_command
 from moltp2p.proof.answers import read_answer
 from moltp2p.proof.command import ask_command
 from moltp2p.proof.oracle import told_answer
-from moltp2p.proto.challenge_events import Ask
+from moltp2p.proto.challenge.events import Ask
 
 MARGIN_S: Final = 2.0
 """Kept of a round's time, so that the answers arrive before it is over."""

@@ -15,8 +15,8 @@ from moltp2p.node.agents import OwnProof
 from moltp2p.node.outage import Outage
 from moltp2p.node.retention import RetentionStatus
 from moltp2p.proto.address_book import AddressStatus
-from moltp2p.proto.reconcile import INFINITY_MS, SetSum
-from moltp2p.proto.standing import ScoreParts
+from moltp2p.proto.gossip.standing import ScoreParts
+from moltp2p.proto.sync.reconcile import INFINITY_MS, SetSum
 from moltp2p.store.base import Store
 
 

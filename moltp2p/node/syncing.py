@@ -27,11 +27,12 @@ from moltp2p.node.fetching import open_fetching
 from moltp2p.node.rounds import GUILTLESS, RoundDriver, Tools
 from moltp2p.node.serving import Server
 from moltp2p.node.status import PeerSyncStatus, SyncStatus
-from moltp2p.proto import fetch, sync_messages
-from moltp2p.proto.fetch import Ask, AskRecords, AskSequence, End, fits
-from moltp2p.proto.sync_plan import Begin, SyncPlan, SyncSettings
-from moltp2p.proto.sync_wants import Errand, Wants
-from moltp2p.proto.sync_window import within_horizon
+from moltp2p.proto.sync import fetch
+from moltp2p.proto.sync import messages as sync_messages
+from moltp2p.proto.sync.fetch import Ask, AskRecords, AskSequence, End, fits
+from moltp2p.proto.sync.plan import Begin, SyncPlan, SyncSettings
+from moltp2p.proto.sync.wants import Errand, Wants
+from moltp2p.proto.sync.window import within_horizon
 
 ERRANDS: Final = 2
 """Errands at once."""

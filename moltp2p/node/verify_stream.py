@@ -19,7 +19,7 @@ from moltp2p.core.errors import MoltError, PeerError
 from moltp2p.core.work import ticket_value
 from moltp2p.net.base import Stream
 from moltp2p.net.streams import FrameReader, FrameWriter
-from moltp2p.proto.challenge_events import (
+from moltp2p.proto.challenge.events import (
     Answered,
     Ask,
     ChallengeAction,
@@ -35,8 +35,8 @@ from moltp2p.proto.challenge_events import (
     Send,
     TimedOut,
 )
-from moltp2p.proto.challenge_machine import Machine
-from moltp2p.proto.challenge_messages import MAX_MESSAGE_BYTES
+from moltp2p.proto.challenge.machine import Machine
+from moltp2p.proto.challenge.messages import MAX_MESSAGE_BYTES
 
 Result = TypeVar("Result")
 

@@ -20,7 +20,7 @@ from moltp2p.core.facts import Held
 from moltp2p.core.ids import AgentId, RecordId
 from moltp2p.core.record import Record
 from moltp2p.proto.quota import SPEC_LIMITS, Limits
-from moltp2p.proto.reconcile import ReconcileSet, SetSum
+from moltp2p.proto.sync.reconcile import ReconcileSet, SetSum
 
 MAX_PAGE_RECORDS: Final = 1_000
 

@@ -59,7 +59,7 @@ from moltp2p.core.errors import LocalError, PeerError
 from moltp2p.core.ids import AgentId, RecordId, agent_text, record_text
 from moltp2p.core.keychain import KeyChain
 from moltp2p.core.record import Header, Record, parse
-from moltp2p.proto.reconcile import SetSum
+from moltp2p.proto.sync.reconcile import SetSum
 
 SCHEMA: Final = 2
 

@@ -14,7 +14,7 @@ from moltp2p.core.ids import AgentId, RecordId
 from moltp2p.core.keychain import KeyChain
 from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams
-from moltp2p.proto.reconcile import ReconcileSet, SetSum
+from moltp2p.proto.sync.reconcile import ReconcileSet, SetSum
 from moltp2p.store import layout, shelf_layout
 from moltp2p.store.backup import write_backup
 from moltp2p.store.base import (

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from typing import Final, NamedTuple, TypeAlias
 
-from moltp2p.proto.reconcile import SetSum
+from moltp2p.proto.sync.reconcile import SetSum
 from moltp2p.store import layout
 from moltp2p.store.engine import Change, Delete, Entry, Hole, Put, Reader
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import islice, takewhile
 from typing import Final
 
-from moltp2p.proto.reconcile import END, START, Bound, Item, SetSum
+from moltp2p.proto.sync.reconcile import END, START, Bound, Item, SetSum
 from moltp2p.store import layout, set_tree
 from moltp2p.store.engine import Reader
 from moltp2p.store.set_tree import LEAF_RECORDS, way

@@ -11,7 +11,7 @@ from itertools import islice, takewhile
 
 from moltp2p.core.errors import LocalError
 from moltp2p.core.topics import NetworkParams
-from moltp2p.proto.reconcile import SetSum
+from moltp2p.proto.sync.reconcile import SetSum
 from moltp2p.store import layout, set_tree
 from moltp2p.store.base import Damage
 from moltp2p.store.engine import Hole, Reader

@@ -19,9 +19,10 @@ from itertools import count
 from moltp2p.core.attested import Attested
 from moltp2p.core.ids import AgentId, PublicKey
 from moltp2p.core.work import Ticket, ticket_value
-from moltp2p.proto.applicant import Challenged, Invited, applicant, invited
-from moltp2p.proto.challenge_desk import Desk, DeskSettings, Visitor
-from moltp2p.proto.challenge_events import (
+from moltp2p.proto.challenge.applicant import Challenged, Invited, applicant, invited
+from moltp2p.proto.challenge.challenger import Host, Invite, challenger
+from moltp2p.proto.challenge.desk import Desk, DeskSettings, Visitor
+from moltp2p.proto.challenge.events import (
     Answered,
     Ask,
     ChallengeAction,
@@ -40,9 +41,8 @@ from moltp2p.proto.challenge_events import (
     Words,
     is_first_key,
 )
-from moltp2p.proto.challenge_machine import Machine, Moment
-from moltp2p.proto.challenge_messages import MAX_MESSAGE_BYTES
-from moltp2p.proto.challenger import Host, Invite, challenger
+from moltp2p.proto.challenge.machine import Machine, Moment
+from moltp2p.proto.challenge.messages import MAX_MESSAGE_BYTES
 from moltp2p.proto.framing import encode_frame
 from moltp2p.proto.ratelimit import Rate
 from moltp2p.testing.factories import EPOCH_MS, TestAgent

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from moltp2p.core.ids import RecordId
-from moltp2p.proto import negentropy
-from moltp2p.proto.negentropy import NOTHING_MORE, Room
-from moltp2p.proto.ranges import MAX_RANGES, read_ranges
-from moltp2p.proto.reconcile import Bound, Item, MemorySet, ReconcileSet, SetSum
-from moltp2p.proto.sync_initiator import Initiator, Outcome
-from moltp2p.proto.sync_responder import Responder
+from moltp2p.proto.sync import negentropy
+from moltp2p.proto.sync.initiator import Initiator, Outcome
+from moltp2p.proto.sync.negentropy import NOTHING_MORE, Room
+from moltp2p.proto.sync.ranges import MAX_RANGES, read_ranges
+from moltp2p.proto.sync.reconcile import Bound, Item, MemorySet, ReconcileSet, SetSum
+from moltp2p.proto.sync.responder import Responder
 
 
 class MemoryHoldings:

@@ -22,10 +22,10 @@ from moltp2p.core.validate import Bench, Road, judge
 from moltp2p.core.work import Ticket, ticket_value
 from moltp2p.proof.pack import Library
 from moltp2p.proof.pack_reading import load_library
-from moltp2p.proto.challenge_desk import Desk
-from moltp2p.proto.challenge_events import Hashed, HashTicket, Passed, Received
-from moltp2p.proto.challenge_machine import Machine, Moment
-from moltp2p.proto.challenger import Host, challenger
+from moltp2p.proto.challenge.challenger import Host, challenger
+from moltp2p.proto.challenge.desk import Desk
+from moltp2p.proto.challenge.events import Hashed, HashTicket, Passed, Received
+from moltp2p.proto.challenge.machine import Machine, Moment
 from moltp2p.testing.challenging import FREE, Between, Duet, Pair, Solve, visitor
 from moltp2p.testing.factories import EPOCH_MS, signer
 from moltp2p.testing.oracle import Oracle

@@ -25,10 +25,10 @@ import trio
 from moltp2p.core.ids import AgentId
 from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams
-from moltp2p.proto.reconcile import Bound, ReconcileSet
-from moltp2p.proto.sync_initiator import Initiator
-from moltp2p.proto.sync_messages import Same, Window
-from moltp2p.proto.sync_responder import Responder, Scope
+from moltp2p.proto.sync.initiator import Initiator
+from moltp2p.proto.sync.messages import Same, Window
+from moltp2p.proto.sync.reconcile import Bound, ReconcileSet
+from moltp2p.proto.sync.responder import Responder, Scope
 from moltp2p.store.base import Query, Store
 from moltp2p.store.leveldb import open_store
 from moltp2p.testing.factories import TestAgent, signer

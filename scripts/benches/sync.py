@@ -31,9 +31,9 @@ from moltp2p.core.ids import RecordId
 from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams
 from moltp2p.node.home import Home
-from moltp2p.proto.sync_initiator import Initiator
-from moltp2p.proto.sync_messages import Window
-from moltp2p.proto.sync_responder import Responder, Scope
+from moltp2p.proto.sync.initiator import Initiator
+from moltp2p.proto.sync.messages import Window
+from moltp2p.proto.sync.responder import Responder, Scope
 from moltp2p.store.base import Store
 from moltp2p.store.leveldb import open_store
 from moltp2p.testing.factories import TestAgent

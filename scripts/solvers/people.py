@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from moltp2p.core.testimony import PASS_SCORES, ROUNDS, TASKS
-from moltp2p.proto.challenge_messages import limit_ms
+from moltp2p.proto.challenge.messages import limit_ms
 from scripts.solvers.exam import Task
 
 READER_WPM: Final = 300

@@ -17,7 +17,7 @@ from moltp2p.core.codec import encode
 from moltp2p.core.ids import AgentId, RecordId
 from moltp2p.core.keychain import KeyChain
 from moltp2p.core.record import Record
-from moltp2p.proto.fetch import (
+from moltp2p.proto.sync.fetch import (
     MAX_ASKED,
     Ask,
     AskChain,
@@ -27,7 +27,7 @@ from moltp2p.proto.fetch import (
     encode_answer,
     encode_ask,
 )
-from moltp2p.proto.fetch_answer import answer
+from moltp2p.proto.sync.fetch_answer import answer
 from moltp2p.testing.factories import TestAgent
 from scripts.vectors.form import Case, spell
 

@@ -25,8 +25,7 @@ from moltp2p.core.ids import MessageId, PeerId
 from moltp2p.core.topics import NetworkParams, all_topics, topic_of
 from moltp2p.core.verdict import Verdict
 from moltp2p.net.rpc_codec import encode_rpc
-from moltp2p.proto.gossip import Gossip
-from moltp2p.proto.gossip_events import (
+from moltp2p.proto.gossip.events import (
     GossipEvent,
     Heartbeat,
     Join,
@@ -38,8 +37,9 @@ from moltp2p.proto.gossip_events import (
     Publish,
     RpcReceived,
 )
-from moltp2p.proto.gossip_settings import MESHSUB_1_1, MESHSUB_1_2, GossipSettings
-from moltp2p.proto.rpc import IHave, Message, Prune, Rpc, Subscription
+from moltp2p.proto.gossip.router import Gossip
+from moltp2p.proto.gossip.rpc import IHave, Message, Prune, Rpc, Subscription
+from moltp2p.proto.gossip.settings import MESHSUB_1_1, MESHSUB_1_2, GossipSettings
 from scripts.vectors.form import Case, spell
 from scripts.vectors.gossip_form import spell_action, spell_event, spell_rpc
 

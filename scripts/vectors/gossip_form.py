@@ -11,8 +11,7 @@ from typing import Any, assert_never
 from moltp2p.core.ids import MessageId, PeerId
 from moltp2p.core.verdict import Verdict
 from moltp2p.proto.address import parse_ip
-from moltp2p.proto.gossip import Gossip
-from moltp2p.proto.gossip_events import (
+from moltp2p.proto.gossip.events import (
     Faulted,
     GossipAction,
     GossipEvent,
@@ -30,7 +29,8 @@ from moltp2p.proto.gossip_events import (
     Validate,
     Withdraw,
 )
-from moltp2p.proto.rpc import IHave, Message, Prune, Rpc, Subscription
+from moltp2p.proto.gossip.router import Gossip
+from moltp2p.proto.gossip.rpc import IHave, Message, Prune, Rpc, Subscription
 from scripts.vectors.form import read, spell
 
 Json = dict[str, Any]

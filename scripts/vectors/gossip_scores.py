@@ -15,7 +15,7 @@ from typing import Final
 
 from moltp2p.core.ids import PeerId
 from moltp2p.core.verdict import Verdict
-from moltp2p.proto.gossip_events import (
+from moltp2p.proto.gossip.events import (
     Faulted,
     Heartbeat,
     Join,
@@ -24,8 +24,8 @@ from moltp2p.proto.gossip_events import (
     PeerLeft,
     Publish,
 )
-from moltp2p.proto.gossip_settings import MESHSUB_1_2
-from moltp2p.proto.rpc import Prune, Rpc
+from moltp2p.proto.gossip.rpc import Prune, Rpc
+from moltp2p.proto.gossip.settings import MESHSUB_1_2
 from scripts.vectors.form import Case
 from scripts.vectors.gossip import (
     BOB,

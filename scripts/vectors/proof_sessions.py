@@ -24,7 +24,7 @@ from moltp2p.core.keys import Signer
 from moltp2p.core.spelling import LAYOUTS, read, write
 from moltp2p.core.statements import Statement
 from moltp2p.core.testimony import Offer, Reveal, Testimony
-from moltp2p.proto.challenge_events import (
+from moltp2p.proto.challenge.events import (
     Answered,
     Ask,
     ChallengeAction,
@@ -40,8 +40,8 @@ from moltp2p.proto.challenge_events import (
     Send,
     TimedOut,
 )
-from moltp2p.proto.challenge_machine import Machine
-from moltp2p.proto.challenge_messages import encode_message, limit_ms
+from moltp2p.proto.challenge.machine import Machine
+from moltp2p.proto.challenge.messages import encode_message, limit_ms
 from moltp2p.testing.challenging import NETWORK, Between, Duet, Pair, Tamper, visitor
 from moltp2p.testing.factories import EPOCH_MS, signer
 from moltp2p.testing.proofs import known_agent

@@ -21,9 +21,9 @@ from typing import Final
 
 from moltp2p.core.codec import MAX_INT, Value, encode
 from moltp2p.core.ids import RecordId
-from moltp2p.proto.ranges import MAX_RANGES, read_ranges
-from moltp2p.proto.reconcile import SetSum
-from moltp2p.proto.sync_messages import decode_message
+from moltp2p.proto.sync.messages import decode_message
+from moltp2p.proto.sync.ranges import MAX_RANGES, read_ranges
+from moltp2p.proto.sync.reconcile import SetSum
 from scripts.vectors.form import MAX_JSON_INT, Case, spell
 from scripts.vectors.reconciling_form import (
     Stretches,

@@ -11,11 +11,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias, assert_never
 
 from moltp2p.core.ids import RecordId
-from moltp2p.proto.negentropy import Room
-from moltp2p.proto.ranges import MAX_RANGES, Fingerprint, IdList, Range, Skip
-from moltp2p.proto.reconcile import INFINITY_MS, Item, MemorySet
-from moltp2p.proto.sync_initiator import Done, Initiator, Narrower, Outcome, Refused
-from moltp2p.proto.sync_messages import (
+from moltp2p.proto.sync.initiator import Done, Initiator, Narrower, Outcome, Refused
+from moltp2p.proto.sync.messages import (
     MAX_TOPIC,
     Message,
     Open,
@@ -26,7 +23,10 @@ from moltp2p.proto.sync_messages import (
     Window,
     decode_message,
 )
-from moltp2p.proto.sync_responder import MAX_WINDOW_RECORDS, Responder, Scope
+from moltp2p.proto.sync.negentropy import Room
+from moltp2p.proto.sync.ranges import MAX_RANGES, Fingerprint, IdList, Range, Skip
+from moltp2p.proto.sync.reconcile import INFINITY_MS, Item, MemorySet
+from moltp2p.proto.sync.responder import MAX_WINDOW_RECORDS, Responder, Scope
 from moltp2p.testing.holdings import MemoryHoldings, converse, reconcile
 from scripts.vectors.form import read, spell, to_json
 

@@ -27,7 +27,7 @@ from moltp2p.net.peering import PROTOCOLS
 from moltp2p.net.rpc_codec import encode_rpc, frame
 from moltp2p.proto import peer_exchange
 from moltp2p.proto.address import parse_address
-from moltp2p.proto.rpc import IHave, Rpc, Subscription
+from moltp2p.proto.gossip.rpc import IHave, Rpc, Subscription
 from tests.gossipers import SUBSCRIBE, Gossiper, gossip_on
 from tests.patience import PATIENCE_S
 from tests.swarm import TOPIC, id_of

@@ -35,12 +35,12 @@ from moltp2p.core.testimony import (
 from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Bench, Road, judge
 from moltp2p.core.work import Ticket
-from moltp2p.proto.challenge_desk import Desk, DeskSettings
-from moltp2p.proto.challenge_events import Done, Failed, Hashed, Passed, Received
-from moltp2p.proto.challenge_evidence import shows_wrong_world
-from moltp2p.proto.challenge_machine import Machine, Moment
-from moltp2p.proto.challenge_messages import encode_message
-from moltp2p.proto.challenger import Host, Invite, challenger
+from moltp2p.proto.challenge.challenger import Host, Invite, challenger
+from moltp2p.proto.challenge.desk import Desk, DeskSettings
+from moltp2p.proto.challenge.events import Done, Failed, Hashed, Passed, Received
+from moltp2p.proto.challenge.evidence import shows_wrong_world
+from moltp2p.proto.challenge.machine import Machine, Moment
+from moltp2p.proto.challenge.messages import encode_message
 from moltp2p.proto.ratelimit import Rate
 from moltp2p.testing.challenging import (
     FREE,

@@ -37,8 +37,8 @@ from moltp2p.core.work import (
     is_eligible,
     ticket_value,
 )
-from moltp2p.proto.applicant import Invited, invited
-from moltp2p.proto.challenge_events import (
+from moltp2p.proto.challenge.applicant import Invited, invited
+from moltp2p.proto.challenge.events import (
     Answered,
     Ask,
     ChallengeAction,
@@ -50,8 +50,8 @@ from moltp2p.proto.challenge_events import (
     Received,
     Send,
 )
-from moltp2p.proto.challenge_machine import Machine, Moment
-from moltp2p.proto.challenge_messages import encode_message
+from moltp2p.proto.challenge.machine import Machine, Moment
+from moltp2p.proto.challenge.messages import encode_message
 from moltp2p.testing.challenging import NETWORK, Pair, party
 from moltp2p.testing.factories import EPOCH_MS
 from moltp2p.testing.proofs import known_agent, nonce_of, peer_of, tickets

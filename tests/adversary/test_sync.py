@@ -24,8 +24,9 @@ from moltp2p.net.streams import FrameReader, FrameWriter
 from moltp2p.node.config import Role
 from moltp2p.node.node import Node
 from moltp2p.node.status import PeerSyncStatus
-from moltp2p.proto import fetch, sync_messages
-from moltp2p.proto.fetch import (
+from moltp2p.proto.sync import fetch
+from moltp2p.proto.sync import messages as sync_messages
+from moltp2p.proto.sync.fetch import (
     MAX_ASK_BYTES,
     MAX_PART_BYTES,
     AskRecords,
@@ -38,11 +39,11 @@ from moltp2p.proto.fetch import (
     encode_answer,
     encode_ask,
 )
-from moltp2p.proto.fetch_answer import MAX_SERVED_PER_PEER, answer
-from moltp2p.proto.reconcile import Item, MemorySet, SetSum
-from moltp2p.proto.sync_messages import MAX_FRAME_BYTES
-from moltp2p.proto.sync_responder import Responder, Scope
-from moltp2p.proto.sync_round import MAX_HOLLOW
+from moltp2p.proto.sync.fetch_answer import MAX_SERVED_PER_PEER, answer
+from moltp2p.proto.sync.messages import MAX_FRAME_BYTES
+from moltp2p.proto.sync.reconcile import Item, MemorySet, SetSum
+from moltp2p.proto.sync.responder import Responder, Scope
+from moltp2p.proto.sync.round import MAX_HOLLOW
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
 from scripts.vectors.fetching import Shelf
 from tests.village import PARAMS, Village, held, meet, peer_of, say

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from moltp2p.core.ids import PeerId
-from moltp2p.proto.gossip_events import PeerJoined
-from moltp2p.proto.gossip_settings import MESHSUB_1_1, MESHSUB_1_2
-from moltp2p.proto.rpc import Prune
+from moltp2p.proto.gossip.events import PeerJoined
+from moltp2p.proto.gossip.rpc import Prune
+from moltp2p.proto.gossip.settings import MESHSUB_1_1, MESHSUB_1_2
 from tests.lone_router import LoneRouter
 from tests.swarm import OTHER_TOPIC, TOPIC, Swarm
 

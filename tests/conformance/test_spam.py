@@ -6,8 +6,8 @@ import pytest
 
 from moltp2p.core.ids import MessageId
 from moltp2p.core.verdict import Verdict
-from moltp2p.proto.gossip_events import Judged, Publish, Push, Validate
-from moltp2p.proto.rpc import IHave, Message, Prune, Rpc
+from moltp2p.proto.gossip.events import Judged, Publish, Push, Validate
+from moltp2p.proto.gossip.rpc import IHave, Message, Prune, Rpc
 from tests.lone_router import BOB, CAROL, SUBSCRIBE, UNSUBSCRIBE, LoneRouter, rpcs_to
 from tests.swarm import TOPIC, id_of
 

@@ -8,7 +8,7 @@ import pytest
 
 from moltp2p.core.ids import PeerId
 from moltp2p.core.verdict import Verdict
-from moltp2p.proto.gossip_events import (
+from moltp2p.proto.gossip.events import (
     Faulted,
     GossipAction,
     Heartbeat,
@@ -21,13 +21,13 @@ from moltp2p.proto.gossip_events import (
     Send,
     Validate,
 )
-from moltp2p.proto.gossip_settings import (
+from moltp2p.proto.gossip.rpc import IHave, Message, Prune, Rpc, Subscription
+from moltp2p.proto.gossip.settings import (
     MESHSUB_1_2,
     OPPORTUNISTIC_HEARTBEATS,
     GossipSettings,
 )
 from moltp2p.proto.ratelimit import Rate
-from moltp2p.proto.rpc import IHave, Message, Prune, Rpc, Subscription
 from tests.lone_router import BOB, CAROL, SUBSCRIBE, UNSUBSCRIBE, LoneRouter, rpcs_to
 from tests.swarm import OTHER_TOPIC, TOPIC, Swarm, id_of
 

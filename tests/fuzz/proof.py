@@ -25,9 +25,10 @@ from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Bench, Road, judge
 from moltp2p.core.verdict import Verdict
 from moltp2p.core.work import ticket_value
-from moltp2p.proto.applicant import Invited, invited
-from moltp2p.proto.challenge_desk import Desk
-from moltp2p.proto.challenge_events import (
+from moltp2p.proto.challenge.applicant import Invited, invited
+from moltp2p.proto.challenge.challenger import Invite
+from moltp2p.proto.challenge.desk import Desk
+from moltp2p.proto.challenge.events import (
     Answered,
     Ask,
     ChallengeEvent,
@@ -39,15 +40,14 @@ from moltp2p.proto.challenge_events import (
     Received,
     Send,
 )
-from moltp2p.proto.challenge_machine import Machine, Moment
-from moltp2p.proto.challenge_messages import (
+from moltp2p.proto.challenge.machine import Machine, Moment
+from moltp2p.proto.challenge.messages import (
     MAX_MESSAGE_BYTES,
     Fail,
     Refuse,
     decode_message,
     encode_message,
 )
-from moltp2p.proto.challenger import Invite
 from moltp2p.testing.challenging import FREE, NETWORK, Between, Duet, Pair, party
 from moltp2p.testing.factories import EPOCH_MS, TestAgent, signer
 from moltp2p.testing.proofs import Spoken, known_agent, peer_of, prove, tickets

@@ -9,20 +9,32 @@ from typing import Final
 
 from moltp2p.core.errors import PeerError
 from moltp2p.core.topics import NetworkParams
-from moltp2p.proto import fetch, negentropy
-from moltp2p.proto.fetch import Ask, AskChain, AskRecords, AskSequence, Collector
-from moltp2p.proto.fetch_answer import answer
-from moltp2p.proto.negentropy import NOTHING_MORE, Room
-from moltp2p.proto.ranges import MAX_RANGES, Fingerprint, IdList, Range, read_ranges
-from moltp2p.proto.reconcile import INFINITY_MS, Bound, Item, MemorySet, encode_number
-from moltp2p.proto.sync_initiator import MAX_NEED, Initiator
-from moltp2p.proto.sync_messages import (
+from moltp2p.proto.sync import fetch, negentropy
+from moltp2p.proto.sync.fetch import Ask, AskChain, AskRecords, AskSequence, Collector
+from moltp2p.proto.sync.fetch_answer import answer
+from moltp2p.proto.sync.initiator import MAX_NEED, Initiator
+from moltp2p.proto.sync.messages import (
     MAX_FRAME_BYTES,
     Window,
     decode_message,
     encode_message,
 )
-from moltp2p.proto.sync_responder import Responder, Scope
+from moltp2p.proto.sync.negentropy import NOTHING_MORE, Room
+from moltp2p.proto.sync.ranges import (
+    MAX_RANGES,
+    Fingerprint,
+    IdList,
+    Range,
+    read_ranges,
+)
+from moltp2p.proto.sync.reconcile import (
+    INFINITY_MS,
+    Bound,
+    Item,
+    MemorySet,
+    encode_number,
+)
+from moltp2p.proto.sync.responder import Responder, Scope
 from moltp2p.store.memory import open_store
 from moltp2p.testing.factories import EPOCH_MS
 from moltp2p.testing.holdings import MemoryHoldings, converse, reconcile

@@ -22,7 +22,7 @@ from moltp2p.proto import peer_exchange
 from moltp2p.proto.address import parse_ip, peer_id_of
 from moltp2p.proto.address_book import AddressBook
 from moltp2p.proto.framing import FrameDecoder
-from moltp2p.proto.gossip_events import Judged, Validate
+from moltp2p.proto.gossip.events import Judged, Validate
 from tests.fuzz import corpus, mutations
 from tests.fuzz.parser import Parser, Read
 from tests.lone_router import BOB, CAROL, LoneRouter

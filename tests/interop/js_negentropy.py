@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from moltp2p.core.ids import RecordId
-from moltp2p.proto.reconcile import Item
+from moltp2p.proto.sync.reconcile import Item
 from tests.interop.js_install import JsInstall
 
 SOURCES: Final = Path(__file__).with_name("negentropy")

@@ -16,8 +16,8 @@ from moltp2p.net.base import ConnectionLimits, Network
 from moltp2p.net.host import open_host
 from moltp2p.net.inbox import Incoming
 from moltp2p.net.pubsub import PubSub, open_pubsub
-from moltp2p.proto.gossip import Gossip
-from moltp2p.proto.gossip_settings import GossipSettings
+from moltp2p.proto.gossip.router import Gossip
+from moltp2p.proto.gossip.settings import GossipSettings
 from tests.interop.js_peer import WAIT_S
 
 TOPIC = "/moltp2p/1/test-net/agents"

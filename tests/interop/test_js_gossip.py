@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from moltp2p.proto.gossip_settings import Degrees, GossipSettings
+from moltp2p.proto.gossip.settings import Degrees, GossipSettings
 from tests.interop.conftest import OpenJs
 from tests.interop.js_peer import (
     MESHSUB_1_1,

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from moltp2p.core.ids import RecordId
-from moltp2p.proto import negentropy
-from moltp2p.proto.negentropy import NOTHING_MORE, Room
-from moltp2p.proto.ranges import MAX_RANGES, read_ranges
-from moltp2p.proto.reconcile import Item, MemorySet
+from moltp2p.proto.sync import negentropy
+from moltp2p.proto.sync.negentropy import NOTHING_MORE, Room
+from moltp2p.proto.sync.ranges import MAX_RANGES, read_ranges
+from moltp2p.proto.sync.reconcile import Item, MemorySet
 from tests.interop.js_negentropy import MAX_TIME, JsNegentropy
 
 pytestmark = pytest.mark.slow

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moltp2p.core.ids import AgentId, PublicKey, RecordId
-from moltp2p.proto.census import OF_AGE_MS, Census
-from moltp2p.proto.census_rules import Claim, Place, Vouch
+from moltp2p.proto.admission.census import OF_AGE_MS, Census
+from moltp2p.proto.admission.rules import Claim, Place, Vouch
 
 DAY_MS = 86_400_000
 LIFE_MS = 14 * DAY_MS

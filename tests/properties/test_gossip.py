@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from moltp2p.core.ids import MessageId, PeerId
 from moltp2p.core.verdict import Verdict
-from moltp2p.proto.gossip import Gossip
-from moltp2p.proto.gossip_events import (
+from moltp2p.proto.gossip.events import (
     GossipAction,
     GossipEvent,
     Heartbeat,
@@ -27,14 +26,15 @@ from moltp2p.proto.gossip_events import (
     Validate,
     Withdraw,
 )
-from moltp2p.proto.gossip_settings import (
+from moltp2p.proto.gossip.router import Gossip
+from moltp2p.proto.gossip.rpc import IHave, Message, Prune, Rpc, Subscription
+from moltp2p.proto.gossip.settings import (
     MESHSUB_1_1,
     MESHSUB_1_2,
     PENDING_S,
     Degrees,
     GossipSettings,
 )
-from moltp2p.proto.rpc import IHave, Message, Prune, Rpc, Subscription
 from tests.swarm import OTHER_TOPIC, TOPIC, TOPICS, id_of
 
 peers = st.sampled_from([PeerId(name) for name in "abcdefgh"])

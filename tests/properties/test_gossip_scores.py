@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from moltp2p.core.ids import PeerId
 from moltp2p.core.verdict import Verdict
 from moltp2p.proto.address import IpAddress
-from moltp2p.proto.gossip import Gossip
-from moltp2p.proto.gossip_events import (
+from moltp2p.proto.gossip.events import (
     Faulted,
     GossipAction,
     GossipEvent,
@@ -27,20 +26,21 @@ from moltp2p.proto.gossip_events import (
     Send,
     Validate,
 )
-from moltp2p.proto.gossip_settings import (
-    MESHSUB_1_2,
-    OPPORTUNISTIC_PEERS,
-    Degrees,
-    GossipSettings,
-)
-from moltp2p.proto.rpc import IHave, Message, Rpc, Subscription
-from moltp2p.proto.score_settings import (
+from moltp2p.proto.gossip.router import Gossip
+from moltp2p.proto.gossip.rpc import IHave, Message, Rpc, Subscription
+from moltp2p.proto.gossip.score_settings import (
     GOSSIP_THRESHOLD,
     GRAYLIST_THRESHOLD,
     MAX_CREDIT,
     PUBLISH_THRESHOLD,
 )
-from moltp2p.proto.standing import ScoreParts
+from moltp2p.proto.gossip.settings import (
+    MESHSUB_1_2,
+    OPPORTUNISTIC_PEERS,
+    Degrees,
+    GossipSettings,
+)
+from moltp2p.proto.gossip.standing import ScoreParts
 from tests.properties.test_gossip import peers, rpcs
 from tests.swarm import OTHER_TOPIC, TOPIC, TOPICS, id_of
 

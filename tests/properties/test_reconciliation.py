@@ -10,12 +10,9 @@ from hypothesis import strategies as st
 
 from moltp2p.core.codec import encode
 from moltp2p.core.ids import RecordId
-from moltp2p.proto import negentropy
-from moltp2p.proto.negentropy import MIN_MESSAGE_BYTES, MIN_MESSAGE_RANGES, Room
-from moltp2p.proto.ranges import MAX_RANGES, read_ranges
-from moltp2p.proto.reconcile import Item, MemorySet
-from moltp2p.proto.sync_initiator import Done, Initiator
-from moltp2p.proto.sync_messages import (
+from moltp2p.proto.sync import negentropy
+from moltp2p.proto.sync.initiator import Done, Initiator
+from moltp2p.proto.sync.messages import (
     Message,
     Open,
     Refusal,
@@ -27,7 +24,10 @@ from moltp2p.proto.sync_messages import (
     decode_message,
     encode_message,
 )
-from moltp2p.proto.sync_responder import Responder, Scope
+from moltp2p.proto.sync.negentropy import MIN_MESSAGE_BYTES, MIN_MESSAGE_RANGES, Room
+from moltp2p.proto.sync.ranges import MAX_RANGES, read_ranges
+from moltp2p.proto.sync.reconcile import Item, MemorySet
+from moltp2p.proto.sync.responder import Responder, Scope
 from moltp2p.testing.holdings import MemoryHoldings, converse, reconcile
 from tests.refusal import code_of
 from tests.strategies import damaged, values

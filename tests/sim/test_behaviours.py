@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from moltp2p.core.ids import MessageId, PeerId
-from moltp2p.proto.rpc import Message, Rpc
+from moltp2p.proto.gossip.rpc import Message, Rpc
 from moltp2p.testing.sim.behaviours import (
     Behaviour,
     Censor,

@@ -4,8 +4,8 @@ import random
 from hashlib import sha256
 
 from moltp2p.core.ids import MessageId, PeerId
-from moltp2p.proto.gossip_events import Validate
-from moltp2p.proto.gossip_settings import SEEN_S
+from moltp2p.proto.gossip.events import Validate
+from moltp2p.proto.gossip.settings import SEEN_S
 from moltp2p.testing.sim import messages
 from moltp2p.testing.sim.messages import Published
 from moltp2p.testing.sim.meter import Memory, Meter, Safety

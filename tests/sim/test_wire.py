@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from moltp2p.core.ids import PeerId
-from moltp2p.proto.gossip_events import RpcReceived
-from moltp2p.proto.rpc import Rpc
+from moltp2p.proto.gossip.events import RpcReceived
+from moltp2p.proto.gossip.rpc import Rpc
 from moltp2p.testing.sim.meter import Traffic
 from moltp2p.testing.sim.scenario import Network
 from moltp2p.testing.sim.timeline import Timeline

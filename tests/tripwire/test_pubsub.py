@@ -1,8 +1,8 @@
 """Why the gossip router is ours: what libp2p's own pubsub does for a stranger.
 
 Each test shows a defect of the bare library, and fails on the day it is mended. When
-all of them fail, `proto/gossip.py` is still wanted (scores that are kept, messages
-known by their content), but not for these reasons.
+all of them fail, `proto/gossip/router.py` is still wanted (scores that are kept,
+messages known by their content), but not for these reasons.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from libp2p.tools.anyio_service import background_trio_service
 from moltp2p.core.ids import PeerId
 from moltp2p.net.host import open_host
 from moltp2p.net.rpc_codec import encode_rpc, frame
-from moltp2p.proto.rpc import Message, Rpc
+from moltp2p.proto.gossip.rpc import Message, Rpc
 from tests.tripwire.bare import Bare, mended, open_bare
 
 pytestmark = pytest.mark.slow

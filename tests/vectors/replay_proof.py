@@ -10,7 +10,7 @@ from moltp2p.core.ids import AgentId
 from moltp2p.core.spelling import LAYOUTS, fields_of, read
 from moltp2p.core.statements import Statement, digest, state
 from moltp2p.core.work import Ticket, is_eligible, is_paid, ticket_value
-from moltp2p.proto.challenge_messages import limit_ms
+from moltp2p.proto.challenge.messages import limit_ms
 from moltp2p.testing.factories import signer
 from scripts.vectors import form
 from scripts.vectors.form import from_json, to_json

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from moltp2p.core.errors import MoltError
 from moltp2p.core.record import parse
-from moltp2p.proto.fetch import Collector, decode_ask, encode_ask
-from moltp2p.proto.sync_messages import decode_message, encode_message
+from moltp2p.proto.sync.fetch import Collector, decode_ask, encode_ask
+from moltp2p.proto.sync.messages import decode_message, encode_message
 from scripts.vectors.fetching import serve, told
 from scripts.vectors.form import read, spell
 from scripts.vectors.reconciling import fingerprint, ranges

@@ -16,7 +16,13 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from moltp2p.core.ids import MessageId, PeerId
-from moltp2p.proto.rpc import MAX_RPC_MESSAGES, MESSAGE_ID_BYTES, IHave, Message, Rpc
+from moltp2p.proto.gossip.rpc import (
+    MAX_RPC_MESSAGES,
+    MESSAGE_ID_BYTES,
+    IHave,
+    Message,
+    Rpc,
+)
 from moltp2p.testing.sim.latency import STRICT, Share
 from moltp2p.testing.sim.messages import HEADER_BYTES, forge, publisher_of
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 from moltp2p.core.ids import MessageId, PeerId
 from moltp2p.core.verdict import Verdict
 from moltp2p.proto.address import IpAddress
-from moltp2p.proto.gossip_events import (
+from moltp2p.proto.gossip.events import (
     Judged,
     Publish,
     Push,

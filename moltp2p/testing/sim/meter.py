@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 
 from moltp2p.core.ids import MessageId
-from moltp2p.proto.gossip_events import Validate
-from moltp2p.proto.gossip_settings import SEEN_S
+from moltp2p.proto.gossip.events import Validate
+from moltp2p.proto.gossip.settings import SEEN_S
 from moltp2p.testing.sim.messages import Published, is_valid, number_of
 
 

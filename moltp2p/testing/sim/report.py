@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 
-from moltp2p.proto.gossip_settings import HEARTBEAT_S
+from moltp2p.proto.gossip.settings import HEARTBEAT_S
 from moltp2p.testing.sim.checks import Limits
 from moltp2p.testing.sim.deliveries import Deliveries, Expectations, everyone
 from moltp2p.testing.sim.messages import Published

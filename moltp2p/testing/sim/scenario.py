@@ -13,7 +13,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from moltp2p.core.errors import UsageError
-from moltp2p.proto.rpc import MAX_MESSAGE_BYTES
+from moltp2p.proto.gossip.rpc import MAX_MESSAGE_BYTES
 from moltp2p.testing.sim.behaviours import Behaviour
 from moltp2p.testing.sim.checks import Check
 from moltp2p.testing.sim.latency import STRICT, Latency, LogNormal, Milliseconds, Share

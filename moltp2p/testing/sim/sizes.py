@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from moltp2p.proto.rpc import MESSAGE_ID_BYTES, IHave, Rpc
+from moltp2p.proto.gossip.rpc import MESSAGE_ID_BYTES, IHave, Rpc
 
 _ID_FIELD_BYTES = 2 + MESSAGE_ID_BYTES
 """A tag, a length of one byte, and the id."""

@@ -9,9 +9,9 @@ from typing import Final
 from moltp2p.core.ids import MessageId, PeerId
 from moltp2p.core.verdict import Verdict
 from moltp2p.proto.address import IpAddress
-from moltp2p.proto.gossip_events import Judged, RpcReceived, Validate
-from moltp2p.proto.gossip_settings import Degrees, GossipSettings
-from moltp2p.proto.rpc import Message, Rpc
+from moltp2p.proto.gossip.events import Judged, RpcReceived, Validate
+from moltp2p.proto.gossip.rpc import Message, Rpc
+from moltp2p.proto.gossip.settings import Degrees, GossipSettings
 from moltp2p.testing.sim.behaviours import Habit
 from moltp2p.testing.sim.messages import is_valid
 from moltp2p.testing.sim.party import Party, Surroundings

@@ -10,7 +10,7 @@ import random
 from typing import Final, Protocol
 
 from moltp2p.core.ids import PeerId
-from moltp2p.proto.gossip_events import RpcReceived
+from moltp2p.proto.gossip.events import RpcReceived
 from moltp2p.testing.sim.meter import Traffic
 from moltp2p.testing.sim.scenario import Network
 from moltp2p.testing.sim.timeline import Timeline

@@ -9,7 +9,7 @@ from moltp2p.api.views import proof_view
 from moltp2p.core.ids import RecordId, record_text
 from moltp2p.node.agents import OwnProof
 from moltp2p.node.status import ProvingStatus
-from moltp2p.proto.census_rules import State
+from moltp2p.proto.admission.rules import State
 
 
 def test_a_proof_is_plain_data() -> None:

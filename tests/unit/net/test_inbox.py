@@ -15,7 +15,7 @@ from moltp2p.net.inbox import (
     Incoming,
 )
 from moltp2p.net.outbox import CAPACITY, FORWARD_MARK
-from moltp2p.proto.rpc import MAX_MESSAGE_BYTES
+from moltp2p.proto.gossip.rpc import MAX_MESSAGE_BYTES
 from tests.swarm import TOPIC, id_of
 
 ALICE, BOB, MALLORY = map(PeerId, ("alice", "bob", "mallory"))

@@ -21,7 +21,7 @@ from moltp2p.net.outbox import (
 )
 from moltp2p.net.rpc_codec import decode_rpc, encode_message, encode_rpc
 from moltp2p.proto.framing import FrameDecoder
-from moltp2p.proto.rpc import MAX_MESSAGE_BYTES, IHave, Rpc
+from moltp2p.proto.gossip.rpc import MAX_MESSAGE_BYTES, IHave, Rpc
 from tests.swarm import TOPIC, id_of
 
 

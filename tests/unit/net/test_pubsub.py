@@ -16,8 +16,8 @@ from moltp2p.net.memory import MemoryHub, open_memory_network
 from moltp2p.net.outbox import CAPACITY, PUBLISH_MARK
 from moltp2p.net.peering import PROTOCOLS
 from moltp2p.net.pubsub import GOODBYE_S
-from moltp2p.proto.gossip_settings import MESHSUB_1_2
-from moltp2p.proto.rpc import Rpc, Subscription
+from moltp2p.proto.gossip.rpc import Rpc, Subscription
+from moltp2p.proto.gossip.settings import MESHSUB_1_2
 from tests.gossipers import (
     SUBSCRIBE,
     Gossiper,

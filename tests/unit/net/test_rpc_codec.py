@@ -10,7 +10,7 @@ from libp2p.pubsub.pb import rpc_pb2 as pb
 from moltp2p.core.ids import MessageId
 from moltp2p.net.rpc_codec import decode_rpc, encode_message, encode_rpc, frame
 from moltp2p.proto.framing import FrameDecoder
-from moltp2p.proto.rpc import IHave, Message, Prune, Rpc, Subscription
+from moltp2p.proto.gossip.rpc import IHave, Message, Prune, Rpc, Subscription
 from tests.refusal import code_of
 
 texts = st.text(max_size=20)

@@ -20,7 +20,7 @@ from moltp2p.node.agents import Agents
 from moltp2p.node.desk import Kept
 from moltp2p.node.journal import Journal
 from moltp2p.node.pen import Incoming
-from moltp2p.proto.census_rules import State
+from moltp2p.proto.admission.rules import State
 from moltp2p.store.base import Store
 from moltp2p.store.memory import open_store
 from moltp2p.testing.factories import EPOCH_MS, TestAgent

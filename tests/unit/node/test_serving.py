@@ -17,11 +17,12 @@ from moltp2p.net.streams import FrameReader, FrameWriter
 from moltp2p.node.fetching import open_fetching
 from moltp2p.node.reconciling import compare
 from moltp2p.node.serving import Server
-from moltp2p.proto import fetch, sync_messages
-from moltp2p.proto.fetch import AskRecords, encode_ask
-from moltp2p.proto.fetch_answer import MAX_SERVED, MAX_SERVED_PER_PEER
-from moltp2p.proto.sync_initiator import Done, Refused
-from moltp2p.proto.sync_messages import Window
+from moltp2p.proto.sync import fetch
+from moltp2p.proto.sync import messages as sync_messages
+from moltp2p.proto.sync.fetch import AskRecords, encode_ask
+from moltp2p.proto.sync.fetch_answer import MAX_SERVED, MAX_SERVED_PER_PEER
+from moltp2p.proto.sync.initiator import Done, Refused
+from moltp2p.proto.sync.messages import Window
 from moltp2p.store.base import Store
 from moltp2p.store.memory import open_store
 from moltp2p.testing.factories import TestAgent

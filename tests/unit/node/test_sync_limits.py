@@ -12,8 +12,9 @@ from moltp2p.net.streams import FrameReader, FrameWriter
 from moltp2p.node.node import Node
 from moltp2p.node.serving import Server
 from moltp2p.node.status import SyncStatus
-from moltp2p.proto import fetch, sync_messages
-from moltp2p.proto.fetch import AskRecords, End, Part
+from moltp2p.proto.sync import fetch
+from moltp2p.proto.sync import messages as sync_messages
+from moltp2p.proto.sync.fetch import AskRecords, End, Part
 from moltp2p.store import layout
 from moltp2p.store.base import Query
 from moltp2p.store.engine import Put

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from moltp2p.proof.pack_reading import load_library
-from moltp2p.proto.challenge_events import Failed, Passed
+from moltp2p.proto.challenge.events import Failed, Passed
 from moltp2p.testing.challenging import Between, Pair
 from moltp2p.testing.oracle import Oracle
 

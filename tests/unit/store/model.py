@@ -12,7 +12,7 @@ from moltp2p.core.kinds import CHAIN_KINDS, Kind, can_be_deleted
 from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams, topic_number
 from moltp2p.proto.quota import kept, shelf_of, volume_of
-from moltp2p.proto.reconcile import SetSum
+from moltp2p.proto.sync.reconcile import SetSum
 from moltp2p.store.base import KEEP_QUOTAS, Order, Policy, Query, Stored
 
 

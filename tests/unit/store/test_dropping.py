@@ -12,7 +12,7 @@ from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Bench, Road, judge
 from moltp2p.core.verdict import Verdict
-from moltp2p.proto.reconcile import INFINITY_MS
+from moltp2p.proto.sync.reconcile import INFINITY_MS
 from moltp2p.store.base import Query, Store
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
 

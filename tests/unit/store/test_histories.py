@@ -27,7 +27,7 @@ from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Bench, Road, judge
 from moltp2p.proto.quota import SELF, TESTIMONY, Limits
-from moltp2p.proto.reconcile import INFINITY_MS, SetSum
+from moltp2p.proto.sync.reconcile import INFINITY_MS, SetSum
 from moltp2p.store import memory
 from moltp2p.store.base import KEEP_QUOTAS, Order, Policy, Query, Store, Stored
 from moltp2p.store.leveldb import open_store

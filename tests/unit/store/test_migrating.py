@@ -11,7 +11,7 @@ import pytest
 from moltp2p.core.errors import LocalError
 from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams
-from moltp2p.proto.reconcile import INFINITY_MS
+from moltp2p.proto.sync.reconcile import INFINITY_MS
 from moltp2p.store import layout
 from moltp2p.store.base import Query
 from moltp2p.store.building import CHUNK_RECORDS

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from moltp2p.core.errors import LocalError
 from moltp2p.core.ids import RecordId
-from moltp2p.proto.reconcile import END, INFINITY_MS, Bound, Item, MemorySet
+from moltp2p.proto.sync.reconcile import END, INFINITY_MS, Bound, Item, MemorySet
 from moltp2p.store import layout, set_tree
 from moltp2p.store.engine import Delete, Engine, Entry, Hole, Put
 from moltp2p.store.leveldb import LevelDb

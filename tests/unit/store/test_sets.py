@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from moltp2p.core.ids import RecordId
 from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams, topic_number
-from moltp2p.proto.reconcile import INFINITY_MS, Bound, Item, MemorySet, SetSum
+from moltp2p.proto.sync.reconcile import INFINITY_MS, Bound, Item, MemorySet, SetSum
 from moltp2p.store.records import RecordStore
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
 

@@ -8,7 +8,7 @@ import pytest
 
 from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams, topic_number
-from moltp2p.proto.reconcile import SetSum
+from moltp2p.proto.sync.reconcile import SetSum
 from moltp2p.store import layout
 from moltp2p.store.engine import Change, Delete, Engine, Hole, Put
 from moltp2p.store.records import RecordStore

@@ -1,0 +1,1 @@
+"""Who counts as an agent, by what the records attest."""

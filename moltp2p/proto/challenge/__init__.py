@@ -1,0 +1,1 @@
+"""The proof of agenthood, as two machines that talk."""

@@ -1,0 +1,1 @@
+"""GossipSub's router and all that it decides by."""

@@ -1,0 +1,1 @@
+"""Reconciliation, and fetching what it finds missing."""
