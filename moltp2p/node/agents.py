@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+import trio
+
 from moltp2p.core.ids import AgentId, PublicKey, RecordId
 from moltp2p.core.kinds import Kind
 from moltp2p.core.record import Record
+from moltp2p.proto.admission.pedigree import Pedigree, pedigree
 from moltp2p.proto.admission.register import LIVE_MS, Live, Register
 from moltp2p.proto.admission.rules import State
 from moltp2p.store.base import MAX_PAGE_RECORDS, Order, Query, Store
@@ -116,6 +119,10 @@ class Agents:
             expires_ms,
             None if expires_ms is None else expires_ms - RENEW_MS,
         )
+
+    async def pedigree(self, agent: AgentId) -> Pedigree:
+        """Return who attests for an agent, and why that counts here or does not."""
+        return await trio.to_thread.run_sync(pedigree, self.register.now, agent)
 
     def challengers(self, now_ms: int) -> list[Live]:
         """Return who says that it can be asked, the one heard from last first."""

@@ -26,7 +26,15 @@ from moltp2p.core.ids import AgentId, PublicKey, RecordId
 from moltp2p.core.limits import MAX_AHEAD_MS
 from moltp2p.core.work import SMALL_NETWORK
 from moltp2p.proto.admission.claims import Claims
-from moltp2p.proto.admission.rules import Above, Bar, Claim, Place, State, Vouch
+from moltp2p.proto.admission.rules import (
+    Above,
+    Bar,
+    Claim,
+    Objection,
+    Place,
+    State,
+    Vouch,
+)
 
 MAX_DEPTH: Final = 6  # SPEC 07: "a depth of at most 6"
 OF_AGE_MS: Final = 172_800_000  # SPEC 07: "172,800 seconds"
@@ -116,15 +124,24 @@ class Census:
 
         It need not be known to this census.
         """
-        if not self._stands(claim):
+        if self.is_revoked(claim):
             return None
-        at_ms = self._at(claim)
+        at_ms = self.at_ms(claim)
         found = (self._until(claim, depth, at_ms) for depth in range(1, MAX_DEPTH + 1))
         until_ms = max((each for each in found if each is not None), default=None)
         revoked_ms = self._revoked_at.get(claim.subject, -1)
         if until_ms is not None and claim.time_ms <= revoked_ms:
             return min(until_ms, revoked_ms)
         return until_ms
+
+    def at_ms(self, claim: Claim) -> int:
+        """Return when a proof has to hold for its subject to count."""
+        return claim.time_ms if self._ever else self._now_ms
+
+    def is_revoked(self, claim: Claim) -> bool:
+        """Tell whether a proof counts no more since its subject took it back."""
+        taken_back_ms = self._revoked_at.get(claim.subject, -1)
+        return not self._ever and claim.time_ms <= taken_back_ms
 
     def direct_until_ms(self, agent: AgentId) -> int | None:
         """Return until when this node's own challenge of an agent holds."""
@@ -243,23 +260,16 @@ class Census:
     def _find(self, agent: AgentId) -> Place | None:
         if agent == self._me:
             return Place(0, 0, 0)
-        claims = [each for each in self.claims(agent) if self._stands(each)]
+        claims = [each for each in self.claims(agent) if not self.is_revoked(each)]
         if self.direct_until_ms(agent) is not None:
             of_age_ms = self._of_age_ms(self._enough(claims, 1))
             return Place(0, self._direct[agent][0], of_age_ms)
         for depth in range(1, MAX_DEPTH + 1):
-            if any(self._passes(each, depth, self._at(each)) for each in claims):
+            if any(self._passes(each, depth, self.at_ms(each)) for each in claims):
                 enough = self._enough(claims, depth)
                 since_ms = min(each.time_ms for each in enough)
                 return Place(depth, since_ms, self._of_age_ms(enough))
         return None
-
-    def _at(self, claim: Claim) -> int:
-        """Return when a proof has to hold for its subject to count."""
-        return claim.time_ms if self._ever else self._now_ms
-
-    def _stands(self, claim: Claim) -> bool:
-        return self._ever or claim.time_ms > self._revoked_at.get(claim.subject, -1)
 
     def _passes(self, claim: Claim, depth: int, at_ms: int) -> bool:
         return self._until(claim, depth, at_ms) is not None
@@ -277,15 +287,35 @@ class Census:
 
     def holds(self, vouch: Vouch, depth: int, claim: Claim, at_ms: int) -> bool:
         """Tell whether an attestation helps its subject to count at a depth."""
+        return self.objection(vouch, depth, claim, at_ms) is None
+
+    def objection(
+        self, vouch: Vouch, depth: int, claim: Claim, at_ms: int
+    ) -> Objection | None:
+        """Return why an attestation does not help its subject to count at a depth."""
+        if not vouch.time_ms - MAX_AHEAD_MS <= at_ms < vouch.expires_ms:
+            return Objection.EXPIRED if at_ms >= vouch.expires_ms else Objection.FUTURE
+        if vouch.time_ms >= self._guilty_since.get(vouch.issuer, vouch.expires_ms):
+            return Objection.CHEATED
         place = self._places.get(vouch.issuer)
-        return (
-            place is not None
-            and place.depth < depth
-            and self._may_attest(place, depth, claim)
-            and vouch.time_ms - MAX_AHEAD_MS <= at_ms < vouch.expires_ms
-            and vouch.time_ms < self._guilty_since.get(vouch.issuer, vouch.expires_ms)
-            and self._owns(vouch.issuer, vouch.key)
-        )
+        if place is None:
+            return Objection.UNVERIFIED
+        if place.depth >= depth:
+            return Objection.BEYOND_DEPTH if place.depth == MAX_DEPTH else Objection.LOW
+        if not self._may_attest(place, depth, claim):
+            return Objection.YOUNG
+        is_own = self._owns(vouch.issuer, vouch.key)
+        return None if is_own else Objection.KEY_UNKNOWN
+
+    def objection_to(self, claim: Claim, depth: int) -> Objection | None:
+        """Return why a whole proof does not let its subject count at a depth."""
+        if self.is_revoked(claim):
+            return Objection.REVOKED
+        if claim.size < self._bars[depth - 1].least_size(claim.time_ms):
+            return Objection.WEAK_TICKET
+        if not self._passes(claim, depth, self.at_ms(claim)):
+            return Objection.TOO_FEW
+        return None
 
     def _may_attest(self, place: Place, depth: int, claim: Claim) -> bool:
         if place.depth == 0 or claim.time_ms < self._bars[depth - 1].mature_ms:
@@ -300,7 +330,7 @@ class Census:
             each
             for each in claims
             if self._passes(each, depth, each.time_ms)
-            or self._passes(each, depth, self._at(each))
+            or self._passes(each, depth, self.at_ms(each))
         ]
 
     def _of_age_ms(self, enough: list[Claim]) -> int | None:

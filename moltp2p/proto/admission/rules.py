@@ -34,6 +34,22 @@ class State(enum.Enum):
     CHALLENGER = "challenger"
 
 
+class Objection(enum.Enum):
+    """Why an attestation does not help its subject to count (spec 07, section 7)."""
+
+    UNVERIFIED = "attester-unverified"
+    LOW = "attester-not-above"
+    BEYOND_DEPTH = "beyond-depth"
+    YOUNG = "attester-too-young"
+    EXPIRED = "expired"
+    FUTURE = "from-the-future"
+    CHEATED = "attester-cheated"
+    KEY_UNKNOWN = "key-unknown"
+    REVOKED = "revoked"
+    WEAK_TICKET = "weak-ticket"
+    TOO_FEW = "too-few"
+
+
 @dataclass(frozen=True, slots=True)
 class Vouch:
     """An attestation, as far as it matters here.

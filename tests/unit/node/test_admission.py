@@ -219,3 +219,16 @@ async def test_what_was_said_before_a_revocation_is_still_taken(court: Court) ->
     codes = await court.rule(revocation, before, after)
 
     assert codes == ["ok", "ok", "proof-expired"]
+
+
+async def test_the_node_shows_who_attests_for_an_agent(court: Court) -> None:
+    bob, carol = known_agent("bob"), known_agent("carol")
+    bundle = proof(carol, [bob])
+    await court.rule(carol.records[0], bundle)
+
+    tree = await court.agents.pedigree(carol.id)
+
+    (branch,) = tree.attested_by
+    assert (tree.depth, tree.expires_ms) == (1, EPOCH_MS + VALID_MS)
+    assert (branch.attestation, branch.code) == (bundle.id, "counts")
+    assert (branch.attester.agent, branch.attester.depth) == (bob.id, 0)
