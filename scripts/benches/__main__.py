@@ -26,8 +26,8 @@ BENCHES: Final = {
     "latency": "delay at 100 records a second among six nodes, beside the same two",
     "cost": "processor and bytes for each delivered record, from 2 to 50 nodes",
     "memory": "of an idle node, for each peer, and for records in flight",
-    "store": "adding, pages and sets, and how they grow up to a million records",
-    "sync": "getting what one lacks: everything, a little, nothing; and after a split",
+    "store": "adding, pages, sets, their growth to a million records; publishing",
+    "sync": "getting what one lacks, beside hypercore and ssb-ebt; and after a split",
     "proof": "the proof of agenthood: what it costs, and what it keeps out",
     "recover": "from SIGKILL to serving again, what was lost, backup and restore",
 }

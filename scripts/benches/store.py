@@ -2,7 +2,8 @@
 
 One store grows to 10,000, then 100,000, then (with --large) 1,000,000 records, all
 signed, in order of time; at each size it is asked everything. Reads are warm, as in a
-node that runs. Generating records is not timed.
+node that runs. Generating records is not timed. Then posts are published, by each road
+that an agent has (`publishing.py`).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from moltp2p.proto.sync.responder import Responder, Scope
 from moltp2p.store.base import Query, Store
 from moltp2p.store.leveldb import open_store
 from moltp2p.testing.factories import TestAgent, signer
+from scripts.benches import publishing
 from scripts.benches.corpus import bodies
 from scripts.benches.outcome import Outcome
 from scripts.benches.recover import LARGE
@@ -252,7 +254,8 @@ def grow_late(store: Store, late: Sequence[Record]) -> tuple[float, str]:
 
 
 async def run(rounds: int) -> Outcome:
-    """Measure a store up to 100,000 records, or to a million; asked once."""
-    del rounds  # one store grows: there are no sides to take turns
+    """Measure a store up to 100,000 records, or a million; then publish, in turns."""
     sizes = SIZES if os.environ.get(LARGE) else SIZES[:2]
-    return await trio.to_thread.run_sync(measure_all, sizes)
+    outcome = await trio.to_thread.run_sync(measure_all, sizes)
+    await publishing.measure(outcome, rounds)
+    return outcome

@@ -1,42 +1,36 @@
 """`sync`: getting what one lacks, from everything to nothing.
 
-Cold: one node process gets all from another, verified and on disk, over sockets.
+Cold: one node process gets all from another, verified and on disk, over sockets;
+beside it hypercore and ssb-ebt (`cold.py`).
 Sessions: how many bytes and rounds it takes to find out what is missing, between two
 stores, before the records themselves.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import random
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, closing
-from dataclasses import dataclass
-from itertools import count
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import httpx
-import psutil
 import trio
 
 from moltp2p.core.codec import MAX_INT
 from moltp2p.core.ids import RecordId
 from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams
-from moltp2p.node.home import Home
 from moltp2p.proto.sync.initiator import Initiator
 from moltp2p.proto.sync.messages import Window
 from moltp2p.proto.sync.responder import Responder, Scope
 from moltp2p.store.base import Store
 from moltp2p.store.leveldb import open_store
 from moltp2p.testing.factories import TestAgent
+from scripts.benches.cold import home_in, measure_cold
 from scripts.benches.corpus import bodies
 from scripts.benches.outcome import Outcome
 
@@ -46,9 +40,6 @@ AGENTS: Final = 50
 BATCH_RECORDS: Final = 1_000
 NETWORK: Final = NetworkParams("bench")
 TOPICS: Final = tuple(range(NETWORK.shards + 1))
-MOLTP2P: Final = Path(sys.executable).with_name("moltp2p")
-START_S: Final = 60.0
-CONFIG: Final = 'network = "bench"\nadmission = "open"\nsync_interval = 0\n'
 
 
 def written(total: int) -> Iterator[list[Record]]:
@@ -139,99 +130,6 @@ def measure_sessions(outcome: Outcome, paths: dict[str, Path]) -> None:
             outcome.add(f"{title}: our time", found["s"] * 1e3, "ms")
 
 
-# -- whole nodes -----------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """A node in a process of its own.
-
-    Attributes:
-        api: its API.
-        process: itself.
-    """
-
-    api: httpx.AsyncClient
-    process: psutil.Process
-
-    def cpu_s(self) -> float:
-        """Return how much of a processor it has had, seconds."""
-        times = self.process.cpu_times()
-        return float(times.user + times.system)
-
-    async def sync(self) -> tuple[dict[str, Any], float]:
-        """Compare with its peers; return its last word, and how long it took."""
-        begun = time.perf_counter()
-        lines = (await self.api.post("/sync")).text.splitlines()
-        return json.loads(lines[-1]), time.perf_counter() - begun
-
-
-@asynccontextmanager
-async def running(home: Path) -> AsyncIterator[Listener]:
-    """Run a listener for the length of the block."""
-    command = [str(MOLTP2P), "--home", str(home), "--json", "run", "--role", "listener"]
-    env = {k: v for k, v in os.environ.items() if not k.startswith("MOLTP2P_")}
-    child = await trio.lowlevel.open_process(
-        [*command, "--log-level", "error"], stdout=subprocess.DEVNULL, env=env
-    )
-    try:
-        transport = httpx.AsyncHTTPTransport(uds=str(home / "api.sock"))
-        async with httpx.AsyncClient(
-            transport=transport, base_url="http://node/v1", timeout=600.0
-        ) as api:
-            with trio.fail_after(START_S):
-                await _answers(api)
-            yield Listener(api, psutil.Process(child.pid))
-    finally:
-        child.terminate()
-        with trio.CancelScope(shield=True):
-            await child.wait()
-
-
-async def _answers(api: httpx.AsyncClient) -> None:
-    """Wait until a node answers."""
-    for _ in count():
-        try:
-            if (await api.get("/status")).is_success:
-                return
-        except httpx.TransportError:
-            pass  # it is still starting
-        await trio.sleep(0.05)
-
-
-async def cold(outcome: Outcome, source: Path, folder: Path, rounds: int) -> None:
-    """Measure getting everything, from one process to another."""
-    figures: dict[str, list[float]] = {}
-    async with running(source) as whole:
-        address = (await whole.api.get("/status")).json()["addresses"][0]
-        for turn in range(rounds):
-            async with running(home_in(folder / f"sink {turn}")) as sink:
-                await sink.api.post("/connect", json={"address": address})
-                before = whole.cpu_s(), sink.cpu_s()
-                last, took_s = await sink.sync()
-                if (last["status"], last["gained"]) != ("synced", RECORDS):
-                    raise RuntimeError(f"not all came: {last}")
-                spent = whole.cpu_s() - before[0], sink.cpu_s() - before[1]
-                _, again_s = await sink.sync()
-            for name, value in {
-                "cold: records a second": RECORDS / took_s,
-                "cold: processor of the source, a record": spent[0] / RECORDS * 1e6,
-                "cold: processor of the sink, a record": spent[1] / RECORDS * 1e6,
-                "nothing new, with its request": again_s * 1e3,
-            }.items():
-                figures.setdefault(name, []).append(value)
-    units = ("1/s", "us", "us", "ms")
-    for (name, values), unit in zip(figures.items(), units, strict=True):
-        outcome.add(name, statistics.median(values), unit)
-
-
-def home_in(folder: Path) -> Path:
-    """Make a home for a listener."""
-    Home(folder).create()
-    (folder / "config.toml").write_text(CONFIG)
-    return folder
-
-
 async def healed(outcome: Outcome) -> None:
     """Measure how long nodes take that were split (see `split.py`)."""
     done = await trio.run_process(
@@ -254,13 +152,9 @@ async def run(rounds: int) -> Outcome:
         }
         await trio.to_thread.run_sync(lambda: fill(*paths.values()))
         await trio.to_thread.run_sync(measure_sessions, outcome, paths)
-        await cold(outcome, source, folder, rounds)
+        await measure_cold(outcome, source, folder, RECORDS, rounds)
     await healed(outcome)
     outcome.conditions["records"] = f"{RECORDS:,}, by {AGENTS} agents, on 17 topics"
-    outcome.conditions["cold"] = (
-        "each record judged, its signature verified, and in a synced LevelDB; two"
-        f" processes over Noise and yamux on loopback; median of {rounds}"
-    )
     outcome.conditions["sessions"] = (
         "frames of both directions, before the records themselves; a round is a frame"
         " and its answer"
