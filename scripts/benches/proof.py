@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from scripts.benches import proof_protocol, proof_tasks
+from scripts.benches import proof_census, proof_protocol, proof_tasks
 from scripts.benches.outcome import Outcome
 
 
 async def run(rounds: int) -> Outcome:  # as the others are run
-    """Measure sessions, proofs and refusals, then the tasks themselves."""
+    """Measure sessions, proofs, refusals and the census, then the tasks themselves."""
     outcome = Outcome("proof")
     proof_protocol.measure(outcome, rounds)
+    proof_census.measure(outcome, rounds)
     proof_tasks.measure(outcome, rounds)
     return outcome

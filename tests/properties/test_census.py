@@ -6,12 +6,15 @@ import hashlib
 import random
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from moltp2p.core.errors import LocalError
 from moltp2p.core.ids import AgentId, PublicKey, RecordId
-from moltp2p.proto.admission.census import OF_AGE_MS, Census
+from moltp2p.proto.admission.census import Census
 from moltp2p.proto.admission.rules import Claim, Place, Vouch
+from moltp2p.proto.admission.view import OF_AGE_MS
 
 DAY_MS = 86_400_000
 LIFE_MS = 14 * DAY_MS
@@ -54,6 +57,10 @@ class Revoked:
 Event = Challenged | Claim | Convicted | Revoked
 
 
+def owns_first_key(who: AgentId, key: PublicKey) -> bool:
+    return PublicKey(who) == key
+
+
 def tell(census: Census, event: Event) -> set[AgentId]:
     match event:
         case Challenged(subject, time_ms):
@@ -67,7 +74,7 @@ def tell(census: Census, event: Event) -> set[AgentId]:
 
 
 def count(events: list[Event], now_ms: int = NOW_MS) -> Census:
-    census = Census(ME, lambda who, key: PublicKey(who) == key, now_ms)
+    census = Census(ME, owns_first_key, now_ms)
     for event in events:
         before = dict(census.agents())
         moved = tell(census, event)
@@ -137,7 +144,8 @@ def test_everybody_is_held_up_by_those_above(seed: int, agents: int) -> None:
         bar = census.bars()[place.depth - 1]
         assert any(
             sum(
-                census.holds(each, place.depth, proof, NOW_MS) for each in proof.vouches
+                census.view.objection(each, place.depth, proof) is None
+                for each in proof.vouches
             )
             >= bar.quorum(proof.time_ms)
             and proof.size >= bar.least_size(proof.time_ms)
@@ -186,3 +194,54 @@ def test_who_is_of_age_has_proved_itself_twice_and_long_ago() -> None:
     assert ages == {1: True, 2: False, 3: False}
     assert agent(3) in census.advance(NOW_MS + 1)
     assert census.place(agent(3)) == Place(1, NOW_MS - OF_AGE_MS + 1, NOW_MS + 1)
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 2**32), st.integers(2, 25), st.booleans())
+def test_what_is_remembered_of_a_proof_is_what_would_be_found(
+    seed: int, agents: int, ever: bool
+) -> None:
+    census = Census(ME, owns_first_key, NOW_MS, ever=ever)
+    for event in network(random.Random(seed), agents):
+        tell(census, event)
+        for who in map(agent, range(agents)):
+            found = [census.view.until_ms(each) for each in census.claims(who)]
+            assert census.untils_ms(who) == tuple(filter(None, found))
+
+
+def test_an_answer_found_while_things_change_is_not_remembered() -> None:
+    """As if another thread had asked in the middle of a change."""
+    answers: list[tuple[int, ...]] = []
+
+    def owns(who: AgentId, key: PublicKey) -> bool:
+        if who == agent(2) and not answers:
+            answers.append(())
+            answers.append(census.untils_ms(agent(1)))
+        return True
+
+    census = Census(ME, owns, NOW_MS)
+    census.prove(claim(1, [2], NOW_MS - DAY_MS))
+    census.challenge(agent(2), NOW_MS - DAY_MS, NOW_MS + LIFE_MS)
+    assert answers == [(), (NOW_MS + LIFE_MS - DAY_MS,)]
+
+    census.revoke(agent(1), NOW_MS)
+
+    assert census.untils_ms(agent(1)) == ()
+
+
+def test_a_store_that_fails_loses_nobody() -> None:
+    fails = [False]
+
+    def owns(who: AgentId, key: PublicKey) -> bool:
+        if fails[0]:
+            raise LocalError("store-failed", "the disk is gone")
+        return True
+
+    census = Census(ME, owns, NOW_MS)
+    census.challenge(agent(0), NOW_MS - DAY_MS, NOW_MS + LIFE_MS)
+    fails[0] = True
+    with pytest.raises(LocalError):
+        census.prove(claim(1, [0], NOW_MS - DAY_MS))
+    fails[0] = False
+
+    assert census.advance(NOW_MS) == {agent(1)}

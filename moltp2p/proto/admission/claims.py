@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import bisect
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final
+
+from sortedcontainers import SortedList
 
 from moltp2p.core.ids import AgentId, RecordId
 from moltp2p.proto.admission.rules import Claim, Window
@@ -21,7 +22,7 @@ class Claims:
     def __init__(self) -> None:
         self._claims: dict[AgentId, tuple[Claim, ...]] = {}
         self._subjects: dict[AgentId, set[AgentId]] = defaultdict(set)
-        self._times: list[tuple[int, AgentId]] = []
+        self._times: SortedList[tuple[int, AgentId]] = SortedList()
         self._sizes: dict[int, dict[RecordId, Claim]] = defaultdict(dict)
 
     def of(self, agent: AgentId) -> tuple[Claim, ...]:
@@ -32,24 +33,35 @@ class Claims:
         """Return for whom an agent attests."""
         return self._subjects.get(issuer, ())
 
+    def count(self, window: Window) -> int:
+        """Return how many proofs are looked through for a window."""
+        if window.below is None:
+            return self._last(window) - self._first(window)
+        return sum(len(self._sizes.get(size, ())) for size in _sizes(window.below))
+
     def within(self, window: Window) -> Iterable[AgentId]:
         """Return whose proofs lie in a window."""
         if window.below is None:
-            first, last = ((each, b"") for each in (window.since_ms, window.until_ms))
-            low = bisect.bisect_left(self._times, first)
-            high = bisect.bisect_left(self._times, last)
-            return [agent for _, agent in self._times[low:high]]
-        sizes = range(window.below.bit_length())
+            found = self._times.islice(self._first(window), self._last(window))
+            return [agent for _, agent in found]
         return [
             claim.subject
-            for size in sizes
+            for size in _sizes(window.below)
             for claim in self._sizes.get(size, {}).values()
             if window.since_ms <= claim.time_ms < window.until_ms
         ]
 
+    def _first(self, window: Window) -> int:
+        return int(self._times.bisect_left((window.since_ms, b"")))
+
+    def _last(self, window: Window) -> int:
+        return int(self._times.bisect_left((window.until_ms, b"")))
+
     def add(self, claim: Claim) -> None:
         """Take a proof in; another may make room for it."""
         known = {each.record: each for each in self.of(claim.subject)}
+        if claim.record in known:
+            return
         known[claim.record] = claim
         ordered = sorted(known.values(), key=_recency, reverse=True)
         kept = ordered[:CLAIMS_KEPT] + ordered[CLAIMS_KEPT:][-1:]
@@ -63,17 +75,27 @@ class Claims:
     def _replace(self, subject: AgentId, claims: tuple[Claim, ...]) -> None:
         were = set(self.of(subject))
         for claim in were - set(claims):
-            del self._times[bisect.bisect_left(self._times, (claim.time_ms, subject))]
+            self._times.remove((claim.time_ms, subject))
             del self._sizes[claim.size.bit_length()][claim.record]
         for claim in set(claims) - were:
-            bisect.insort(self._times, (claim.time_ms, subject))
+            self._times.add((claim.time_ms, subject))
             self._sizes[claim.size.bit_length()][claim.record] = claim
         issuers = _issuers(claims)
         for issuer in _issuers(were) - issuers:
             self._subjects[issuer].discard(subject)
+            if not self._subjects[issuer]:
+                del self._subjects[issuer]
         for issuer in issuers:
             self._subjects[issuer].add(subject)
-        self._claims[subject] = claims
+        if claims:
+            self._claims[subject] = claims
+        else:
+            self._claims.pop(subject, None)
+
+
+def _sizes(below: int) -> Iterable[int]:
+    """Return the lengths in bits of the sizes below a power of two."""
+    return range(below.bit_length())
 
 
 def _issuers(claims: Iterable[Claim]) -> set[AgentId]:

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from moltp2p.core.ids import AgentId, RecordId
-from moltp2p.proto.admission.census import MAX_DEPTH, Census
+from moltp2p.proto.admission.census import Census
 from moltp2p.proto.admission.rules import Claim, Objection, Vouch
+from moltp2p.proto.admission.view import MAX_DEPTH
 
 MAX_BRANCHES: Final = 256
 """Attestations in one pedigree; those nearest to the agent are in it."""
@@ -161,10 +162,9 @@ def _judged(
     # One who does not count is asked for least where all who count may attest.
     depth = MAX_DEPTH if place is None else max(1, place.depth)
     for claim in census.claims(agent):
-        against_all = census.objection_to(claim, depth)
-        at_ms = census.at_ms(claim)
+        against_all = census.view.objection_to(claim, depth)
         for vouch in claim.vouches:
-            objection = census.objection(vouch, depth, claim, at_ms)
+            objection = census.view.objection(vouch, depth, claim)
             yield claim, vouch, objection or against_all
 
 

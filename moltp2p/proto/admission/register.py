@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import methodcaller
 from typing import Final, assert_never
 
 from moltp2p.core.attested import Attested, Availability, Proof
@@ -31,9 +32,11 @@ from moltp2p.core.kinds import (
 )
 from moltp2p.core.record import Record
 from moltp2p.core.testimony import ROUNDS
-from moltp2p.proto.admission.census import Census, Owns
+from moltp2p.proto.admission.census import Census
+from moltp2p.proto.admission.claims import Claims
 from moltp2p.proto.admission.rules import Claim, State, Vouch
 from moltp2p.proto.admission.strangers import Strangers
+from moltp2p.proto.admission.view import Owns
 
 LIVE_MS: Final = 86_400_000  # SPEC 07: "in the last 86,400 seconds"
 MAX_LIVE: Final = 16_384
@@ -74,8 +77,9 @@ class Register:
     """
 
     def __init__(self, me: AgentId | None, owns: Owns, now_ms: int) -> None:
-        self.now = Census(me, owns, now_ms)
-        self.ever = Census(me, owns, now_ms, ever=True)
+        claims = Claims()
+        self.now = Census(me, owns, now_ms, claims=claims)
+        self.ever = Census(me, owns, now_ms, ever=True, claims=claims)
         self.strangers = Strangers()
         self._me = me
         self._owns = owns
@@ -158,12 +162,10 @@ class Register:
             agent: whose chain.
             holds: tells whether a record is still held.
         """
-        moved: set[AgentId] = set()
-        for census in (self.now, self.ever):
-            for claim in census.claims(agent):
-                if not holds(claim.record):
-                    moved |= census.withdraw(agent, claim.record)
-            moved |= census.rekey(agent)
+        moved = self._both(lambda census: census.rekey(agent))
+        for claim in self.now.claims(agent):
+            if not holds(claim.record):
+                moved |= self._both(methodcaller("withdraw", agent, claim.record))
         for record, (fraud, since_ms) in list(self._frauds.items()):
             if fraud.accused == agent:
                 moved |= self._accuse(record, fraud, since_ms)

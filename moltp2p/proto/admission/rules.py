@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from itertools import chain, zip_longest
 from typing import Final
 
+from sortedcontainers import SortedList
+
 from moltp2p.core.attested import QUORUM
 from moltp2p.core.codec import MAX_INT
 from moltp2p.core.ids import AgentId, PublicKey, RecordId
@@ -146,13 +148,13 @@ class Bar:
         """Return how many attestations a proof of that time needs."""
         if time_ms >= self.mature_ms:
             return QUORUM
-        return 1 + sum(step <= time_ms for step in self.steps)
+        return 1 + bisect.bisect_right(self.steps, time_ms)
 
     def least_size(self, time_ms: int) -> int:
         """Return from how many its ticket must at least be drawn."""
         if time_ms < self.mature_ms:
             return 1
-        return 1 << sum(step <= time_ms for step in self.sizes)
+        return 1 << bisect.bisect_right(self.sizes, time_ms)
 
     def windows(self, other: Bar) -> Iterator[Window]:
         """Yield where two bars differ."""
@@ -173,8 +175,8 @@ class Above:
     __slots__ = ("_of_age", "_since")
 
     def __init__(self) -> None:
-        self._since: list[int] = []
-        self._of_age: list[int] = []
+        self._since: SortedList[int] = SortedList()
+        self._of_age: SortedList[int] = SortedList()
 
     @property
     def count(self) -> int:
@@ -188,15 +190,15 @@ class Above:
 
     def add(self, place: Place) -> None:
         """Take somebody in."""
-        bisect.insort(self._since, place.since_ms)
+        self._since.add(place.since_ms)
         if place.of_age_ms is not None:
-            bisect.insort(self._of_age, place.of_age_ms)
+            self._of_age.add(place.of_age_ms)
 
     def remove(self, place: Place) -> None:
         """Let somebody go."""
-        del self._since[bisect.bisect_left(self._since, place.since_ms)]
+        self._since.remove(place.since_ms)
         if place.of_age_ms is not None:
-            del self._of_age[bisect.bisect_left(self._of_age, place.of_age_ms)]
+            self._of_age.remove(place.of_age_ms)
 
     def bar_now(self) -> Bar:
         """Return the bar for whoever is to count now, whatever a proof's time."""

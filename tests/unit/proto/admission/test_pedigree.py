@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from moltp2p.core.ids import AgentId, PublicKey
-from moltp2p.proto.admission.census import MAX_DEPTH, OF_AGE_MS, Census
+from moltp2p.proto.admission.census import Census
 from moltp2p.proto.admission.pedigree import Pedigree, pedigree
 from moltp2p.proto.admission.rules import Claim
+from moltp2p.proto.admission.view import MAX_DEPTH, OF_AGE_MS
 from tests.properties.test_census import DAY_MS, LIFE_MS, ME, NOW_MS, agent, claim
 
 
