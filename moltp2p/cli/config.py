@@ -52,12 +52,15 @@ def check(shell: Shell) -> None:
 
 def _values(config: Config) -> dict[str, Any]:
     """Return every setting by its name in the file."""
+    from moltp2p.node.limit_settings import settings_of
+
     values: dict[str, Any] = {
         field.name: getattr(config, field.name) for field in dataclasses.fields(config)
     }
     del values["home"]
     network = values.pop("network")
     values |= {"network": network.id, "shards": network.shards}
+    values |= settings_of(values.pop("limits"))
     values["admission"] = "proof" if network.admission else "open"
     values["http_listen"] = values["http_listen"] or ""
     return {

@@ -114,6 +114,11 @@ def _network_rows(
     for address in status["addresses"]:
         yield "address", address
     yield "peers", str(gossip["peers"])
+    yield "limits", _limits(gossip["limits"])
+    if turned_away := _counts(gossip["refused"]):
+        yield "refused", turned_away
+    if gossip["rules"]:
+        yield "rules", f"{gossip['rules']:,} bans and allowances: moltp2p admin bans"
     missing = [dial for dial in gossip["dials"] if dial["state"] != "connected"]
     for dial in missing[:MAX_DIALS]:
         why = f" ({dial['last_error']})" if dial["last_error"] else ""
@@ -125,6 +130,19 @@ def _network_rows(
     dropped = {cause: count for cause, count in gossip["dropped"].items() if count}
     yield "dropped", _counts(dropped) or "nothing"
     yield "rulings", _counts(status["rulings"]) or "none yet"
+
+
+def _limits(limits: dict[str, dict[str, Any]]) -> str:
+    """Return what is in use of each limit; those that nobody uses are left out.
+
+    A limit of nothing, as most have on bandwidth, is shown with what passes.
+    """
+    shown = []
+    for name, use in limits.items():
+        of = f"/{use['limit']:,}" if use["limit"] else ""
+        if use["used"] or use["refused"]:
+            shown.append(f"{name} {use['used'] or 0:,}{of}")
+    return ", ".join(shown) or "none in use"
 
 
 def _sync_rows(peers: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:

@@ -9,16 +9,26 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING, Final
 
 from moltp2p.core.errors import LocalError
+from moltp2p.net.base import HANDSHAKE_BURST_S, LimitUse
+from moltp2p.proto.access import AccessRules
 from moltp2p.proto.address import Scope, scope_of, subnet_of, unmapped
+from moltp2p.proto.rate_meter import RateMeter
+from moltp2p.proto.ratelimit import Rate, RateLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from moltp2p.net.base import ConnectionLimits
     from moltp2p.proto.address import IpAddress
+
+MAX_ADDRESSES: Final = 16_384
+"""Addresses whose rate is kept apart; beyond, newcomers share one bucket."""
+
+EVERYBODY: Final = "everybody"
 
 
 class Slot:
@@ -39,6 +49,8 @@ class Slots:
     """Counts connections, and refuses those beyond the limits.
 
     Attributes:
+        access: whom the operator bans or allows.
+        refused: how often each code was given.
         total: connections and dials now.
         inbound: how many of them others opened.
         handshakes: inbound ones not secured yet.
@@ -47,6 +59,11 @@ class Slots:
     def __init__(self, limits: ConnectionLimits) -> None:
         self._limits = limits
         self._addresses: Counter[object] = Counter()
+        self._rate = _limiter(limits.handshakes_per_s, 1)
+        self._address_rate = _limiter(limits.address_per_s, MAX_ADDRESSES)
+        self._come = RateMeter()
+        self.access = AccessRules()
+        self.refused: Counter[str] = Counter()
         self.total = 0
         self.inbound = 0
         self.handshakes = 0
@@ -70,20 +87,79 @@ class Slots:
         finally:
             self.total -= 1
 
-    def refusal(self, ip: IpAddress) -> str | None:
-        """Return the code with which an inbound connection is refused, if it is."""
+    def refusal(self, ip: IpAddress, now: float) -> str | None:
+        """Return the code with which an inbound connection is refused, if it is.
+
+        One that is not counts against the rates.
+
+        Args:
+            ip: where it comes from.
+            now: seconds on a clock that never goes back.
+        """
+        code = self._banned(ip) or self._crowded() or self._neighbourhood(ip, now)
+        if code is not None:
+            self.refused[code] += 1
+        return code
+
+    def _banned(self, ip: IpAddress) -> str | None:
+        return "banned" if self.access.is_banned(ip) else None
+
+    def _crowded(self) -> str | None:
         limits = self._limits
         if self.total >= limits.total or self.inbound >= limits.inbound:
             return "too-many-connections"
         if self.handshakes >= limits.handshakes:
             return "too-many-handshakes"
+        return None
+
+    def _neighbourhood(self, ip: IpAddress, now: float) -> str | None:
+        """Return why one stranger is refused who asks for more than a share."""
+        limits, ip = self._limits, unmapped(ip)
         if limits.exempt_loopback and scope_of(ip) is Scope.MACHINE:
             return None
-        if self._addresses[unmapped(ip)] >= limits.per_address:
-            return "too-many-from-address"
-        if self._addresses[subnet_of(ip)] >= limits.per_subnet:
-            return "too-many-from-subnet"
+        if not self.access.is_allowed(ip):
+            if self._addresses[ip] >= limits.per_address:
+                return "too-many-from-address"
+            if self._addresses[subnet_of(ip)] >= limits.per_subnet:
+                return "too-many-from-subnet"
+            # Before the rate of all: what one asks for in vain costs others nothing.
+            if not self._address_rate.take(ip, 1, now):
+                return "too-often-from-address"
+        if not self._rate.take(EVERYBODY, 1, now):
+            return "too-often"
+        self._come.add(1, now)
         return None
+
+    def use(self, now: float) -> dict[str, LimitUse]:
+        """Return each limit, and what of it is in use."""
+        limits, refused = self._limits, self.refused
+        used: dict[str, tuple[int, int | None, str]] = {
+            "total": (limits.total, self.total, "too-many-connections"),
+            "inbound": (limits.inbound, self.inbound, "too-many-connections"),
+            "per_address": (
+                limits.per_address, self._most(hosts=True), "too-many-from-address",
+            ),
+            "per_subnet": (
+                limits.per_subnet, self._most(hosts=False), "too-many-from-subnet",
+            ),
+            "handshakes": (limits.handshakes, self.handshakes, "too-many-handshakes"),
+            "handshakes_per_s": (
+                limits.handshakes_per_s, self._come.per_s(now), "too-often",
+            ),
+            "address_per_s": (limits.address_per_s, None, "too-often-from-address"),
+        }  # fmt: skip
+        return {
+            name: LimitUse(limit, count, refused[code])
+            for name, (limit, count, code) in used.items()
+        }
+
+    def _most(self, *, hosts: bool) -> int:
+        counts = (
+            count
+            for group, count in self._addresses.items()
+            if isinstance(group, IPv4Address | IPv6Address) is hosts
+        )
+        return max(counts, default=0)
 
     @contextmanager
     def hold_inbound(self, ip: IpAddress) -> Iterator[Slot]:
@@ -104,3 +180,7 @@ class Slots:
                 self._addresses[group] -= 1
                 if not self._addresses[group]:
                     del self._addresses[group]
+
+
+def _limiter(per_s: int, max_keys: int) -> RateLimiter[object]:
+    return RateLimiter(Rate(per_s, per_s * HANDSHAKE_BURST_S), max_keys)

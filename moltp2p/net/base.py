@@ -13,6 +13,10 @@ from typing import Final, Protocol
 import trio
 
 from moltp2p.core.ids import PeerId
+from moltp2p.proto.access import AccessRules
+
+HANDSHAKE_BURST_S: Final = 8
+"""How many seconds' worth of handshakes may come at once."""
 
 WATCH_EVENTS: Final = 1024
 """Notices kept for one watcher; when full, its channel is closed (see `watch`)."""
@@ -28,10 +32,16 @@ class ConnectionLimits:
         per_address: connections at once from one IP address.
         per_subnet: connections at once from one /24 (IPv4) or /64 (IPv6).
         handshakes: inbound connections at once that are not yet secured.
+        handshakes_per_s: inbound connections a second from everybody together, in
+            the long run; `HANDSHAKE_BURST_S` as many at once.
+        address_per_s: inbound connections a second from one IP address; likewise.
+        streams: streams at once that peers together may have opened with us.
         streams_per_peer: streams at once that one peer may have opened with us.
+        up_bytes_s: bytes a second to all peers together; 0 for no limit.
+        down_bytes_s: bytes a second from all peers together; 0 for no limit.
         faults_per_peer: faults on one connection, after which we hang up.
-        exempt_loopback: whether `per_address` and `per_subnet` leave this
-            machine's own processes alone.
+        exempt_loopback: whether limits for each address, and those on handshakes
+            a second, leave this machine's own processes alone.
         dial_s: from the first packet of a dial to a secured connection.
         handshake_s: the same for a connection that somebody else opened.
         negotiate_s: agreeing on a stream's protocol.
@@ -47,6 +57,11 @@ class ConnectionLimits:
     streams_per_peer: int = 64
     faults_per_peer: int = 16
     exempt_loopback: bool = True
+    handshakes_per_s: int = 32
+    address_per_s: int = 2
+    streams: int = 2_048
+    up_bytes_s: int = 0
+    down_bytes_s: int = 0
     dial_s: float = 10.0
     handshake_s: float = 10.0
     negotiate_s: float = 5.0
@@ -97,12 +112,32 @@ PeerEvent = PeerUp | PeerDown
 
 
 @dataclass(frozen=True, slots=True)
+class LimitUse:
+    """One limit, and how much of it is in use.
+
+    Attributes:
+        limit: the most there may be; 0 for no limit.
+        used: what there is now; of a limit for each address, subnet or peer, the
+            most that one has; of one a second, what the last second had; None where
+            that is not counted.
+        refused: how often it has turned somebody away, or made somebody wait.
+    """
+
+    limit: int
+    used: int | None
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkStats:
     """Counters since the network was opened, for `status` and metrics.
 
     Attributes:
         connections: connected peers now.
         inbound: how many of those others opened.
+        limits: each limit of `ConnectionLimits` on what there may be, by its name.
+        up_bytes: bytes sent over all connections, handshakes included.
+        down_bytes: bytes received, likewise.
         refused: inbound connections turned away, by code.
         faults: what peers did wrong, by code.
         handler_bugs: exceptions of ours that ended a stream, by protocol.
@@ -110,6 +145,9 @@ class NetworkStats:
 
     connections: int
     inbound: int
+    limits: Mapping[str, LimitUse] = field(default_factory=dict)
+    up_bytes: int = 0
+    down_bytes: int = 0
     refused: Mapping[str, int] = field(default_factory=dict)
     faults: Mapping[str, int] = field(default_factory=dict)
     handler_bugs: Mapping[str, int] = field(default_factory=dict)
@@ -176,6 +214,13 @@ class Network(Protocol):
     def peer_id(self) -> PeerId:
         """Who we are to them."""
 
+    @property
+    def access(self) -> AccessRules:
+        """Who may not connect, and who always may; asked at each connection.
+
+        A rule that is made ends no connection by itself.
+        """
+
     def addresses(self) -> list[str]:
         """Return where we listen: full multiaddrs with `/p2p/<peer id>`."""
 
@@ -190,7 +235,8 @@ class Network(Protocol):
         Raises:
             UsageError: `bad-address`, or `self-dial`.
             PeerError: `dial-failed`, or `wrong-peer` when somebody else answers.
-            LocalError: `too-many-connections` when our own limit is reached.
+            LocalError: `too-many-connections` when our own limit is reached,
+                `banned` when our own rules say so.
         """
 
     async def open_stream(self, peer: PeerId, protocols: Sequence[str]) -> Stream:
@@ -203,6 +249,9 @@ class Network(Protocol):
 
     def peers(self) -> list[PeerInfo]:
         """Return the connected peers, oldest connection first."""
+
+    def is_throttled(self) -> bool:
+        """Tell whether it is our own limit on bandwidth that what we send waits for."""
 
     def report(self, peer: PeerId, code: str) -> None:
         """Count a fault against `peer`; one too many ends its connection."""

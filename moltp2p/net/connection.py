@@ -82,7 +82,8 @@ class LibP2PConnection:
 
     async def _accept(self, offered: Callable[[Offer], Awaitable[None]]) -> None:
         async for stream in self._yamux.new_stream_receive_channel:
-            await offered(_Offer(self._muxed(stream), self.address, self._limits))
+            muxed, close_s = self._muxed(stream), self._limits.close_s
+            await offered(_Offer(muxed, self._guarded, close_s))
 
     async def open_stream(self, protocols: Sequence[str]) -> Stream:
         """Open a stream (`net.base.Network.open_stream`)."""
@@ -94,7 +95,16 @@ class LibP2PConnection:
             with trio.move_on_after(self._limits.close_s, shield=True):
                 await stream.abort()
             raise
-        return GuardedStream(stream, self.address.peer, protocol, self._limits)
+        return self._guarded(stream, protocol)
+
+    def _guarded(self, stream: MuxedStream, protocol: str) -> Stream:
+        return GuardedStream(
+            stream,
+            self.address.peer,
+            protocol,
+            self._limits,
+            self._socket.bandwidth,
+        )
 
     async def _open(self) -> YamuxStream:
         if not self._yamux.stream_backlog_semaphore.value:
@@ -140,16 +150,18 @@ class _Offer:
     """A stream that the peer opened (`net.containment.Offer`)."""
 
     def __init__(
-        self, stream: MuxedStream, address: Address, limits: ConnectionLimits
+        self,
+        stream: MuxedStream,
+        guarded: Callable[[MuxedStream, str], Stream],
+        close_s: float,
     ) -> None:
         self._stream = stream
-        self._address = address
-        self._limits = limits
+        self._guarded = guarded
+        self._close_s = close_s
 
     async def accept(self, protocols: Collection[str]) -> Stream:
-        protocol = await agree(self._stream, protocols)
-        return GuardedStream(self._stream, self._address.peer, protocol, self._limits)
+        return self._guarded(self._stream, await agree(self._stream, protocols))
 
     async def reset(self) -> None:
-        with trio.move_on_after(self._limits.close_s, shield=True):
+        with trio.move_on_after(self._close_s, shield=True):
             await self._stream.abort()

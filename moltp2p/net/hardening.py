@@ -8,6 +8,7 @@ by not running them: `net/switch.py` and `net/host.py` stand in their place.
 
 from __future__ import annotations
 
+import math
 import socket
 import struct
 from typing import TYPE_CHECKING, Final
@@ -24,15 +25,14 @@ from libp2p.stream_muxer.yamux.yamux import (
     Yamux,
 )
 
-from moltp2p.core.errors import PeerError
-from moltp2p.proto.address import Endpoint, parse_ip
-
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from libp2p.abc import ISecureConn
     from libp2p.peer.id import ID
     from libp2p.stream_muxer.yamux.yamux import YamuxStream
+
+    from moltp2p.net.bandwidth import Bandwidth
 
 RECEIVE_BYTES: Final = 256 * 1024
 """Asked of the kernel at once: a system call per yamux header would be slow."""
@@ -70,11 +70,19 @@ class BoundedSocket(ReadWriteCloser):
     Args:
         stream: the connection; owned from now on.
         write_s: how long a write may wait for the peer to read.
+        bandwidth: counts what goes either way, and says when to read on.
+
+    Attributes:
+        bandwidth: the same.
     """
 
-    def __init__(self, stream: trio.SocketStream, write_s: float) -> None:
+    def __init__(
+        self, stream: trio.SocketStream, write_s: float, bandwidth: Bandwidth
+    ) -> None:
         self._stream = stream
         self._write_s = write_s
+        self.bandwidth = bandwidth
+        self._read_at = -math.inf
         self._buffer = bytearray()
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT_S * 1000)
 
@@ -97,13 +105,20 @@ class BoundedSocket(ReadWriteCloser):
         return taken
 
     async def _receive(self) -> bytes:
+        # The wait stands before the read: cancelled, it costs no bytes.
+        if self._read_at > trio.current_time():
+            await trio.sleep_until(self._read_at)
+        count = self.bandwidth.read_bytes or RECEIVE_BYTES
         try:
-            return await self._stream.receive_some(RECEIVE_BYTES)
+            data = await self._stream.receive_some(count)
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise ConnectionClosedError(str(error)) from error
+        self._read_at = self.bandwidth.received(len(data))
+        return bytes(data)
 
     async def write(self, data: bytes) -> None:
         """Send all of `data`, or end the connection."""
+        self.bandwidth.sent(len(data))
         try:
             with trio.move_on_after(self._write_s, shield=True) as patience:
                 await self._stream.send_all(data)
@@ -133,17 +148,6 @@ class BoundedSocket(ReadWriteCloser):
         except OSError:
             return None
         return host, port
-
-    def remote(self) -> Endpoint:
-        """Return the other end.
-
-        Raises:
-            PeerError: `stream-reset` when it is gone already.
-        """
-        address = self.get_remote_address()
-        if address is None:
-            raise PeerError("stream-reset", "the connection ended at once")
-        return Endpoint(parse_ip(address[0]), address[1])
 
 
 class _Unread(bytearray):

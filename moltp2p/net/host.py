@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 import psutil
@@ -29,6 +29,7 @@ from moltp2p.core.errors import LocalError, MoltError, PeerError, UsageError
 from moltp2p.core.ids import PublicKey
 from moltp2p.net.base import ConnectionLimits
 from moltp2p.net.connection import LibP2PConnection
+from moltp2p.net.door import Arrival, Door
 from moltp2p.net.hardening import BoundedSocket
 from moltp2p.net.identify import IDENTIFY, PING, Introduction, ping
 from moltp2p.net.switch import open_switch
@@ -100,9 +101,10 @@ class TcpTransport:
     async def serve(self, nursery: trio.Nursery) -> None:
         """Take connections, each in `nursery`, until `stop`."""
         with self._accepting:
-            await trio.serve_listeners(
-                self._take, self._listeners, handler_nursery=nursery
-            )
+            async with trio.open_nursery() as doors:
+                for listener in self._listeners:
+                    door = Door(listener, self._switch.slots, self._switch.counts)
+                    doors.start_soon(door.keep, nursery, self._take)
 
     def stop(self) -> None:
         """Stop listening; `serve` closes the sockets on its way out."""
@@ -116,11 +118,17 @@ class TcpTransport:
         """Return where we listen, and who answers there."""
         return [Address(each, self._switch.peer_id) for each in self.endpoints()]
 
-    async def _take(self, stream: trio.SocketStream) -> None:
-        wire = BoundedSocket(stream, self._limits.write_s)
+    async def _take(self, arrival: Arrival) -> None:
+        """Carry a connection that the door let in; its slot goes with it (C3)."""
+        wire = self._wire(arrival.stream)
         counts = self._switch.counts
         try:
-            await self._admit(wire)
+            # C3: upstream gives an inbound slot back only when the node ends
+            # (`network/swarm.py:1994, 2060`).
+            with arrival.hold as hold:
+                connection = await self._welcome(wire, arrival.remote)
+                arrival.slot.secured()
+                await self._switch.carry(connection, hold.pop_all())
         except* PeerError as group:
             counts.refused[_code(group)] += 1
         except* Exception as group:  # noqa: BLE001 — every kind (C1): one stranger
@@ -129,17 +137,8 @@ class TcpTransport:
         finally:
             wire.abort()
 
-    async def _admit(self, wire: BoundedSocket) -> None:
-        remote = wire.remote()
-        if code := self._switch.slots.refusal(remote.ip):
-            raise PeerError(code, f"{remote} turned away")
-        with ExitStack() as hold:
-            # C3: upstream gives an inbound slot back only when the node ends
-            # (`network/swarm.py:1994, 2060`); this one goes with the connection.
-            slot = hold.enter_context(self._switch.slots.hold_inbound(remote.ip))
-            connection = await self._welcome(wire, remote)
-            slot.secured()
-            await self._switch.carry(connection, hold.pop_all())
+    def _wire(self, stream: trio.SocketStream) -> BoundedSocket:
+        return BoundedSocket(stream, self._limits.write_s, self._switch.bandwidth)
 
     async def _welcome(self, wire: BoundedSocket, remote: Endpoint) -> LibP2PConnection:
         with trio.move_on_after(self._limits.handshake_s):
@@ -155,7 +154,7 @@ class TcpTransport:
             stream = await trio.open_tcp_stream(str(endpoint.ip), endpoint.port)
         except OSError as error:
             raise PeerError("dial-failed", f"{address}: {error}") from error
-        wire = BoundedSocket(stream, self._limits.write_s)
+        wire = self._wire(stream)
         try:
             return await self._secure(wire, endpoint, address.peer)
         except PeerError as error:

@@ -133,7 +133,7 @@ class MemoryNode:
     def accept(self, dialler: MemoryNode) -> MemoryConnection:
         """Take in a dialler, and return its end of the connection."""
         ip = dialler.address.endpoint.ip
-        if code := self._switch.slots.refusal(ip):
+        if code := self._switch.slots.refusal(ip, trio.current_time()):
             self._switch.counts.refused[code] += 1
             raise PeerError("dial-failed", f"{self.address} refuses: {code}")
         hold = ExitStack()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from moltp2p.core.ids import PeerId
+    from moltp2p.net.bandwidth import Bandwidth
     from moltp2p.net.base import ConnectionLimits, Stream
 
 READ_BYTES: Final = 256 * 1024
@@ -53,11 +54,18 @@ class GuardedStream:
         peer: who is at the other end.
         protocol: what both agreed to speak.
         limits: `write_s` and `close_s` are observed here.
+        bandwidth: whom a write waits for; None for nobody.
     """
 
     def __init__(
-        self, raw: RawStream, peer: PeerId, protocol: str, limits: ConnectionLimits
+        self,
+        raw: RawStream,
+        peer: PeerId,
+        protocol: str,
+        limits: ConnectionLimits,
+        bandwidth: Bandwidth | None = None,
     ) -> None:
+        self._bandwidth = bandwidth
         self._raw = raw
         self._peer = peer
         self._protocol = protocol
@@ -92,7 +100,10 @@ class GuardedStream:
         self._sending = True
         try:
             for start in range(0, len(data), PIECE_BYTES):
-                await self._send_piece(data[start : start + PIECE_BYTES])
+                piece = data[start : start + PIECE_BYTES]
+                if self._bandwidth is not None:
+                    await self._bandwidth.wait_up(len(piece))
+                await self._send_piece(piece)
         finally:
             self._sending = False
 

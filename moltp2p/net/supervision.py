@@ -66,7 +66,10 @@ class Supervision:
         """Hold against peers what happened; return whom to disconnect."""
         for peer, count in self._new_faults():
             self._hold(Faulted(peer, count))
-        behind = [p for p, box in self._outboxes.items() if box.is_behind(now)]
+        # While our own limit on bandwidth holds us up, no queue tells of a peer.
+        ours = self._network.is_throttled()
+        boxes = {} if ours else self._outboxes
+        behind = [p for p, box in boxes.items() if box.is_behind(now)]
         for peer in behind:
             self._hold(Faulted(peer))
             self._delays.setdefault(peer, _Delay(now, now)).last = now

@@ -12,6 +12,7 @@ Life of a connection::
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,11 +20,13 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from moltp2p.core.errors import PeerError, UsageError
+from moltp2p.core.errors import LocalError, PeerError, UsageError
 from moltp2p.net.admission import Slots
 from moltp2p.net.background import open_background
+from moltp2p.net.bandwidth import Bandwidth
 from moltp2p.net.base import (
     ConnectionLimits,
+    LimitUse,
     NetworkStats,
     PeerDown,
     PeerEvent,
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from moltp2p.net.base import FaultHandler, Stream, StreamHandler
     from moltp2p.net.containment import Offer
     from moltp2p.net.transport import Connection, Transport
+    from moltp2p.proto.access import AccessRules
     from moltp2p.proto.address import Address
 
 log = get_logger(__name__)
@@ -82,6 +86,7 @@ class Switch:
     Attributes:
         transport: set once, by whoever opens the network.
         slots: the connections held; the transport admits inbound ones through it.
+        bandwidth: what goes up and down; the transport's sockets keep to it.
         counts: what was refused, wrong or buggy.
     """
 
@@ -96,6 +101,7 @@ class Switch:
     ) -> None:
         self.limits = limits
         self.slots = Slots(limits)
+        self.bandwidth = Bandwidth(limits)
         self.counts = Counts()
         self._peer_id = peer_id
         self._nursery = nursery
@@ -104,11 +110,18 @@ class Switch:
         self._members: dict[PeerId, _Member] = {}
         self._dials: dict[PeerId, trio.Lock] = {}
         self._watchers = Watchers()
+        self._streams = 0
+        self._streams_refused = Counter[str]()
 
     @property
     def peer_id(self) -> PeerId:
         """Who we are."""
         return self._peer_id
+
+    @property
+    def access(self) -> AccessRules:
+        """Who may not connect, and who always may (`net.base.Network`)."""
+        return self.slots.access
 
     @property
     def protocols(self) -> Sequence[str]:
@@ -128,6 +141,10 @@ class Switch:
         target = parse_address(address)
         if target.peer == self._peer_id:
             raise UsageError("self-dial", f"{address} is this node itself")
+        if self.access.is_banned(target.endpoint.ip, target.peer):
+            raise LocalError(
+                "banned", f"{address} is banned here", "see: moltp2p admin bans"
+            )
         lock = self._dials.setdefault(target.peer, trio.Lock())
         try:
             async with lock:
@@ -185,6 +202,11 @@ class Switch:
     def _join(self, connection: Connection) -> _Member | None:
         """Make the connection its peer's only one, or return None."""
         peer = connection.address.peer
+        # The address was asked about at the door, before the handshake.
+        if (rule := self.access.of_peer(peer)) and not rule.allows:
+            self.slots.refused["banned"] += 1
+            self.counts.refused["banned"] += 1
+            return None
         old = self._members.get(peer)
         if old is not None and not self._outranks(connection, old):
             return None
@@ -217,11 +239,14 @@ class Switch:
     async def _offered(
         self, member: _Member, streams: trio.Nursery, offer: Offer
     ) -> None:
-        if member.streams >= self.limits.streams_per_peer:
+        full = self._streams >= self.limits.streams
+        if full or member.streams >= self.limits.streams_per_peer:
+            self._streams_refused["streams" if full else "streams_per_peer"] += 1
             self._blame(member, "too-many-streams")
             await offer.reset()
             return
         member.streams += 1
+        self._streams += 1
         streams.start_soon(self._serve, member, offer)
 
     async def _serve(self, member: _Member, offer: Offer) -> None:
@@ -235,6 +260,7 @@ class Switch:
             )
         finally:
             member.streams -= 1
+            self._streams -= 1
 
     async def open_stream(self, peer: PeerId, protocols: Sequence[str]) -> Stream:
         """Open a stream (`net.base.Network`)."""
@@ -267,7 +293,9 @@ class Switch:
         member.faults += 1
         if self._on_fault is not None:
             self._on_fault(member.peer, code)
-        if member.faults == self.limits.faults_per_peer:
+        rule = self.access.of_peer(member.peer)
+        allowed = rule is not None and rule.allows
+        if member.faults == self.limits.faults_per_peer and not allowed:
             log.warning("hung-up", peer=member.peer, code=code, faults=member.faults)
             self._leave(member)
             self._nursery.start_soon(member.connection.close)
@@ -278,16 +306,34 @@ class Switch:
             self._leave(member)
             await member.connection.close()
 
+    def is_throttled(self) -> bool:
+        """Tell whether we wait for our own limit (`net.base.Network`)."""
+        return self.bandwidth.is_throttled()
+
     def stats(self) -> NetworkStats:
         """Return the counters (`net.base.Network`)."""
         members = self._members.values()
         return NetworkStats(
             connections=len(members),
             inbound=sum(not member.connection.outbound for member in members),
+            limits=self._limits_used(),
+            up_bytes=self.bandwidth.up.total,
+            down_bytes=self.bandwidth.down.total,
             refused=dict(self.counts.refused),
             faults=dict(self.counts.faults),
             handler_bugs=dict(self.counts.handler_bugs),
         )
+
+    def _limits_used(self) -> dict[str, LimitUse]:
+        now, limits, refused = trio.current_time(), self.limits, self._streams_refused
+        most = max((each.streams for each in self._members.values()), default=0)
+        streams = {
+            "streams": LimitUse(limits.streams, self._streams, refused["streams"]),
+            "streams_per_peer": LimitUse(
+                limits.streams_per_peer, most, refused["streams_per_peer"]
+            ),
+        }
+        return self.slots.use(now) | streams | self.bandwidth.use(now)
 
     async def close(self) -> None:
         """End every connection, all at once, in at most `close_s`."""

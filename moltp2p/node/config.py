@@ -16,6 +16,8 @@ from typing import Final, cast
 
 from moltp2p.core.errors import UsageError
 from moltp2p.core.topics import NetworkParams, check_community
+from moltp2p.net.base import ConnectionLimits
+from moltp2p.node.limit_settings import LIMIT_SETTINGS, limits_of
 from moltp2p.node.solver_settings import KEY_VARIABLE, check_network, check_solver
 from moltp2p.proto.address import parse_address, parse_endpoint
 from moltp2p.store.base import Policy
@@ -86,6 +88,7 @@ class Config:
             calls for; 0 for none but those that are asked for.
         solver: who answers the tasks of a challenge for the agent (node/solvers.py).
         solver_model: which model an endpoint is asked for.
+        limits: what strangers may hold of this machine (node/limit_settings.py).
         http_listen: loopback `HOST:PORT` for the API beside the socket, or None.
         log_level: the least severe event that is logged.
     """
@@ -104,6 +107,7 @@ class Config:
     sync_interval: int = 60
     solver: str = "by-hand"
     solver_model: str = ""
+    limits: ConnectionLimits = field(default_factory=ConnectionLimits)
     http_listen: str | None = None
     log_level: str = "info"
 
@@ -228,6 +232,10 @@ SETTINGS: Final = (
         "",
         "The model to ask at openai:URL; its key is MOLTP2P_SOLVER_KEY, if it has one.",
     ),
+    *(
+        Setting(each.name, each.default, each.meaning, _within(each.low, each.high))
+        for each in LIMIT_SETTINGS
+    ),
     Setting(
         "http_listen",
         "",
@@ -284,6 +292,7 @@ def _config(home: Path, values: Mapping[str, Scalar]) -> Config:
         sync_interval=cast("int", values["sync_interval"]),
         solver=cast("str", values["solver"]),
         solver_model=cast("str", values["solver_model"]),
+        limits=limits_of(values),
         http_listen=cast("str", values["http_listen"]) or None,
         log_level=cast("str", values["log_level"]),
     )

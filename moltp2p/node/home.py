@@ -6,6 +6,7 @@ agent.key         the agent's signing key now in force
 agent.next.key    the key to rotate to; keep a copy elsewhere
 agent.after.key   only while a rotation is under way (see `prepare_rotation`)
 agent.wrote       empty; there once the agent has written its first record
+access.json       bans and allowances (node/access.py)
 records/          the store
 api.sock          the local API, while a node runs
 """

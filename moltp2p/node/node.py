@@ -322,8 +322,8 @@ async def open_node(
 
     Raises:
         LocalError: `home-missing`, `home-failed`, `key-permissions`,
-            `bad-key-file`, `store-locked`, `store-damaged`, `newer-schema`,
-            `other-network`, `port-in-use`.
+            `bad-key-file`, `bad-access-file`, `store-locked`, `store-damaged`,
+            `newer-schema`, `other-network`, `port-in-use`.
         UsageError: `bad-address`.
     """
     world = world or real_world()

@@ -12,13 +12,15 @@ import trio
 
 from moltp2p.core.ids import PeerId
 from moltp2p.core.topics import agents_topic, all_topics, topic_of
-from moltp2p.net.base import Network
+from moltp2p.net.base import LimitUse, Network, NetworkStats
 from moltp2p.net.discovery import Discovery, DiscoverySettings, open_discovery
 from moltp2p.net.pubsub import PubSub, open_pubsub
+from moltp2p.node.access import AccessDesk, AccessFile
 from moltp2p.node.config import Config, Role
 from moltp2p.node.forwarding import GossipJudge, agent_rate
 from moltp2p.node.home import Home
 from moltp2p.node.journal import Journal
+from moltp2p.node.limit_settings import LIMIT_SETTINGS
 from moltp2p.node.relay import Relay
 from moltp2p.node.retention import Retention
 from moltp2p.node.rounds import Tools
@@ -41,6 +43,7 @@ class Online:
 
     Attributes:
         network: the peers.
+        access: who may not connect.
         discovery: how they are found.
         pubsub: gossip with them.
         relay: own records on their way to gossip.
@@ -49,6 +52,7 @@ class Online:
     """
 
     network: Network
+    access: AccessDesk
     discovery: Discovery
     pubsub: PubSub
     relay: Relay
@@ -82,7 +86,7 @@ class Online:
 
     def status(self) -> GossipStatus:
         """Return what there is to say of the network side now."""
-        stats = self.pubsub.stats()
+        stats, network = self.pubsub.stats(), self.network.stats()
         tally = stats.gossip.tally
         drops = Counter(stats.drops)
         if self.relay.dropped:
@@ -114,6 +118,9 @@ class Online:
                 "blamed_peers": stats.gossip.blamed,
             },
             dropped=dict(drops),
+            limits=limits_used(network),
+            rules=len(self.access.rules()),
+            refused=dict(network.refused),
             dials=self.discovery.status(),
         )
 
@@ -134,9 +141,12 @@ async def open_online(
 
     Raises:
         UsageError: `bad-address`.
-        LocalError: `port-in-use`, `cannot-listen`, or as `Home.peer_key`.
+        LocalError: `port-in-use`, `cannot-listen`, `bad-access-file`, or as
+            `Home.peer_key`.
     """
     seed = (await trio.to_thread.run_sync(home.peer_key, world.draw)).seed
+    file = AccessFile(config.home)
+    rules = await trio.to_thread.run_sync(file.read)
     topics = all_topics(config.network)
     router = Gossip(GossipSettings(), world.dice, frozenset(topics).__contains__)
     judge = GossipJudge(journal, agent_rate(config.agent_rate), trio.current_time)
@@ -153,13 +163,26 @@ async def open_online(
         open_discovery(network, config.bootstrap, world.dice, wanted) as discovery,
         trio.open_nursery() as nursery,
     ):
+        access = AccessDesk(file, network, world.now_ms)
+        await access.begin(rules)
+        nursery.start_soon(access.expire)
         for topic in followed_topics(config):
             await pubsub.join(topic)
         nursery.start_soon(relay.run, pubsub.publish, lambda t: bool(pubsub.targets(t)))
-        yield Online(network, discovery, pubsub, relay, judge, syncing)
+        yield Online(network, access, discovery, pubsub, relay, judge, syncing)
         with trio.move_on_after(GOODBYE_S):
             await relay.finish()
         nursery.cancel_scope.cancel()
+
+
+def limits_used(network: NetworkStats) -> dict[str, LimitUse]:
+    """Return each limit by the name of its setting, in the setting's unit."""
+    found = {}
+    for each in LIMIT_SETTINGS:
+        use = network.limits[each.field]
+        used = None if use.used is None else use.used // each.unit
+        found[each.name] = LimitUse(use.limit // each.unit, used, use.refused)
+    return found
 
 
 def sync_scope(config: Config, router: Gossip, retention: Retention) -> Scope:

@@ -11,6 +11,7 @@ from moltp2p.core.errors import LocalError
 from moltp2p.core.ids import AgentId, PeerId
 from moltp2p.core.topics import NetworkParams
 from moltp2p.core.verdict import Verdict
+from moltp2p.net.base import LimitUse
 from moltp2p.node.agents import OwnProof
 from moltp2p.node.outage import Outage
 from moltp2p.node.retention import RetentionStatus
@@ -88,6 +89,9 @@ class GossipStatus:
         unheard: own records that no peer has been there to hear.
         counters: messages received, duplicate, accepted, sent, …
         dropped: everything that was dropped, by cause.
+        limits: each limit by its setting, and what of it is in use.
+        rules: how many bans and allowances are in force.
+        refused: connections that were refused or came to nothing, by code.
         dials: the addresses it knows, bootstrap first, and what goes on with each.
     """
 
@@ -98,6 +102,9 @@ class GossipStatus:
     unheard: int
     counters: Mapping[str, int]
     dropped: Mapping[str, int]
+    limits: Mapping[str, LimitUse]
+    rules: int
+    refused: Mapping[str, int]
     dials: list[AddressStatus]
 
 

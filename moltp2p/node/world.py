@@ -78,5 +78,6 @@ async def _open_libp2p(config: Config, seed: bytes) -> AsyncIterator[Network]:
     # Importing libp2p takes a second: an offline node and the CLI go without.
     from moltp2p.net.host import open_host  # noqa: PLC0415
 
-    async with open_host(seed=seed, listen=config.listen) as network:
+    opening = open_host(seed=seed, listen=config.listen, limits=config.limits)
+    async with opening as network:
         yield network

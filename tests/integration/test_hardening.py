@@ -15,6 +15,8 @@ from libp2p.stream_muxer.yamux.yamux import (
     Yamux,
 )
 
+from moltp2p.net.bandwidth import Bandwidth
+from moltp2p.net.base import ConnectionLimits
 from moltp2p.net.hardening import LONGEST_READ_BYTES, BoundedSocket
 from moltp2p.net.muxed import MuxedStream
 from tests.patience import PATIENCE_S
@@ -38,7 +40,7 @@ class Wire:
 async def wire(request: pytest.FixtureRequest) -> AsyncIterator[Wire]:
     (listener,) = await trio.open_tcp_listeners(0, host=request.param)
     theirs = await trio.testing.open_stream_to_socket_listener(listener)
-    ours = BoundedSocket(await listener.accept(), write_s=0.5)
+    ours = BoundedSocket(await listener.accept(), 0.5, Bandwidth(ConnectionLimits()))
     yield Wire(ours, theirs)
     ours.abort()
     await theirs.aclose()
@@ -50,7 +52,6 @@ async def test_the_other_end_is_known(wire: Wire) -> None:
     there = wire.theirs.socket.getsockname()
 
     assert wire.ours.get_remote_address() == there[:2]
-    assert str(wire.ours.remote().ip) == there[0]
 
 
 async def test_a_read_is_exact_however_the_bytes_come(wire: Wire) -> None:

@@ -16,7 +16,8 @@ from hypothesis.stateful import (
 
 from moltp2p.core.errors import LocalError
 from moltp2p.net.admission import Slot, Slots
-from moltp2p.net.base import ConnectionLimits
+from moltp2p.net.base import ConnectionLimits, LimitUse
+from moltp2p.proto.access import AccessRule, parse_subject
 from moltp2p.proto.address import parse_ip
 
 FULL = "too-many-connections"
@@ -57,9 +58,72 @@ def test_neighbours_share_a_limit(
     with ExitStack() as stack:
         for ip in held:
             stack.enter_context(slots.hold_inbound(parse_ip(ip))).secured()
-        assert slots.refusal(parse_ip(asked)) == code
+        assert slots.refusal(parse_ip(asked), 0.0) == code
 
-    assert slots.refusal(parse_ip(asked)) is None
+    assert slots.refusal(parse_ip(asked), 0.0) is None
+
+
+RATES = ConnectionLimits(handshakes_per_s=2, address_per_s=1)
+
+
+def test_one_address_may_come_only_so_often_and_costs_others_nothing() -> None:
+    slots = Slots(RATES)
+    mallory, bob = parse_ip("9.0.0.1"), parse_ip("9.0.0.2")
+
+    codes = [slots.refusal(mallory, now=0.0) for _ in range(10_000)]
+
+    assert codes == [None] * 8 + ["too-often-from-address"] * 9_992
+    assert [slots.refusal(bob, now=0.0) for _ in range(8)] == [None] * 8
+    assert slots.refusal(mallory, now=1.0) is None
+    assert slots.refusal(mallory, now=1.0) == "too-often-from-address"
+
+
+def test_all_together_may_come_only_so_often() -> None:
+    slots = Slots(RATES)
+
+    codes = [slots.refusal(parse_ip(f"9.0.{n}.1"), now=0.0) for n in range(20)]
+
+    assert codes == [None] * 16 + ["too-often"] * 4
+    assert slots.refusal(parse_ip("9.1.0.1"), now=0.5) is None
+
+
+def test_an_allowed_address_counts_with_nobody() -> None:
+    slots = Slots(LIMITS)
+    slots.access.put(AccessRule(parse_subject("9.0.0.0/24"), True, "ours", 0))
+    with ExitStack() as stack:
+        for _ in range(4):
+            assert slots.refusal(parse_ip("9.0.0.1"), 0.0) is None
+            stack.enter_context(slots.hold_inbound(parse_ip("9.0.0.1"))).secured()
+        assert slots.refusal(parse_ip("9.0.0.1"), 0.0) == "too-many-connections"
+
+
+def test_whom_the_operator_bans_is_refused_before_anything_is_counted() -> None:
+    slots = Slots(RATES)
+    slots.access.put(AccessRule(parse_subject("9.0.0.0/24"), False, "spam", 0))
+
+    for _ in range(100):
+        assert slots.refusal(parse_ip("::ffff:9.0.0.1"), 0.0) == "banned"
+    slots.access.remove(parse_subject("9.0.0.0/24"))
+
+    assert slots.refusal(parse_ip("9.0.0.1"), 0.0) is None
+    assert slots.refused == {"banned": 100}
+
+
+def test_each_limit_tells_what_of_it_is_in_use() -> None:
+    slots = Slots(LIMITS)
+    with ExitStack() as stack:
+        for ip in ("9.0.0.1", "9.0.0.1", "9.0.0.2"):
+            assert slots.refusal(parse_ip(ip), 0.5) is None
+            stack.enter_context(slots.hold_inbound(parse_ip(ip)))
+        assert slots.refusal(parse_ip("9.0.0.1"), 0.5) == "too-many-handshakes"
+        use = slots.use(now=1.5)
+
+    assert use["per_address"] == LimitUse(2, 2, 0)
+    assert use["per_subnet"] == LimitUse(3, 3, 0)
+    assert use["handshakes"] == LimitUse(3, 3, 1)
+    assert use["total"] == LimitUse(5, 3, 0)
+    assert use["handshakes_per_s"].used == 3
+    assert slots.use(now=9.0)["per_address"].used == 0
 
 
 def test_only_so_many_may_be_shaking_hands() -> None:
@@ -69,10 +133,10 @@ def test_only_so_many_may_be_shaking_hands() -> None:
             stack.enter_context(slots.hold_inbound(parse_ip(f"9.0.{n}.1")))
             for n in range(3)
         ]
-        assert slots.refusal(parse_ip("9.0.9.1")) == "too-many-handshakes"
+        assert slots.refusal(parse_ip("9.0.9.1"), 0.0) == "too-many-handshakes"
         held[0].secured()
         held[0].secured()
-        assert slots.refusal(parse_ip("9.0.9.1")) is None
+        assert slots.refusal(parse_ip("9.0.9.1"), 0.0) is None
 
 
 class Counting(RuleBasedStateMachine):

@@ -8,6 +8,7 @@ import pytest
 
 from moltp2p.core.errors import UsageError
 from moltp2p.node.config import SETTINGS, Role, load_config
+from moltp2p.node.limit_settings import settings_of
 
 
 def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
@@ -96,3 +97,35 @@ def test_a_number_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_every_setting_says_what_it_means() -> None:
     for setting in SETTINGS:
         assert setting.meaning.endswith(".")
+
+
+def test_a_limit_is_one_number_in_the_file(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(
+        "max_connections = 1000\nmax_inbound = 900\nup_kib = 512\n"
+    )
+
+    limits = load_config(tmp_path, {"MOLTP2P_MAX_PER_ADDRESS": "3"}, {}).limits
+
+    assert (limits.total, limits.inbound, limits.per_address) == (1000, 900, 3)
+    assert (limits.up_bytes_s, limits.down_bytes_s) == (512 * 1024, 0)
+    assert settings_of(limits)["up_kib"] == 512
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("max_connections = 0", "max_connections"),
+        ("max_connections = 100", "max_inbound is 192"),
+        ("down_kib = 63", "down_kib is 0, or 64"),
+        ("max_streams_per_peer = 63", "64 to 4096"),
+    ],
+)
+def test_limits_that_cannot_hold_are_refused(
+    tmp_path: Path, text: str, names: str
+) -> None:
+    (tmp_path / "config.toml").write_text(text)
+
+    with pytest.raises(UsageError, match=names) as raised:
+        load_config(tmp_path, {}, {})
+
+    assert raised.value.code == "bad-setting"
