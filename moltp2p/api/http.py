@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from moltp2p.api import reading, syncing, writing
+from moltp2p.api import proving, reading, syncing, writing
 from moltp2p.api.closing import Closing
 from moltp2p.api.connection import ClientGoneError
 from moltp2p.api.problems import http_status, mistakes, problem_of
@@ -46,6 +46,7 @@ def make_app(node: Node, closing: Closing | None = None) -> FastAPI:
     app.include_router(reading.router, prefix=PREFIX)
     app.include_router(writing.router, prefix=PREFIX)
     app.include_router(syncing.router, prefix=PREFIX)
+    app.include_router(proving.router, prefix=PREFIX)
     return app
 
 

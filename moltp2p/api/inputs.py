@@ -19,6 +19,7 @@ from moltp2p.core.limits import MAX_TEXT_CHARS, MAX_TITLE_CHARS
 from moltp2p.core.record import Origin, Record
 from moltp2p.core.selection import Selection
 from moltp2p.core.topics import check_community
+from moltp2p.proof.answers import MAX_SAID_CHARS
 from moltp2p.store.base import MAX_PAGE_RECORDS, Order, Query
 
 MAX_KINDS: Final = 64
@@ -76,6 +77,29 @@ class RotateIn(_Input):
     """Which records are to stand; without `since`, all of them."""
 
     since: Annotated[int, Field(ge=1)] | None = None
+
+
+class ProveIn(_Input):
+    """How to prove.
+
+    `anew` renews a proof that is still good; `by_hand` has tasks answered by the
+    caller, whatever solver the settings name.
+    """
+
+    anew: bool = False
+    by_hand: bool = False
+
+
+class AnswerIn(_Input):
+    """What is said to a task; the answer is what follows the last `ANSWER:`, or all."""
+
+    answer: Annotated[str, Field(json_schema_extra={"maxLength": MAX_SAID_CHARS})]
+
+
+class ChallengeIn(_Input):
+    """Whom to challenge: a did:key."""
+
+    agent: str
 
 
 class ConnectIn(_Input):

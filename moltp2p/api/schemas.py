@@ -20,6 +20,7 @@ from moltp2p.api.inputs import (
     RotateIn,
 )
 from moltp2p.api.lines import CBOR_SEQUENCE, NDJSON
+from moltp2p.api.proof_models import ProofOut
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -148,31 +149,6 @@ class PeersOut(BaseModel):
     peers: list[PeerOut]
 
 
-class ProofOut(BaseModel):
-    """How the agent stands with its proof; null where it has none.
-
-    `state` is unverified, verified or challenger, as others see it; `phase` what is
-    done about it: idle, waiting, ticket or asking.
-    """
-
-    state: str
-    record: str | None
-    time_ms: int | None
-    expires_ms: int | None
-    renew_ms: int | None
-    solver: str
-    is_ready: bool
-    phase: str
-    tries: int
-    attestations: int
-    slots_left: int
-    known: int
-    sessions: dict[str, int]
-    asked: int
-    answered: int
-    last_error: str
-
-
 class StatusOut(BaseModel):
     """A node at a glance; `gossip` is null when it runs offline."""
 
@@ -243,16 +219,19 @@ class ExportedOut(BaseModel):
     wire: str
 
 
-def _answer(model: type[BaseModel], status: int = 200) -> Responses:
+def answered(model: type[BaseModel], status: int = 200) -> Responses:
+    """Return that a route answers with one object."""
     return {status: {"model": model}}
 
 
-def _lines(model: type[BaseModel], status: int = 200) -> Responses:
+def in_lines(model: type[BaseModel], status: int = 200) -> Responses:
+    """Return that a route answers with JSON lines."""
     schema = model.model_json_schema()
     return {status: {"content": {NDJSON: {"schema": schema}}}}
 
 
-def _body(*bodies: tuple[str, type[BaseModel]]) -> dict[str, Any]:
+def sent(*bodies: tuple[str, type[BaseModel]]) -> dict[str, Any]:
+    """Return that a route takes a body of one of these media types."""
     content = {
         media_type: {"schema": model.model_json_schema(by_alias=False)}
         for media_type, model in bodies
@@ -260,19 +239,19 @@ def _body(*bodies: tuple[str, type[BaseModel]]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-_JSON: Final = "application/json"
+JSON: Final = "application/json"
 _BYTES: Final = {"type": "string", "format": "binary"}
 
 PROBLEMS: Final[Responses] = {
     "4XX": {"model": ProblemOut, "description": "The caller's mistake"},
     "5XX": {"model": ProblemOut, "description": "This machine's trouble"},
 }
-STATUS: Final = _answer(StatusOut)
-PEERS: Final = _answer(PeersOut)
-PAGE: Final = _answer(PageOut)
-RECORD: Final = _answer(RecordOut)
-WATCH: Final = _lines(ArrivalOut)
-SYNC: Final = _lines(SyncOut)
+STATUS: Final = answered(StatusOut)
+PEERS: Final = answered(PeersOut)
+PAGE: Final = answered(PageOut)
+RECORD: Final = answered(RecordOut)
+WATCH: Final = in_lines(ArrivalOut)
+SYNC: Final = in_lines(SyncOut)
 EXPORT: Final[Responses] = {
     200: {
         "content": {
@@ -282,25 +261,25 @@ EXPORT: Final[Responses] = {
     }
 }
 
-DROPS: Final = _answer(DropsOut)
-DROP: Final = _answer(DropOut)
+DROPS: Final = answered(DropsOut)
+DROP: Final = answered(DropOut)
 
-WRITTEN: Final[dict[str, Any]] = {"responses": _answer(RecordOut, 201)}
+WRITTEN: Final[dict[str, Any]] = {"responses": answered(RecordOut, 201)}
 POSTS: Final[dict[str, Any]] = {
-    "responses": _answer(RecordOut, 201) | _lines(RecordOut, 200),
-    "openapi_extra": _body((_JSON, PostIn), (NDJSON, PostIn)),
+    "responses": answered(RecordOut, 201) | in_lines(RecordOut, 200),
+    "openapi_extra": sent((JSON, PostIn), (NDJSON, PostIn)),
 }
-REPLIES: Final[dict[str, Any]] = WRITTEN | {"openapi_extra": _body((_JSON, ReplyIn))}
-PROFILE: Final[dict[str, Any]] = WRITTEN | {"openapi_extra": _body((_JSON, ProfileIn))}
-ROTATE: Final[dict[str, Any]] = WRITTEN | {"openapi_extra": _body((_JSON, RotateIn))}
+REPLIES: Final[dict[str, Any]] = WRITTEN | {"openapi_extra": sent((JSON, ReplyIn))}
+PROFILE: Final[dict[str, Any]] = WRITTEN | {"openapi_extra": sent((JSON, ProfileIn))}
+ROTATE: Final[dict[str, Any]] = WRITTEN | {"openapi_extra": sent((JSON, RotateIn))}
 CONNECT: Final[dict[str, Any]] = {
-    "responses": _answer(ConnectedOut),
-    "openapi_extra": _body((_JSON, ConnectIn)),
+    "responses": answered(ConnectedOut),
+    "openapi_extra": sent((JSON, ConnectIn)),
 }
-_IMPORTED: Final = _body((NDJSON, ImportIn))
+_IMPORTED: Final = sent((NDJSON, ImportIn))
 _IMPORTED["requestBody"]["content"][CBOR_SEQUENCE] = {"schema": _BYTES}
 IMPORT: Final[dict[str, Any]] = {
-    "responses": _lines(RulingOut),
+    "responses": in_lines(RulingOut),
     "openapi_extra": _IMPORTED,
 }
 BACKUP: Final[Responses] = {

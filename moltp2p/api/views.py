@@ -14,12 +14,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from moltp2p.core.forks import Fork, place_of
-from moltp2p.core.ids import RecordId, agent_text, record_text
+from moltp2p.core.ids import AgentId, RecordId, agent_text, record_text
 from moltp2p.core.kinds import Kind, Post, Profile, parse_body
 from moltp2p.core.record import Origin, Record
 from moltp2p.core.validate import Ruling
 from moltp2p.node.events import Arrival
 from moltp2p.node.status import PeerStatus, ProvingStatus, Status
+from moltp2p.node.verify_stream import Ended
+from moltp2p.proto.admission.pedigree import Pedigree
+from moltp2p.proto.challenge.events import Passed
 from moltp2p.store.base import Damage, Dropped, Page, Stored
 
 View = dict[str, object]
@@ -156,7 +159,45 @@ def proof_view(proof: ProvingStatus) -> View:
         "time_ms": own.time_ms,
         "expires_ms": own.expires_ms,
         "renew_ms": own.renew_ms,
+        "revoked_ms": own.revoked_ms,
         **view,
+    }
+
+
+def challenged_view(agent: AgentId, ended: Ended) -> View:
+    """Return how a challenge that we made ended."""
+    says = ended.outcome.attested.says if isinstance(ended.outcome, Passed) else None
+    return {
+        "agent": agent_text(agent),
+        "passed": says is not None,
+        "code": ended.code,
+        "message": ended.message,
+        "score": None if says is None else says.score,
+        "expires_ms": None if says is None else says.expires_ms,
+    }
+
+
+def pedigree_view(pedigree: Pedigree) -> View:
+    """Return who attests for an agent, who for those, and so on."""
+    branches = [
+        {
+            "attestation": record_text(branch.attestation),
+            "attester": pedigree_view(branch.attester),
+            "counts": branch.counts,
+            "code": branch.code,
+            "reason": branch.reason,
+            "time_ms": branch.time_ms,
+            "expires_ms": branch.expires_ms,
+        }
+        for branch in pedigree.attested_by
+    ]
+    return {
+        "agent": agent_text(pedigree.agent),
+        "state": pedigree.state,
+        "depth": pedigree.depth,
+        "expires_ms": pedigree.expires_ms,
+        "is_cut": pedigree.is_cut,
+        "attested_by": branches,
     }
 
 

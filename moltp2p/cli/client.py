@@ -108,12 +108,18 @@ class Client:
 
     @asynccontextmanager
     async def lines(
-        self, path: str, method: str = "GET", **query: object
+        self,
+        path: str,
+        method: str = "GET",
+        body: Mapping[str, object] | None = None,
+        **query: object,
     ) -> AsyncIterator[Lines]:
         """Open a stream of JSON lines."""
         request = self._http.build_request(
             method,
             f"/v1{path}",
+            content=None if body is None else _json(body),
+            headers={"content-type": "application/json"},
             params=_given(query),
             timeout=httpx.Timeout(ANSWER_S, read=None),
         )

@@ -35,6 +35,13 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "delete": ("moltp2p.cli.delete", "Delete a record of your own."),
     "drop": ("moltp2p.cli.drop", "Do not carry the text of a record here."),
     "undrop": ("moltp2p.cli.undrop", "Carry it again."),
+    "prove": ("moltp2p.cli.prove", "Prove that your agent is one."),
+    "challenge": ("moltp2p.cli.challenge", "Challenge an agent yourself."),
+    "attestations": (
+        "moltp2p.cli.attestations",
+        "Show who attests for an agent, and why it counts.",
+    ),
+    "revoke": ("moltp2p.cli.revoke", "Take back your agent's proof."),
     "profile": ("moltp2p.cli.profile", "Say who your agent is."),
     "rotate": ("moltp2p.cli.rotate", "Put your agent's next key in force."),
     "feed": ("moltp2p.cli.feed", "Read posts, newest first."),

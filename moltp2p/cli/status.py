@@ -15,6 +15,9 @@ MAX_PEERS: Final = 8
 MAX_DIALS: Final = 5
 """Addresses shown that are not connected; bootstrap peers come first."""
 
+PROVE: Final = "moltp2p prove"
+START: Final = f"run {PROVE}, or give the node a solver"
+
 
 @click.command()
 @json_option
@@ -48,7 +51,7 @@ def _print(shell: Shell, status: dict[str, Any]) -> None:
 
 
 def _rows(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    from moltp2p.cli.terminal import span
+    from moltp2p.cli.terminal import now_ms, span
 
     store = status["store"]
     running = status["status"] == "running"
@@ -58,7 +61,7 @@ def _rows(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "home", status["home"]
     yield "agent", status["agent"] or "none"
     if status["proof"] is not None:
-        yield "proof", _proof(status["proof"])
+        yield from _proof_rows(status["proof"], now_ms())
     yield "records", f"{store['records']:,}" + _waiting(store)
     yield "set", store["fingerprint"] or "unknown: the store is damaged"
     yield "kept", _kept(status["retention"])
@@ -71,22 +74,49 @@ def _rows(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield from _sync_rows(status["sync"]["peers"])
 
 
-def _proof(proof: dict[str, Any]) -> str:
-    """Return how the agent stands with its proof, and what it gives to others."""
-    from moltp2p.cli.terminal import moment
+def _proof_rows(proof: dict[str, Any], now_ms: int) -> Iterator[tuple[str, str]]:
+    """Tell how the agent stands with its proof, and what it gives to others."""
+    from moltp2p.cli.terminal import safe
 
-    slots = f"; {proof['slots_left']} of 4 slots left for others this hour"
-    if proof["expires_ms"] is not None:
-        return f"{proof['state']} until {moment(proof['expires_ms'])}{slots}"
-    doing = {
-        "idle": "give the node a solver (moltp2p config check)"
-        if not proof["is_ready"]
-        else "about to begin",
-        "waiting": "nobody who counts can be asked yet",
-        "ticket": f"looking for a ticket, {proof['tries']:,} tries",
-        "asking": f"{proof['attestations']} attestations so far",
-    }
-    return f"{proof['state']}: {doing[proof['phase']]}{slots}"
+    if not proof["is_needed"]:
+        yield "proof", "none is needed: the network is open"
+        return
+    yield "proof", _proof(proof, now_ms)
+    yield "slots", f"{proof['slots_left']} of 4 left for others this hour"
+    if proof["last_error"]:
+        yield "solver", f"{proof['solver']}, last failure: {safe(proof['last_error'])}"
+
+
+def _proof(proof: dict[str, Any], now_ms: int) -> str:
+    from moltp2p.cli.terminal import moment, span
+
+    state, expires_ms = proof["state"], proof["expires_ms"]
+    doing = _doing(proof)
+    if proof["revoked_ms"] is not None:
+        when = f"revoked {moment(proof['revoked_ms'])}"
+        return f"{when}; {PROVE} proves it anew" if not doing else f"{when}; {doing}"
+    if expires_ms is None:
+        return f"{state}: {doing or START}"
+    if expires_ms <= now_ms:
+        return f"{state}: expired {moment(expires_ms)}; {doing or START}"
+    left = f"for {span((expires_ms - now_ms) / 1000)}, until {moment(expires_ms)}"
+    if now_ms < proof["renew_ms"]:
+        return f"{state} {left}"
+    return f"{state} {left}; to be renewed: {doing or START}"
+
+
+def _doing(proof: dict[str, Any]) -> str:
+    """Return what the node does to prove its agent; empty for nothing."""
+    match proof["phase"]:
+        case "waiting":
+            return "nobody who counts can be asked yet"
+        case "ticket":
+            return f"looking for a ticket, {proof['tries']:,} tries"
+        case "asking":
+            return f"{proof['attestations']} attestations so far"
+        case _:
+            is_about_to = proof["is_ready"] and proof["revoked_ms"] is None
+            return "about to begin" if is_about_to else ""
 
 
 def _kept(retention: dict[str, Any]) -> str:
@@ -102,7 +132,9 @@ def _kept(retention: dict[str, Any]) -> str:
 
 
 def _waiting(store: dict[str, Any]) -> str:
-    return f", {store['waiting']} waiting for a key" if store["waiting"] else ""
+    return (
+        f", {store['waiting']} waiting for a key or a proof" if store["waiting"] else ""
+    )
 
 
 def _network_rows(

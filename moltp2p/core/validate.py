@@ -230,11 +230,11 @@ def _unadmitted(record: Record, facts: Facts) -> str | None:
 _UNWELCOME: Final = {
     "unverified": (
         "no proof is known that its author is an agent",
-        "the author proves it: its node runs with a solver (setting `solver`)",
+        "its author proves it with: moltp2p prove",
     ),
     "proof-expired": (
         "the proofs that are known of its author had expired when it was written",
-        "the author renews its proof: its node runs with a solver (setting `solver`)",
+        "its author renews its proof with: moltp2p prove",
     ),
     "below-horizon": (
         "older than what this node keeps",

@@ -37,6 +37,8 @@ class OwnProof:
         time_ms: when that was written.
         expires_ms: until when its proofs let it speak; None when it never could.
         renew_ms: when it should renew them.
+        revoked_ms: when it took them back; None when it proved itself since, or never
+            did so.
     """
 
     state: State
@@ -44,6 +46,7 @@ class OwnProof:
     time_ms: int | None = None
     expires_ms: int | None = None
     renew_ms: int | None = None
+    revoked_ms: int | None = None
 
 
 class Agents:
@@ -112,12 +115,16 @@ class Agents:
             return OwnProof(State.UNVERIFIED)
         claims = self.register.now.claims(self._me)
         expires_ms = self.register.admitted_until_ms(self._me)
+        newest_ms = claims[0].time_ms if claims else -1
+        revoked_ms = self.register.now.revoked_ms(self._me)
+        is_revoked = revoked_ms is not None and revoked_ms >= newest_ms
         return OwnProof(
             self.state(self._me),
             claims[0].record if claims else None,
             claims[0].time_ms if claims else None,
             expires_ms,
             None if expires_ms is None else expires_ms - RENEW_MS,
+            revoked_ms if is_revoked else None,
         )
 
     async def pedigree(self, agent: AgentId) -> Pedigree:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import trio
@@ -30,6 +30,7 @@ from moltp2p.core.work import (
     least_size,
     usual_size,
 )
+from moltp2p.node.account import Account
 from moltp2p.node.challenge_means import Means
 from moltp2p.node.ticket_search import Found, search, tries_on_average
 from moltp2p.node.verify_stream import Ended, Line, converse
@@ -39,8 +40,6 @@ from moltp2p.proto.challenge.events import Failed, Passed
 
 TICK_S: Final = 0.5
 """How often to look whether there is somebody to ask, or something to do."""
-AT_ONCE: Final = 2
-"""Sessions at once: more would keep one model from being in time for any."""
 BUSY_S: Final = 2.0
 """Until a challenger that had no time is asked again; then twice as long each time."""
 FIRST_PAUSE_S: Final = 2.0
@@ -118,6 +117,10 @@ class Applying:
         self._anew = self._anew or anew
         self._wanted.set()
 
+    def rest(self) -> None:
+        """Try no more until it is wanted: the agent takes its proof back."""
+        self._anew, self._wanted = False, trio.Event()
+
     @property
     def is_due(self) -> bool:
         """Tell whether a proof is missing, or to be renewed."""
@@ -126,11 +129,17 @@ class Applying:
             return True
         return own.renew_ms is None or self._means.now_ms() >= own.renew_ms
 
+    @property
+    def _rests(self) -> bool:
+        """Tell whether its agent took its proof back, and nobody wants another."""
+        is_revoked = self._means.agents.own().revoked_ms is not None
+        return is_revoked and not self._wanted.is_set()
+
     async def run(self) -> None:
-        """Prove and renew, for ever."""
+        """Prove and renew, for ever; after a revocation only once it is asked for."""
         while True:
             self.phase = "idle"
-            if not self._means.answering.solver.is_ready:
+            if not self._means.answering.solver.is_ready or self._rests:
                 await trio.sleep(TICK_S)
                 continue
             try:
@@ -141,11 +150,12 @@ class Applying:
                 self.failures = 0
             except MoltError as error:
                 self.failures += 1
-                self._tell("failed", code=error.code, message=error.message)
-                await self._pause()
+                pause_s = min(FIRST_PAUSE_S * 2 ** (self.failures - 1), MAX_PAUSE_S)
+                told = {"code": error.code, "message": error.message}
+                self._tell("failed", **told, hint=error.hint, again_s=pause_s)
+                await self._pause(pause_s)
 
-    async def _pause(self) -> None:
-        pause_s = min(FIRST_PAUSE_S * 2 ** (self.failures - 1), MAX_PAUSE_S)
+    async def _pause(self, pause_s: float) -> None:
         self._wanted = trio.Event()
         with trio.move_on_after(pause_s):
             await self._wanted.wait()
@@ -216,7 +226,7 @@ class Applying:
         while not self._is_plenty(attempt) and self._is_usable(attempt):
             if ready := self._ready(attempt):
                 async with trio.open_nursery() as nursery:
-                    for live in ready[:AT_ONCE]:
+                    for live in ready[: self._means.answering.solver.sessions]:
                         nursery.start_soon(self._apply, attempt, live)
             elif not self._drawn(attempt) or self._is_enough(attempt):
                 return
@@ -265,16 +275,17 @@ class Applying:
         """Apply to one challenger, and note how it ended."""
         name = agent_text(live.agent)
         self._tell("asked", agent=name)
-        ended = await self._session(attempt, live)
+        account = Account(self._means.answering.answer)
+        ended = await self._session(attempt, live, account)
         attempt.note(live.agent, ended)
         if isinstance(ended.outcome, Passed):
             score = ended.outcome.attested.says.score
             count = len(attempt.attested)
             self._tell("attested", agent=name, score=score, attestations=count)
         else:
-            self._tell("refused", agent=name, code=ended.code, message=ended.message)
+            self._tell("refused", agent=name, **account.told(ended))
 
-    async def _session(self, attempt: Attempt, live: Live) -> Ended:
+    async def _session(self, attempt: Attempt, live: Live, account: Account) -> Ended:
         means, found = self._means, attempt.found
         try:
             stream = await means.open_stream(live)
@@ -285,7 +296,8 @@ class Applying:
             machine = applicant(
                 means.party(), other, found.ticket, found.value, means.moment()
             )
-            ended = await converse(machine, Line(stream), means.hands())
+            hands = replace(means.hands(), ask=account.ask)
+            ended = await converse(machine, Line(stream), hands)
         finally:
             await stream.close()
         await means.settle(stream.peer, ended)
@@ -308,11 +320,25 @@ class Applying:
         self._anew, attempt.published = False, len(attested)
         if self.is_due:
             raise _not_enough("the proof does not count here yet")
-        self._tell("proved", record=record_text(record.id), attestations=len(attested))
+        own = self._means.agents.own()
+        told = {"record": record_text(record.id), "expires_ms": own.expires_ms}
+        self._tell("proved", **told, attested=attested_by(attested))
         return record
 
     def _tell(self, event: str, **fields: object) -> None:
         self._means.tell({"event": event} | fields)
+
+
+def attested_by(attested: Sequence[Attested]) -> list[dict[str, object]]:
+    """Return who attested, how many answers were right, and until when it holds."""
+    return [
+        {
+            "agent": agent_text(each.says.issuer),
+            "score": each.says.score,
+            "expires_ms": each.says.expires_ms,
+        }
+        for each in attested
+    ]
 
 
 def _not_enough(message: str) -> PeerError:

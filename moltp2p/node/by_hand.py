@@ -3,10 +3,12 @@
     session ──solve──▶ Board ◀──tasks, answer── CLI or HTTP
 
 Nothing is applied for while nobody looks: a task that nobody sees is a slot wasted.
+Whoever follows `prove` looks, and whoever asked for the tasks a short time ago.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,11 +18,13 @@ from typing import Final
 import trio
 
 from moltp2p.core.errors import UsageError
-from moltp2p.node.solvers import Question
+from moltp2p.node.solvers import Question, Solver
 from moltp2p.proof.answers import read_answer
 
 MAX_PINNED: Final = 64
 """Tasks on the board at once; four sessions' worth of rounds and more."""
+LOOK_S: Final = 60.0
+"""So long whoever asked for the tasks is taken to look at them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +63,24 @@ class Board:
         tell: told of each task that is pinned; never waits.
     """
 
+    sessions: Final = 1
+
     def __init__(self, tell: Callable[[Task], None]) -> None:
         self._tell = tell
         self._pinned: dict[int, _Pinned] = {}
         self._numbers = count(1)
         self._watching = 0
+        self._looked_at = -math.inf
+
+    @property
+    def is_watched(self) -> bool:
+        """Tell whether anybody follows what comes."""
+        return self._watching > 0
 
     @property
     def is_ready(self) -> bool:
         """Tell whether anybody looks at the board."""
-        return self._watching > 0
+        return self.is_watched or trio.current_time() < self._looked_at + LOOK_S
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -94,6 +106,11 @@ class Board:
             del self._pinned[number]
         return pinned.said
 
+    def look(self) -> list[Task]:
+        """Return what waits for an answer, to somebody who will look again soon."""
+        self._looked_at = trio.current_time()
+        return self.tasks()
+
     def tasks(self) -> list[Task]:
         """Return what waits for an answer, oldest first."""
         return [
@@ -117,3 +134,34 @@ class Board:
         pinned.said = said
         pinned.is_answered.set()
         return answer
+
+
+class EitherSolver:
+    """Somebody by hand while he follows the tasks; else the agent's own solver.
+
+    Args:
+        by_hand: whether somebody does, and how he answers.
+        own: the solver that the settings name.
+    """
+
+    def __init__(self, by_hand: Board, own: Solver) -> None:
+        self._by_hand = by_hand
+        self._own = own
+
+    @property
+    def sessions(self) -> int:
+        """Return how many challengers the one who is to answer now stands."""
+        return self._solver.sessions
+
+    @property
+    def _solver(self) -> Solver:
+        return self._by_hand if self._by_hand.is_watched else self._own
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether either would answer."""
+        return self._by_hand.is_watched or self._own.is_ready
+
+    async def solve(self, question: Question) -> str:
+        """Return what the one says who is to answer now."""
+        return await self._solver.solve(question)

@@ -10,6 +10,7 @@ at random hours    ──▶ spot checks of those who count
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Final
 
 import trio
@@ -17,13 +18,15 @@ import trio
 from moltp2p.core.attested import MAX_ADDRESSES, Availability
 from moltp2p.core.author import Draft
 from moltp2p.core.errors import MoltError, PeerError
-from moltp2p.core.ids import AgentId
+from moltp2p.core.ids import AgentId, agent_text
 from moltp2p.core.kinds import Kind
+from moltp2p.core.spelling import read
 from moltp2p.core.statements import Statement
 from moltp2p.core.testimony import ROUNDS, Check
 from moltp2p.core.work import SMALL_NETWORK, epoch_of
 from moltp2p.net.base import Stream
 from moltp2p.net.log import get_logger
+from moltp2p.node.account import Account
 from moltp2p.node.challenge_means import Means
 from moltp2p.node.verify_stream import Ended, Line, converse
 from moltp2p.proto.admission.register import Live
@@ -121,8 +124,12 @@ class Challenging:
         if not heard:
             return
         machine = self._machine(heard, visitor)
-        ended = await converse(machine, line, self._means.hands(), heard)
+        hands = self._means.hands()
+        account = Account(hands.ask)
+        ended = await converse(machine, line, replace(hands, ask=account.ask), heard)
         self.counters[ended.code] += 1
+        if account.is_of_tasks:
+            self._means.tell(_checked(heard) | account.told(ended))
         await self._means.settle(visitor.peer, ended)
 
     def _machine(self, heard: bytes, visitor: Visitor) -> Machine:
@@ -257,3 +264,12 @@ class Challenging:
         tasks = (means.party().tasks.version,)
         said = Availability(epoch, slots, peer, tasks, addresses)
         await means.publish(Draft(Kind.AVAILABILITY, said))
+
+
+def _checked(heard: bytes) -> dict[str, object]:
+    """Return the event that somebody has challenged us on its own account."""
+    first = decode_message(heard)
+    agent = None
+    if isinstance(first, Statement) and first.word == "check":
+        agent = agent_text(read(first, Check).issuer)
+    return {"event": "checked", "agent": agent}

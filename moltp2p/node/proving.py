@@ -20,7 +20,7 @@ import trio
 from moltp2p.core.attested import Attested
 from moltp2p.core.author import Draft
 from moltp2p.core.errors import UsageError
-from moltp2p.core.ids import AgentId, agent_text
+from moltp2p.core.ids import AgentId, agent_text, record_text
 from moltp2p.core.kinds import Kind, parse_body
 from moltp2p.core.record import Record
 from moltp2p.core.testimony import ROUNDS
@@ -30,17 +30,17 @@ from moltp2p.net.base import Network
 from moltp2p.node.agents import Agents
 from moltp2p.node.applying import Applying
 from moltp2p.node.authorship import Authorship
-from moltp2p.node.by_hand import Board, Task
+from moltp2p.node.by_hand import Board, EitherSolver, Task
 from moltp2p.node.challenge_means import Means, in_thread
 from moltp2p.node.challenging import Challenging
 from moltp2p.node.config import Config
 from moltp2p.node.solver_settings import (
     BY_HAND,
     COMMAND,
-    KEY_VARIABLE,
     OPENAI,
     ORACLE,
     check_network,
+    solver_key,
 )
 from moltp2p.node.solvers import Answering, Command, Oracle, Solver
 from moltp2p.node.status import ProvingStatus
@@ -67,7 +67,7 @@ class Proving:
         means: the node.
         challenging: the challenger's side.
         applying: the applicant's side.
-        board: the tasks that are solved by hand, if that is how.
+        board: the tasks that are solved by hand.
         telling: tells what goes on.
         config: the node's settings.
     """
@@ -77,7 +77,7 @@ class Proving:
         means: Means,
         challenging: Challenging,
         applying: Applying,
-        board: Board | None,
+        board: Board,
         telling: Telling,
         config: Config,
     ) -> None:
@@ -96,6 +96,7 @@ class Proving:
         return ProvingStatus(
             own=means.agents.own(),
             solver=self._solver,
+            is_needed=self._is_needed,
             is_ready=answering.solver.is_ready,
             phase=applying.phase,
             tries=applying.tries,
@@ -109,11 +110,15 @@ class Proving:
         )
 
     @contextmanager
-    def prove(self, *, anew: bool = False) -> Iterator[Proceedings]:
+    def prove(
+        self, *, anew: bool = False, by_hand: bool = False
+    ) -> Iterator[Proceedings]:
         """Have the agent prove itself; what goes on can be iterated over.
 
         Args:
             anew: renew a proof that is still good.
+            by_hand: have tasks answered by hand for the length of the block, whatever
+                solver the settings name.
 
         Raises:
             UsageError: `nothing-to-prove` on a network that is open.
@@ -128,18 +133,23 @@ class Proving:
         with ExitStack() as stack:
             channel = self._telling.listen(stack)
             told: list[Event] = []
-            if self._board is not None:
+            if by_hand or self._solver == BY_HAND:
                 stack.enter_context(self._board.watched())
                 told += map(task_event, self._board.tasks())
             applying.want(anew=anew)
             if not applying.is_due:
                 own = self._means.agents.own()
-                told.append({"event": "proof", "expires_ms": own.expires_ms})
+                record = None if own.record is None else record_text(own.record)
+                proof = {"event": "proof", "record": record}
+                told.append({**proof, "expires_ms": own.expires_ms})
             yield Proceedings(channel, told)
 
     def tasks(self) -> Sequence[Task]:
-        """Return the tasks that wait for an answer by hand."""
-        return [] if self._board is None else self._board.tasks()
+        """Return the tasks that wait for an answer by hand.
+
+        Whoever asks is taken to look at them for a while: until then more may come.
+        """
+        return self._board.look()
 
     def answer(self, number: int, said: str) -> str:
         """Answer a task by hand; return the answer as it is committed to.
@@ -147,12 +157,6 @@ class Proving:
         Raises:
             UsageError: `no-such-task`, `bad-answer`.
         """
-        if self._board is None:
-            raise UsageError(
-                "no-such-task",
-                f"tasks here are solved by {self._solver!r}",
-                'set solver = "by-hand"',
-            )
         return self._board.answer(number, said)
 
     async def challenge(self, agent: AgentId) -> Ended:
@@ -173,8 +177,14 @@ class Proving:
         )
 
     async def revoke(self) -> Record:
-        """Take back what the agent has proved until now."""
-        return await self._means.publish(Draft(Kind.REVOCATION))
+        """Take back what the agent has proved until now; it proves no more by itself.
+
+        Raises:
+            LocalError: the disk failed.
+        """
+        record = await self._means.publish(Draft(Kind.REVOCATION))
+        self._applying.rest()
+        return record
 
 
 def task_event(task: Task) -> Event:
@@ -214,14 +224,14 @@ async def open_proving(ground: Ground) -> AsyncIterator[Proving]:
     """Challenge, let ourselves be challenged, and prove, for the length of the block.
 
     Raises:
-        UsageError: `bad-pack`, `test-network-only`.
+        UsageError: `bad-pack`, `bad-setting`, `test-network-only`.
         LocalError: `home-failed`, `store-failed`.
     """
     config, authorship = ground.config, ground.authorship
     check_network(config.solver, config.network.id)
     telling = Telling()
     board = Board(lambda task: telling.tell(task_event(task)))
-    solver = make_solver(config, board, os.environ)
+    solver = make_solver(config, os.environ)
     words = await trio.to_thread.run_sync(_words, config, ground.world.draw)
     desk = Desk(DeskSettings())
     desk.restore(await trio.to_thread.run_sync(_used_seats, ground))
@@ -235,7 +245,7 @@ async def open_proving(ground: Ground) -> AsyncIterator[Proving]:
         network_id=config.network.id,
         network=ground.network,
         agents=ground.agents,
-        answering=Answering(solver),
+        answering=Answering(board if solver is None else EitherSolver(board, solver)),
         party=partial(_party, ground),
         publish=publish,
         tell=telling.tell,
@@ -246,25 +256,17 @@ async def open_proving(ground: Ground) -> AsyncIterator[Proving]:
     )
     challenging, applying = Challenging(means, words, desk), Applying(means)
     ground.network.handle(PROTOCOL, challenging.serve)
-    is_by_hand = solver is board
     async with open_background() as nursery:
         if config.network.admission:
             nursery.start_soon(challenging.announce)
             nursery.start_soon(challenging.acquaint)
             nursery.start_soon(challenging.spot)
             nursery.start_soon(applying.run)
-        yield Proving(
-            means,
-            challenging,
-            applying,
-            board if is_by_hand else None,
-            telling,
-            config,
-        )
+        yield Proving(means, challenging, applying, board, telling, config)
 
 
-def make_solver(config: Config, board: Board, environ: Mapping[str, str]) -> Solver:
-    """Return the solver that the settings name.
+def make_solver(config: Config, environ: Mapping[str, str]) -> Solver | None:
+    """Return the solver that the settings name; None when it is somebody by hand.
 
     Raises:
         UsageError: `bad-setting`.
@@ -277,9 +279,9 @@ def make_solver(config: Config, board: Board, environ: Mapping[str, str]) -> Sol
     if chosen.startswith(OPENAI):
         from moltp2p.node.openai_solver import OpenAi  # noqa: PLC0415
 
-        key = environ.get(KEY_VARIABLE, "")
+        key = solver_key(environ)
         return OpenAi(chosen.removeprefix(OPENAI), config.solver_model, key)
-    return board
+    return None
 
 
 def shown_solver(chosen: str) -> str:

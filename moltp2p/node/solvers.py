@@ -29,6 +29,8 @@ MARGIN_S: Final = 2.0
 """Kept of a round's time, so that the answers arrive before it is over."""
 AT_ONCE: Final = 4
 """Tasks before the solver at once; the others wait, and their time runs."""
+SESSIONS: Final = 2
+"""Challengers before it at once."""
 PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
 """What a command's environment has: no keys, no tokens."""
 
@@ -61,6 +63,11 @@ class Solver(Protocol):
     """Answers tasks."""
 
     @property
+    def sessions(self) -> int:
+        """Return how many challengers to apply to at once: more, and none in time."""
+        ...
+
+    @property
     def is_ready(self) -> bool:
         """Tell whether somebody would answer a task that came now."""
         ...
@@ -78,6 +85,7 @@ class Solver(Protocol):
 class Oracle:
     """Reads the answer that a challenger under test tells."""
 
+    sessions: Final = SESSIONS
     is_ready: Final = True
 
     async def solve(self, question: Question) -> str:
@@ -97,6 +105,7 @@ class Command:
         UsageError: `bad-setting`.
     """
 
+    sessions: Final = SESSIONS
     is_ready: Final = True
 
     def __init__(self, line: str, environ: Mapping[str, str]) -> None:
@@ -138,10 +147,16 @@ class Answering:
         async def one(index: int) -> None:
             answers[index] = await self._one(ask, index, ends_at)
 
-        with trio.move_on_at(ends_at):
+        with trio.move_on_at(ends_at) as scope:
             async with trio.open_nursery() as nursery:
                 for index in range(len(ask.texts)):
                     nursery.start_soon(one, index)
+        if scope.cancelled_caught:
+            late = answers.count(None)
+            self.last_error = (
+                f"too-late: {late} of {len(answers)} tasks had no answer"
+                f" in {within_s:.0f} s"
+            )
         return tuple(answers)
 
     async def _one(self, ask: Ask, index: int, ends_at: float) -> str | None:

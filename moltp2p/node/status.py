@@ -150,6 +150,7 @@ class ProvingStatus:
     Attributes:
         own: how its agent stands.
         solver: which solver answers for it.
+        is_needed: whether the network admits by proof; on an open one all may speak.
         is_ready: whether somebody would answer a task now.
         phase: what the applicant does: idle, waiting, ticket or asking.
         tries: Argon2id spent on the ticket that is looked for.
@@ -164,6 +165,7 @@ class ProvingStatus:
 
     own: OwnProof
     solver: str
+    is_needed: bool
     is_ready: bool
     phase: str
     tries: int

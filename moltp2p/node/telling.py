@@ -62,6 +62,15 @@ class Proceedings:
         """Wait for an event."""
         if self._is_over:
             raise StopAsyncIteration
-        event = self._told.popleft() if self._told else await self._channel.receive()
+        try:
+            event = (
+                self._told.popleft() if self._told else await self._channel.receive()
+            )
+        except trio.ClosedResourceError:
+            raise StopAsyncIteration from None
         self._is_over = event["event"] in LAST
         return event
+
+    def close(self) -> None:
+        """End the iteration, wherever it stands."""
+        self._channel.close()

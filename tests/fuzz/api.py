@@ -85,7 +85,8 @@ def _cursor(text: str) -> None:
 
 MODELS = (
     inputs.PostIn, inputs.ReplyIn, inputs.ProfileIn, inputs.RotateIn,
-    inputs.ConnectIn, inputs.ImportIn,
+    inputs.ConnectIn, inputs.ImportIn, inputs.ProveIn, inputs.AnswerIn,
+    inputs.ChallengeIn,
 )  # fmt: skip
 
 OBJECTS = (
@@ -95,6 +96,9 @@ OBJECTS = (
     b'{"since": 12}',
     b'{"address": "/ip4/127.0.0.1/tcp/4001/p2p/12D3KooW"}',
     b'{"wire": "0102", "id": "bafyrei"}',
+    b'{"anew": true, "by_hand": false}',
+    b'{"answer": "I think so. ANSWER: 17"}',
+    b'{"agent": "did:key:z6MktCj8PeHpWbxPht4LmVU68jgLD1xwUYB9sy3DTkLvTGVx"}',
 )
 
 

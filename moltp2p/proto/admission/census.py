@@ -127,6 +127,10 @@ class Census:
             self._untils[agent] = turn, untils
         return untils
 
+    def revoked_ms(self, agent: AgentId) -> int | None:
+        """Return when an agent last took back what it had proved; None for never."""
+        return self.view.revoked_at.get(agent)
+
     def direct_until_ms(self, agent: AgentId) -> int | None:
         """Return until when this node's own challenge of an agent holds."""
         return self.view.direct_until_ms(agent)

@@ -225,6 +225,12 @@ async def test_the_api_describes_itself(http: httpx.AsyncClient) -> None:
         ("POST", "/v1/connect"),
         ("POST", "/v1/sync"),
         ("POST", "/v1/import"),
+        ("POST", "/v1/prove"),
+        ("GET", "/v1/tasks"),
+        ("POST", "/v1/tasks/{number}"),
+        ("POST", "/v1/challenge"),
+        ("GET", "/v1/attestations/{agent}"),
+        ("POST", "/v1/revoke"),
     }
     post = described["paths"]["/v1/posts"]["post"]["requestBody"]["content"]
     assert set(post) == {"application/json", "application/x-ndjson"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from moltp2p.cli.status import _rows
+from moltp2p.cli.status import _proof_rows, _rows
 
 STATUS: dict[str, Any] = {
     "status": "running",
@@ -40,32 +40,81 @@ def test_a_read_only_node_says_since_when_why_and_what_to_do() -> None:
     ]
 
 
+NOW_MS = 1_800_000_000_000
+DAY_MS = 86_400_000
 PROOF: dict[str, Any] = {
     "state": "unverified",
     "expires_ms": None,
+    "renew_ms": None,
+    "revoked_ms": None,
+    "solver": "by-hand",
+    "is_needed": True,
     "is_ready": True,
     "phase": "waiting",
     "tries": 0,
     "attestations": 0,
     "slots_left": 3,
+    "last_error": "",
 }
 
 
+def proof_row(**fields: Any) -> str:
+    return dict(_proof_rows(PROOF | fields, NOW_MS))["proof"]
+
+
 def test_an_agent_without_a_proof_sees_what_is_missing() -> None:
-    idle = PROOF | {"phase": "idle", "is_ready": False}
-
-    waiting = dict(_rows(STATUS | {"proof": PROOF}))["proof"]
-    by_hand = dict(_rows(STATUS | {"proof": idle}))["proof"]
-
-    assert waiting.startswith("unverified: nobody who counts can be asked yet; 3 of 4")
-    assert by_hand.startswith("unverified: give the node a solver")
+    assert proof_row() == "unverified: nobody who counts can be asked yet"
+    assert proof_row(phase="idle", is_ready=False).startswith(
+        "unverified: run moltp2p prove"
+    )
+    assert proof_row(phase="idle") == "unverified: about to begin"
+    assert "1,024 tries" in proof_row(phase="ticket", tries=1024)
 
 
 def test_an_agent_with_a_proof_sees_how_long_it_holds() -> None:
-    proof = PROOF | {"state": "challenger", "expires_ms": 1_800_000_000_000}
+    times = {"expires_ms": NOW_MS + 5 * DAY_MS, "renew_ms": NOW_MS + DAY_MS}
 
-    (row,) = [
-        text for name, text in _rows(STATUS | {"proof": proof}) if name == "proof"
-    ]
+    row = proof_row(state="challenger", **times)
 
-    assert row.startswith("challenger until 2027-01-15 08:00 UTC")
+    assert row == "challenger for 5 d, until 2027-01-20 08:00 UTC"
+
+
+def test_a_proof_that_ends_soon_says_what_is_done_about_it() -> None:
+    times = {"expires_ms": NOW_MS + DAY_MS, "renew_ms": NOW_MS - DAY_MS}
+
+    left_alone = proof_row(state="verified", phase="idle", is_ready=False, **times)
+    asking = proof_row(state="verified", phase="asking", attestations=2, **times)
+
+    assert "to be renewed: run moltp2p prove" in left_alone
+    assert "to be renewed: 2 attestations so far" in asking
+
+
+def test_a_proof_that_is_over_is_no_proof() -> None:
+    over = {"expires_ms": NOW_MS, "renew_ms": NOW_MS - DAY_MS, "is_ready": False}
+
+    row = proof_row(phase="idle", **over)
+
+    assert row.startswith("unverified: expired 2027-01-15 08:00 UTC; run moltp2p prove")
+
+
+def test_a_revoked_proof_says_how_to_prove_anew() -> None:
+    over = {"expires_ms": NOW_MS, "renew_ms": NOW_MS - DAY_MS, "revoked_ms": NOW_MS}
+
+    row = proof_row(phase="idle", **over)
+
+    assert row == "revoked 2027-01-15 08:00 UTC; moltp2p prove proves it anew"
+
+
+def test_on_an_open_network_no_proof_is_needed() -> None:
+    rows = dict(_proof_rows(PROOF | {"is_needed": False}, NOW_MS))
+
+    assert rows == {"proof": "none is needed: the network is open"}
+
+
+def test_status_shows_slots_and_why_the_solver_failed_last() -> None:
+    failed = PROOF | {"solver": "openai", "last_error": "solver-failed: HTTP 500"}
+
+    rows = dict(_proof_rows(failed, NOW_MS))
+
+    assert rows["slots"] == "3 of 4 left for others this hour"
+    assert rows["solver"] == "openai, last failure: solver-failed: HTTP 500"

@@ -175,7 +175,7 @@ async def test_an_agent_without_a_proof_is_told_what_to_run(court: Court) -> Non
         await court.say(post)
 
     assert caught.value.code == "unverified"
-    assert "solver" in caught.value.hint
+    assert "moltp2p prove" in caught.value.hint
     assert court.agents.own().expires_ms is None
 
 
