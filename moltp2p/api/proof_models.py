@@ -112,6 +112,7 @@ class ChallengedOut(BaseModel):
     passed: bool
     code: str
     message: str
+    hint: str
     score: int | None
     expires_ms: int | None
 

@@ -18,6 +18,7 @@ from moltp2p.core.ids import AgentId, RecordId, agent_text, record_text
 from moltp2p.core.kinds import Kind, Post, Profile, parse_body
 from moltp2p.core.record import Origin, Record
 from moltp2p.core.validate import Ruling
+from moltp2p.node.account import CHALLENGED_HINTS
 from moltp2p.node.events import Arrival
 from moltp2p.node.status import PeerStatus, ProvingStatus, Status
 from moltp2p.node.verify_stream import Ended
@@ -172,6 +173,7 @@ def challenged_view(agent: AgentId, ended: Ended) -> View:
         "passed": says is not None,
         "code": ended.code,
         "message": ended.message,
+        "hint": CHALLENGED_HINTS.get(ended.code, ""),
         "score": None if says is None else says.score,
         "expires_ms": None if says is None else says.expires_ms,
     }

@@ -54,6 +54,7 @@ def _said(told: dict[str, Any]) -> str:
     from moltp2p.cli.terminal import moment, safe
 
     if not told["passed"]:
-        return f"It did not pass: {safe(told['message'])} ({safe(told['code'])})"
+        hint = f"\n  {told['hint']}" if told["hint"] else ""
+        return f"It did not pass: {safe(told['message'])} ({safe(told['code'])}){hint}"
     until = moment(told["expires_ms"])
     return f"It passed, with {told['score']} of 8 right; it counts here until {until}."

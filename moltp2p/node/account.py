@@ -34,7 +34,13 @@ HINTS: Final[Mapping[str, str]] = {
     "weak-ticket": "this node knows too few challengers yet; " + ELSEWHERE,
     "wrong-party": ELSEWHERE,
 }
-"""What to do about a session that did not pass, by its code."""
+"""What to do about a session that we did not pass, by its code."""
+CHALLENGED_HINTS: Final[Mapping[str, str]] = {
+    "declined": "nobody answers its tasks now, or it was asked often enough today",
+    "not-passed": "that is no evidence against it: challenge it again, later",
+    "too-late": "that is no evidence against it: challenge it again, later",
+}
+"""The same for a session that somebody else did not pass, whom we challenged."""
 
 
 class Account:

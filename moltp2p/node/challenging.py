@@ -139,16 +139,17 @@ class Challenging:
         if not isinstance(message, Statement):
             raise PeerError("bad-statement", "a session begins with a statement")
         if message.word == "check":
+            # Looked at here: the machine runs in a thread.
+            is_ready = self._means.answering.solver.is_ready
             invitation = Invited(
-                visitor.peer, lambda check: self._welcomes(check, moment.now)
+                visitor.peer,
+                lambda check: is_ready and self._welcomes(check, moment.now),
             )
             return invited(party, invitation, moment)
         return challenger(Host(party, self._words, self._desk), visitor, moment)
 
     def _welcomes(self, check: Check, now: float) -> bool:
-        """Tell whether we let ourselves be checked."""
-        if not self._means.answering.solver.is_ready:
-            return False
+        """Tell whether we let ourselves be checked; counts those whom we let."""
         counts = self._means.agents.state(check.issuer) is not State.UNVERIFIED
         shared = self._by_known if counts else self._by_strangers
         return shared.take(None, 1, now) and self._by_one.take(check.issuer, 1, now)

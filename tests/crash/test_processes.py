@@ -15,7 +15,7 @@ from moltp2p.core.ids import parse_record_id
 from moltp2p.node.config import Config
 from moltp2p.node.home import Home as NodeHome
 from moltp2p.store.leveldb import open_store
-from tests.integration.test_cli_nodes import PATIENCE_S, Home, Lines, RunningNode
+from tests.command_line import PATIENCE_S, Home, Lines, RunningNode
 
 POSTERS = 4
 ENOUGH = 60
