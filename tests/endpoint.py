@@ -12,6 +12,7 @@ from typing import Any
 import h11
 import trio
 
+from moltp2p.net.background import open_background
 from moltp2p.proof.pack_reading import load_library
 from moltp2p.proof.world import Family
 from scripts.solvers.exam import Solver, Task
@@ -86,10 +87,9 @@ async def open_endpoint(respond: Respond) -> AsyncIterator[Endpoint]:
         except (trio.BrokenResourceError, h11.RemoteProtocolError):
             return
 
-    async with trio.open_nursery() as nursery:
+    async with open_background() as nursery:
         nursery.start_soon(trio.serve_listeners, serve, [listener])
         yield endpoint
-        nursery.cancel_scope.cancel()
 
 
 async def _serve(

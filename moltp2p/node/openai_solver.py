@@ -128,10 +128,14 @@ class OpenAi:
         async with http.stream(
             "POST", self._url, json=body, headers=self._headers
         ) as response:
-            async for part in response.aiter_raw():
-                content += part
-                if len(content) > MAX_SAID_BYTES:
-                    raise _failed(f"it said more than {MAX_SAID_BYTES:,} bytes")
+            with trio.CancelScope() as reading:
+                async for part in response.aiter_raw():
+                    content += part
+                    if len(content) > MAX_SAID_BYTES:
+                        # Left in the middle, httpx's iterators would end some day.
+                        reading.cancel()
+            if len(content) > MAX_SAID_BYTES:
+                raise _failed(f"it said more than {MAX_SAID_BYTES:,} bytes")
             return response.status_code, response.headers, content
 
     def _said(self, content: bytes) -> str:
