@@ -186,6 +186,29 @@ class ExportQuery(BaseModel):
         return _maybe(parse_record_id, self.after)
 
 
+class WatchQuery(BaseModel):
+    """Which arrivals to tell; `after` is the `cursor` of the last line read."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    community: str | None = None
+    agent: str | None = None
+    kind: Annotated[list[str], Field(max_length=MAX_KINDS)] = []
+    after: Annotated[int, Field(ge=0, le=MAX_INT)] | None = None
+
+    def selection(self) -> Selection:
+        """Return which records those are.
+
+        Raises:
+            UsageError: `bad-agent`, `bad-community`, `bad-kind`.
+        """
+        return Selection(
+            community=_maybe(check_community, self.community),
+            agent=_maybe(parse_agent, self.agent),
+            kinds=frozenset(map(parse_kind, self.kind)) or None,
+        )
+
+
 Model = TypeVar("Model", bound=BaseModel)
 Parsed = TypeVar("Parsed")
 

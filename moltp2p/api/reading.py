@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Final
 
@@ -13,7 +14,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from moltp2p.api import schemas
 from moltp2p.api.closing import Closing
-from moltp2p.api.inputs import ExportQuery, RecordsQuery
+from moltp2p.api.inputs import ExportQuery, RecordsQuery, WatchQuery
 from moltp2p.api.lines import CBOR_SEQUENCE, LinesResponse, Write
 from moltp2p.api.problems import problem_of
 from moltp2p.api.views import (
@@ -28,8 +29,9 @@ from moltp2p.api.views import (
 from moltp2p.core.errors import MoltError, UsageError
 from moltp2p.core.ids import parse_record_id, record_text
 from moltp2p.core.record import Record
-from moltp2p.core.topics import check_community
-from moltp2p.node.events import Subscription
+from moltp2p.core.selection import Selection
+from moltp2p.node.events import Arrival, Subscription
+from moltp2p.node.feed import Feed
 from moltp2p.node.node import Node
 from moltp2p.proto.archive import Head, SectionWriter
 from moltp2p.store.backup import broken_off
@@ -105,22 +107,32 @@ async def dropped(
 
 
 @router.get("/watch", responses=schemas.WATCH)
-async def watch(request: Request, community: str | None = None) -> Response:
+async def watch(request: Request, wanted: Annotated[WatchQuery, Query()]) -> Response:
     """Tell what is new, as JSON lines, until either side leaves.
 
-    A line has `missed` above 0 when the client was too slow for that many arrivals
-    before it; they can be read from `/records`. Blank lines are heartbeats.
+    A listener tells everything in order, at the client's pace. Each line has a
+    `cursor`; `after` that cursor it goes on where it was left, and from 0 it begins
+    with the first arrival. `missed` counts arrivals before the line that this node
+    has let go of.
+
+    Other nodes know no order of arrivals: their lines have no cursor, and `missed`
+    is above 0 when the client was too slow for that many arrivals before it; they
+    can be read from `/records`. Blank lines are heartbeats.
     """
-    if community is not None:
-        check_community(community)
+    selection = wanted.selection()
     closing: Closing = request.app.state.closing
     node = node_of(request)
+    arrivals: Subscription | Feed
+    if node.config.policy.arrivals or wanted.after is not None:
+        arrivals = await node.feed(wanted.after)
+    else:
+        arrivals = node.subscribe(selection.community)
 
     async def produce(write: Write) -> None:
-        async with node.subscribe(community) as subscription:
-            with closing.calls(subscription.close):
+        async with arrivals:
+            with closing.calls(arrivals.close):
                 await write(b"")
-                await tell_arrivals(subscription, write)
+                await tell_arrivals(arrivals, write, selection)
 
     return LinesResponse(produce)
 
@@ -181,16 +193,37 @@ async def _write_archive(
     await write(data + section.end())
 
 
-async def tell_arrivals(subscription: Subscription, write: Write) -> None:
-    """Write arrivals, and heartbeats between them, until the subscription ends."""
+async def tell_arrivals(
+    arrivals: AsyncIterator[Arrival], write: Write, wanted: Selection | None = None
+) -> None:
+    """Write arrivals that are wanted, and heartbeats while there are none."""
+    picking = _Picking(arrivals, wanted or Selection())
     while True:
         news = b"\n"
         with trio.move_on_after(HEARTBEAT_S):
             try:
-                news = line(arrival_view(await anext(subscription)))
+                news = line(arrival_view(await picking.next()))
             except StopAsyncIteration:
                 return
         await write(news)
+
+
+class _Picking:
+    """Arrivals that are wanted, of all that come. `next` may be cancelled."""
+
+    def __init__(self, arrivals: AsyncIterator[Arrival], wanted: Selection) -> None:
+        self._arrivals = arrivals
+        self._wanted = wanted
+        self._missed = 0
+
+    async def next(self) -> Arrival:
+        """Return the next one, with what was missed since the one before."""
+        while True:
+            arrival = await anext(self._arrivals)
+            self._missed += arrival.missed
+            if self._wanted.has(arrival.stored.record.header):
+                missed, self._missed = self._missed, 0
+                return replace(arrival, missed=missed)
 
 
 def _export_view(record: Record) -> dict[str, object]:

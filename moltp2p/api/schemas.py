@@ -79,6 +79,8 @@ class ArrivalOut(RecordOut):
     road: str
     peer: str | None
     missed: int
+    cursor: int | None
+    arrived_at_ms: int | None
 
 
 class DamageOut(BaseModel):

@@ -113,6 +113,8 @@ def arrival_view(arrival: Arrival) -> View:
         "road": arrival.road.value,
         "peer": arrival.peer,
         "missed": arrival.missed,
+        "cursor": arrival.number,
+        "arrived_at_ms": arrival.came_ms,
     }
 
 

@@ -19,6 +19,7 @@ from moltp2p.node.desk import Kept
 from moltp2p.node.events import Arrival, Hub
 from moltp2p.node.home import Home
 from moltp2p.node.journal import Journal
+from moltp2p.node.presence import open_presence
 from moltp2p.node.proving import Ground, Proving, open_proving
 from moltp2p.node.relay import Relay
 from moltp2p.node.retention import Retention
@@ -88,6 +89,9 @@ async def _joined(
     store, journal = parts.store, parts.journal
     opening = open_online(config, world, Home(config.home), store, journal, relay)
     online = await stack.enter_async_context(opening)
+    if config.policy.arrivals:
+        presence = open_presence(store, online.network, world.now_ms)
+        await stack.enter_async_context(presence)
     proving = None
     if parts.authorship is not None:
         agents, authorship = journal.agents, parts.authorship
@@ -110,6 +114,14 @@ def _announce(
     """Pass on what is new and on disk: to subscribers, and our own to peers."""
     for kept in batch:
         stored = Stored(kept.record, now_ms, deleted=False)
-        hub.announce(Arrival(stored, kept.road, kept.peer))
+        hub.announce(
+            Arrival(
+                stored,
+                kept.road,
+                kept.peer,
+                number=kept.number,
+                came_ms=kept.came_ms,
+            )
+        )
         if kept.relay and relay is not None:
             relay.tell(kept.record)

@@ -76,7 +76,11 @@ class Bulk:
                 `unasked-record` for one of another topic.
             LocalError: `disk-full`, `store-failed`; nothing was kept.
         """
-        incoming = [Incoming(wire, Road.SYNC, peer=self._peer) for wire in wires]
+        came_ms = self._journal.clock_ms()
+        incoming = [
+            Incoming(wire, Road.SYNC, peer=self._peer, came_ms=came_ms)
+            for wire in wires
+        ]
 
         def work(desk: Desk) -> list[Ruling]:
             return [desk.rule(each) for each in incoming]

@@ -113,12 +113,16 @@ class Config:
 
     @property
     def policy(self) -> Policy:
-        """Return what the store keeps; a listener keeps all unless told otherwise."""
+        """Return what the store keeps; a listener keeps all unless told otherwise.
+
+        A listener also notes how each record came.
+        """
         keep = self.keep or ("all" if self.role is Role.LISTENER else "quota")
         return Policy(
             keep_all=keep == "all",
             budget_bytes=self.keep_mib * 2**20,
             max_age_ms=self.keep_days * DAY_MS,
+            arrivals=self.role is Role.LISTENER,
         )
 
 

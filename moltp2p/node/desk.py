@@ -44,12 +44,16 @@ class Kept:
         peer: who brought it, when a peer did.
         relay: whether it still has to be passed on by us: it was written here,
             or it had to wait in the pen.
+        came_ms: our clock when it came.
+        number: of its arrival, where those are noted.
     """
 
     record: Record
     road: Road
     peer: PeerId | None
     relay: bool
+    came_ms: int
+    number: int | None = None
 
 
 class Desk:
@@ -184,7 +188,8 @@ class Desk:
         if record is None:
             return
         self._facts.note(record)
-        self.kept.append(Kept(record, incoming.road, incoming.peer, relay))
+        came_ms = self.now_ms if incoming.came_ms is None else incoming.came_ms
+        self.kept.append(Kept(record, incoming.road, incoming.peer, relay, came_ms))
         header = record.header
         head = self.head(header.agent)
         if incoming.road is Road.GOSSIP:

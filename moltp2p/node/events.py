@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Final, Self
@@ -26,12 +27,16 @@ class Arrival:
         peer: who brought it; None when it was written here or imported.
         missed: arrivals that this subscriber was too slow for, just before
             this one. They are in the store.
+        number: its place among all arrivals, where those are noted (a listener's).
+        came_ms: our clock when it came, milliseconds since 1970 UTC.
     """
 
     stored: Stored
     road: Road
     peer: PeerId | None
     missed: int = 0
+    number: int | None = None
+    came_ms: int | None = None
 
 
 class Subscription:
@@ -55,6 +60,12 @@ class Subscription:
             self._missed += 1
         else:
             self._missed = 0
+
+    def skip(self) -> None:
+        """Pass over what is queued."""
+        with suppress(trio.WouldBlock, trio.EndOfChannel):
+            while True:
+                self._receive.receive_nowait()
 
     def close(self) -> None:
         """Stop; what is queued can still be read."""

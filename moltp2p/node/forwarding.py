@@ -57,8 +57,10 @@ class GossipJudge:
 
     async def __call__(self, batch: Sequence[Message]) -> list[Judgement]:
         """Judge and store a batch; a disk that is full blames nobody."""
+        came_ms = self._journal.clock_ms()
         incoming = [
-            Incoming(each.data, Road.GOSSIP, each.topic, each.peer) for each in batch
+            Incoming(each.data, Road.GOSSIP, each.topic, each.peer, came_ms)
+            for each in batch
         ]
         try:
             rulings = await self._journal.submit(

@@ -15,7 +15,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar
 
 import trio
@@ -34,6 +34,7 @@ from moltp2p.node.outage import Outage
 from moltp2p.node.pen import Pen
 from moltp2p.node.retention import Retention
 from moltp2p.node.witness import Suspicions
+from moltp2p.store.arrivals import Came
 from moltp2p.store.base import KEEP_QUOTAS, Store
 
 QUEUED_JOBS: Final = 1_024
@@ -209,11 +210,24 @@ class Journal:
             job.do(desk)
         if not desk.kept:
             return desk, []
-        is_new = self._store.add([kept.record for kept in desk.kept], desk.now_ms)
-        new = [kept for kept, is_it in zip(desk.kept, is_new, strict=True) if is_it]
+        new = self._keep(desk)
         desk.suspects = [each for each in desk.suspects if self._is_taken(each)]
         self._moved = self._rekey(new)
         return desk, new
+
+    def _keep(self, desk: Desk) -> list[Kept]:
+        """Write what is to be kept; return what of it was new."""
+        records = [kept.record for kept in desk.kept]
+        if not self.retention.policy.arrivals:
+            is_new = self._store.add(records, desk.now_ms)
+            return [
+                kept for kept, is_it in zip(desk.kept, is_new, strict=True) if is_it
+            ]
+        came = [Came(kept.came_ms, kept.road, kept.peer) for kept in desk.kept]
+        is_new = self._store.add(records, desk.now_ms, came)
+        new = [kept for kept, is_it in zip(desk.kept, is_new, strict=True) if is_it]
+        first = self._store.last_arrival() - len(new) + 1
+        return [replace(kept, number=n) for n, kept in enumerate(new, first)]
 
     def _is_taken(self, record: Record) -> bool:
         """Tell whether another record has the place of one that was judged."""

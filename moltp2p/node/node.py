@@ -28,6 +28,7 @@ from moltp2p.node.authorship import Authorship
 from moltp2p.node.config import Config, Role
 from moltp2p.node.events import Subscription
 from moltp2p.node.exporting import Export
+from moltp2p.node.feed import Feed
 from moltp2p.node.home import Home
 from moltp2p.node.pen import Incoming
 from moltp2p.node.proving import Proving
@@ -228,6 +229,23 @@ class Node:
             community: only records posted there; None for everything.
         """
         return self._hub.subscribe(community)
+
+    async def feed(self, after: int | None = None) -> Feed:
+        """Return all arrivals behind a number, and those to come, in order.
+
+        Args:
+            after: the `number` of the last one known; 0 for all; None for what comes.
+
+        Raises:
+            UsageError: `no-arrivals` when this node does not note them, `bad-cursor`.
+        """
+        if not self.config.policy.arrivals:
+            raise UsageError(
+                "no-arrivals",
+                f"a node of role {self.config.role.value} notes no order of arrivals",
+                "ask a listener; or read on by time: moltp2p feed, export --since",
+            )
+        return await trio.to_thread.run_sync(Feed, self._store, self._hub, after)
 
     async def peers(self) -> list[PeerStatus]:
         """Return the connected peers, oldest connection first."""

@@ -36,12 +36,14 @@ class Incoming:
         road: how it came.
         topic: the topic it came on, when it came by gossip.
         peer: who brought it, when a peer did.
+        came_ms: our clock when it came, where that was noted; it may wait in the pen.
     """
 
     wire: bytes
     road: Road
     topic: str | None = None
     peer: PeerId | None = None
+    came_ms: int | None = None
 
 
 class Pen:

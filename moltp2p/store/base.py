@@ -17,10 +17,11 @@ from typing import Final, Protocol
 
 from moltp2p.core.author import Head
 from moltp2p.core.facts import Held
-from moltp2p.core.ids import AgentId, RecordId
+from moltp2p.core.ids import AgentId, PeerId, RecordId
 from moltp2p.core.record import Record
 from moltp2p.proto.quota import SPEC_LIMITS, Limits
 from moltp2p.proto.sync.reconcile import ReconcileSet, SetSum
+from moltp2p.store.arrivals import Arrived, Came, Span
 
 MAX_PAGE_RECORDS: Final = 1_000
 
@@ -71,12 +72,14 @@ class Policy:
         keep_all: whether records beyond their author's quota are kept as well.
         budget_bytes: how much to hold before the oldest posts go; 0 for no end.
         max_age_ms: how old what names a community may grow; 0 for any age.
+        arrivals: whether it is noted how records came (`store.arrivals`).
         limits: of the shelves; not for an operator to choose, and smaller in tests.
     """
 
     keep_all: bool = False
     budget_bytes: int = 0
     max_age_ms: int = 0
+    arrivals: bool = False
     limits: Limits = SPEC_LIMITS
 
 
@@ -187,7 +190,12 @@ class Page:
 class Store(Held, Protocol):
     """Signed records on this machine, and the indexes that find them."""
 
-    def add(self, records: Sequence[Record], received_at_ms: int) -> list[bool]:
+    def add(
+        self,
+        records: Sequence[Record],
+        received_at_ms: int,
+        came: Sequence[Came] = (),
+    ) -> list[bool]:
         """Keep records that were judged, in one synced transaction.
 
         Members may depend on each other, in any order. A record held already
@@ -197,6 +205,11 @@ class Store(Held, Protocol):
         later, and with a deletion so removed the bare header that it left, so that
         the record can come again whole. What a full shelf has no place for is removed,
         or set apart when all is kept (spec 11).
+
+        Args:
+            records: which.
+            received_at_ms: our clock, milliseconds since 1970 UTC.
+            came: how each of them came, which is noted if the policy says so.
 
         Returns:
             For each, whether it was new and is now held. False too for what the
@@ -221,6 +234,41 @@ class Store(Held, Protocol):
 
         Raises:
             LocalError: as `add`.
+        """
+        ...
+
+    def last_arrival(self) -> int:
+        """Return the number of the newest arrival; 0 where none is noted."""
+        ...
+
+    def arrivals(self, after: int, limit: int) -> list[Arrived]:
+        """Return arrivals behind that number, oldest first.
+
+        Raises:
+            LocalError: `store-damaged`, `store-failed`.
+        """
+        ...
+
+    def note_presence(
+        self, spans: Sequence[Span], present: Sequence[PeerId], now_ms: int
+    ) -> None:
+        """Note since when the node has run, or heard peers, and which.
+
+        Args:
+            spans: what is so now, or has just ended; the same again with a later end.
+            present: peers that are connected, or were since this was last called.
+            now_ms: our clock.
+
+        Raises:
+            LocalError: as `add`.
+        """
+        ...
+
+    def spans(self) -> list[Span]:
+        """Return when the node ran, and when it had peers, as far as it was noted.
+
+        Raises:
+            LocalError: `store-damaged`, `store-failed`.
         """
         ...
 

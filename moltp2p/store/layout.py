@@ -23,6 +23,9 @@
     B target:32 agent:32 seq:8 by:32     nothing                      a deletion
     E record:32                          dropped:8                    a body unwanted
     F agent:32 seq:8 record:32           nothing                      a fork's proof
+    W number:8                           record:32 came:8 road:1 peer an arrival
+    H state:1 from:8                     until:8 ended:1              when it ran
+    N peer                               first:8 last:8               a peer seen
     S topic:2 length:1 digits            records:8 total:32           a node of its tree
     S topic:2 FF time:8 record:32        nothing                      in a topic's set
 
@@ -37,7 +40,8 @@ several, the last that a rotation could undo, and the same one whichever came fi
 has them all. What stands on a shelf in Q, and the key chains, are in the set S too. E
 has bodies that the operator dropped, of records that may not have come yet. Up to
 the time in M "horizon", what names a community was removed, by the settings before it.
-The keys of Q, O, U, B, E and F are made in `shelf_layout`.
+The keys of Q, O, U, B, E and F are made in `shelf_layout`; those of W, H and N, which
+a listener alone writes, in `arrivals`.
 A topic is 0 for the agents' one, n + 1 for shard n; of nodes, see `set_tree`. A total
 is little-endian, as Negentropy adds ids up.
 
@@ -79,6 +83,9 @@ UNITS: Final = b"U"
 DELETION: Final = b"B"
 DROPPED: Final = b"E"
 FORK: Final = b"F"
+ARRIVAL: Final = b"W"
+SPAN: Final = b"H"
+PEER: Final = b"N"
 
 SCHEMA_KEY: Final = META + b"schema"
 NETWORK_KEY: Final = META + b"network"
@@ -89,7 +96,7 @@ BYTES_KEY: Final = META + b"bytes"
 HORIZON_KEY: Final = META + b"horizon"
 BEHIND_KEY: Final = META + b"behind"
 
-KEPT: Final = (LOST,)
+KEPT: Final = (LOST, ARRIVAL, SPAN, PEER)
 """Tables that do not follow from the records: a copy of a store takes them along,
 behind the records. `DROPPED` goes before them."""
 

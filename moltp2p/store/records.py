@@ -10,12 +10,21 @@ from typing import Final
 
 from moltp2p.core.author import Head
 from moltp2p.core.errors import LocalError
-from moltp2p.core.ids import AgentId, RecordId
+from moltp2p.core.ids import AgentId, PeerId, RecordId
 from moltp2p.core.keychain import KeyChain
 from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams
 from moltp2p.proto.sync.reconcile import ReconcileSet, SetSum
 from moltp2p.store import layout, shelf_layout
+from moltp2p.store.arrivals import (
+    ArrivalLog,
+    Arrived,
+    Came,
+    Span,
+    presence_changes,
+    read_arrivals,
+    read_spans,
+)
 from moltp2p.store.backup import write_backup
 from moltp2p.store.base import (
     KEEP_QUOTAS,
@@ -72,6 +81,7 @@ class RecordStore:
         self._network = network
         self._policy = policy
         self._chains = ChainCache(engine)
+        self._arrivals = ArrivalLog(engine)
         self._sums: dict[bytes, SetSum] = {}
         self._writing = threading.Lock()
         try:
@@ -80,12 +90,20 @@ class RecordStore:
             engine.close()
             raise
 
-    def add(self, records: Sequence[Record], received_at_ms: int) -> list[bool]:
+    def add(
+        self,
+        records: Sequence[Record],
+        received_at_ms: int,
+        came: Sequence[Came] = (),
+    ) -> list[bool]:
         """Keep records that were judged; see `Store.add`."""
-        return self.put_back(records, [received_at_ms] * len(records))
+        return self.put_back(records, [received_at_ms] * len(records), came)
 
     def put_back(
-        self, records: Sequence[Record], received_at_ms: Sequence[int]
+        self,
+        records: Sequence[Record],
+        received_at_ms: Sequence[int],
+        came: Sequence[Came] = (),
     ) -> list[bool]:
         """Keep records that came at different times, as `add` does."""
         with self._writing:
@@ -99,11 +117,50 @@ class RecordStore:
                     self._policy,
                     self._sums,
                 )
+            arrived = self._arrived(records, outcome.is_new, came)
             if outcome.changes:
-                self._engine.apply(outcome.changes)
+                self._engine.apply([*outcome.changes, *arrived])
+            self._arrivals.note(arrived)
             self._chains.update(outcome.chains)
             self._note_sums(outcome.sums)
         return outcome.is_new
+
+    def _arrived(
+        self, records: Sequence[Record], is_new: Sequence[bool], came: Sequence[Came]
+    ) -> list[Change]:
+        """Return what notes how the new ones of some records came."""
+        if not (self._policy.arrivals and came and any(is_new)):
+            return []
+        new = [place for place, is_it in enumerate(is_new) if is_it]
+        return self._arrivals.changes(
+            [records[place] for place in new],
+            [came[place] for place in new],
+            self.count(),
+        )
+
+    def last_arrival(self) -> int:
+        """Return the number of the newest arrival; see `Store.last_arrival`."""
+        return self._arrivals.last
+
+    def arrivals(self, after: int, limit: int) -> list[Arrived]:
+        """Return arrivals behind a number; see `Store.arrivals`."""
+        with self._engine.view() as view:
+            return read_arrivals(view, after, limit)
+
+    def note_presence(
+        self, spans: Sequence[Span], present: Sequence[PeerId], now_ms: int
+    ) -> None:
+        """Note when the node ran, and with whom; see `Store.note_presence`."""
+        with self._writing:
+            self._mend()
+            with self._engine.view() as view:
+                made = presence_changes(view, spans, present, now_ms)
+            self._engine.apply(made)
+
+    def spans(self) -> list[Span]:
+        """Return when the node ran, and had peers; see `Store.spans`."""
+        with self._engine.view() as view:
+            return read_spans(view)
 
     def retire(self, before_ms: int, cap_ms: int, max_records: int) -> Retired:
         """Remove some of what is too old; see `Store.retire`."""
@@ -340,6 +397,7 @@ class RecordStore:
             self._mend()
             self._engine.apply(changes)
             self._chains.clear()
+            self._arrivals.forget()
 
     def mend(self) -> None:
         """Get ready to write again, after writing failed; see `Store.mend`."""
@@ -352,6 +410,7 @@ class RecordStore:
 
     def _mend(self) -> None:
         if self._engine.mend():
+            self._arrivals.forget()
             self._chains.clear()
             self._sums.clear()
 

@@ -17,6 +17,7 @@ from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams, topic_number
 from moltp2p.proto.quota import Limits
 from moltp2p.store import layout, shelf_layout
+from moltp2p.store.arrivals import unpack_arrival, unpack_peer, unpack_span
 from moltp2p.store.base import Damage
 from moltp2p.store.engine import Engine, Entry, Hole, Reader
 from moltp2p.store.layout import Mark
@@ -223,6 +224,18 @@ def _check_count(view: Reader) -> Iterator[Damage]:
         yield _astray(None, f"{found} records are held, and {count} were counted")
 
 
+def _check_presence(
+    entry: Entry, _view: Reader, _network: NetworkParams
+) -> Iterator[Damage]:
+    """Hold what a listener noted to its form: nothing else says what it must be."""
+    {
+        layout.ARRIVAL: unpack_arrival,
+        layout.SPAN: unpack_span,
+        layout.PEER: unpack_peer,
+    }[entry[0][:1]](*entry)
+    yield from ()
+
+
 def _member_key(record: Record, network: NetworkParams) -> bytes:
     topic = topic_number(network, record.header.community)
     return layout.member_key(topic, record.id, record.header.time_ms)
@@ -261,5 +274,8 @@ _CHECKS: Final[Mapping[bytes, _Check]] = {
     layout.DELETION: check_deletion,
     layout.FORK: check_fork_entry,
     layout.DROPPED: check_dropped,
+    layout.ARRIVAL: _check_presence,
+    layout.SPAN: _check_presence,
+    layout.PEER: _check_presence,
     **dict.fromkeys(_INDEXES, _check_index),
 }

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
+import httpx
 import trio
 from trio.testing import MockClock
 
 from moltp2p.api.reading import HEARTBEAT_S, tell_arrivals
 from moltp2p.core.ids import PeerId
+from moltp2p.core.selection import Selection
 from moltp2p.core.validate import Road
 from moltp2p.node.events import SUBSCRIPTION_ARRIVALS, Arrival, Hub
 from moltp2p.store.base import Stored
@@ -86,3 +91,40 @@ async def test_who_reads_too_slowly_is_told_how_much_was_missed(
     *_, last = reader.records
     assert (last["text"], last["missed"]) == ("later", 10)
     assert len(reader.records) == SUBSCRIPTION_ARRIVALS + 1
+
+
+async def test_only_what_is_wanted_is_told_and_what_was_missed_adds_up(
+    autojump_clock: MockClock,
+) -> None:
+    hub, reader = Hub(), Reader()
+    subscription = hub.subscribe(None)
+    other = Stored(ALICE.post("elsewhere", "art"), EPOCH_MS, deleted=False)
+    hub.announce(arrival("one"))
+    hub.announce(Arrival(other, Road.SYNC, None, number=7))
+    hub.announce(replace(arrival("two"), number=8, came_ms=9))
+    hub.close()
+    told = [replace(each, missed=2) async for each in subscription]
+
+    async def again() -> AsyncIterator[Arrival]:
+        for each in told:
+            await trio.lowlevel.checkpoint()
+            yield each
+
+    async with aclosing(again()) as arrivals:  # type: ignore[type-var]
+        await tell_arrivals(arrivals, reader.write, Selection(community="general"))
+
+    assert [(each["text"], each["missed"]) for each in reader.records] == [
+        ("one", 2),
+        ("two", 4),
+    ]
+    assert reader.records[1]["cursor"] == 8
+    assert reader.records[1]["arrived_at_ms"] == 9
+
+
+async def test_a_node_without_a_log_of_arrivals_refuses_a_cursor(
+    http: httpx.AsyncClient,
+) -> None:
+    answer = await http.get("/watch", params={"after": 0})
+
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "no-arrivals"

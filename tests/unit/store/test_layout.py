@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moltp2p.core.forks import Forked
-from moltp2p.core.ids import RecordId
+from moltp2p.core.ids import PeerId, RecordId
 from moltp2p.core.record import Header
-from moltp2p.store import layout, shelf_layout
+from moltp2p.store import arrivals, layout, shelf_layout
 from moltp2p.store.engine import prefix_end
 from moltp2p.store.layout import Mark
 from moltp2p.testing.factories import TestAgent
@@ -44,6 +44,9 @@ KEYS = {
     "B": shelf_layout.deletion_key(TestAgent("alice").delete(TestAgent("bob").post())),
     "E": shelf_layout.dropped_key(RECORD),
     "F": shelf_layout.fork_key(Forked(ALICE, 7), RECORD),
+    "W": arrivals.arrival_key(7),
+    "H": arrivals.span_key(arrivals.Span(arrivals.State.HEARING, 7, 9, ended=True)),
+    "N": arrivals.peer_key(PeerId("12D3KooBob")),
 }
 """A key of every table."""
 
@@ -61,6 +64,7 @@ def test_the_table_names_every_table_and_no_other() -> None:
 @pytest.mark.parametrize("letter", KEYS)
 def test_keys_are_as_long_as_the_table_says(letter: str) -> None:
     sizes = {"00": 1, "FF": 1, "community": len("general"), '"count"': len("count")}
+    sizes["peer"] = len("12D3KooBob")
     parts = [part.rpartition(":") for part in rows()[letter].split()]
 
     size = 1 + sum(int(n) if name else sizes[n] for name, _, n in parts)

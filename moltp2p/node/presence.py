@@ -1,0 +1,112 @@
+"""A listener's own log: when it ran, when it had peers, and which those were.
+
+    RUNNING   from the start; its end moves on with each beat, so that a crash is seen
+    HEARING   the same, of the times in which a peer was connected
+
+What lies between two spans is a gap: the node was off, or heard nobody. Gaps shorter
+than a beat are not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Final
+
+import trio
+
+from moltp2p.core.errors import LocalError
+from moltp2p.core.ids import PeerId
+from moltp2p.net.base import Network, PeerDown, PeerUp
+from moltp2p.net.log import get_logger
+from moltp2p.store.arrivals import Span, State
+from moltp2p.store.base import Store
+
+BEAT_S: Final = 10.0
+REWATCH_S: Final = 0.1
+FAREWELL_S: Final = 2.0
+"""How long the last note may wait for the disk."""
+
+log = get_logger(__name__)
+
+
+class Presence:
+    """What has been so since when; made by `open_presence`.
+
+    Args:
+        store: where it is noted.
+        clock_ms: our clock, milliseconds since 1970 UTC.
+    """
+
+    def __init__(self, store: Store, clock_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._clock_ms = clock_ms
+        self._running = Span(State.RUNNING, clock_ms(), clock_ms(), ended=False)
+        self._hearing: Span | None = None
+        self._present: set[PeerId] = set()
+        self._seen: set[PeerId] = set()
+
+    async def watch(self, network: Network) -> None:
+        """Follow who comes and goes, for ever."""
+        while True:
+            self._present = {info.peer for info in network.peers()}
+            self._seen |= self._present
+            async for event in network.watch():
+                match event:
+                    case PeerUp(info):
+                        self._present.add(info.peer)
+                        self._seen.add(info.peer)
+                    case PeerDown(peer):
+                        self._present.discard(peer)
+            await trio.sleep(REWATCH_S)
+
+    async def beat(self) -> None:
+        """Note how it is, now and every so often, for ever."""
+        while True:
+            await self.note()
+            await trio.sleep(BEAT_S)
+
+    async def note(self, *, is_last: bool = False) -> None:
+        """Write down how it is now."""
+        now_ms = max(self._clock_ms(), self._running.from_ms)
+        self._running = replace(self._running, until_ms=now_ms, ended=is_last)
+        spans = [self._running, *self._hear(now_ms, is_last=is_last)]
+        seen, self._seen = self._seen, set(self._present)
+        try:
+            await trio.to_thread.run_sync(
+                self._store.note_presence, spans, sorted(seen), now_ms
+            )
+        except LocalError as error:
+            self._seen |= seen
+            log.warning("cannot note that this node listens", code=error.code)
+
+    def _hear(self, now_ms: int, *, is_last: bool) -> list[Span]:
+        """Return the span in which there were peers, if there is or was just one."""
+        hearing = self._hearing
+        if self._seen:
+            hearing = hearing or Span(State.HEARING, now_ms, now_ms, ended=False)
+            until_ms = max(now_ms, hearing.from_ms)
+            hearing = replace(hearing, until_ms=until_ms, ended=is_last)
+            self._hearing = hearing
+        elif hearing is not None:
+            hearing, self._hearing = replace(hearing, ended=True), None
+        return [] if hearing is None else [hearing]
+
+
+@asynccontextmanager
+async def open_presence(
+    store: Store, network: Network, clock_ms: Callable[[], int]
+) -> AsyncIterator[None]:
+    """Note that the node runs, and with whom, for the length of the block."""
+    presence = Presence(store, clock_ms)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(presence.watch, network)
+        nursery.start_soon(presence.beat)
+        try:
+            yield
+        finally:
+            nursery.cancel_scope.cancel()
+            with trio.move_on_after(FAREWELL_S) as scope:
+                scope.shield = True
+                await presence.note(is_last=True)
