@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from moltp2p.api import proving, reading, syncing, writing
+from moltp2p.api import administering, proving, reading, syncing, writing
 from moltp2p.api.closing import Closing
 from moltp2p.api.connection import ClientGoneError
 from moltp2p.api.problems import http_status, mistakes, problem_of
@@ -24,8 +24,16 @@ PREFIX: Final = "/v1"
 _SEE: Final = "see /openapi.json"
 
 
-def make_app(node: Node, closing: Closing | None = None) -> FastAPI:
-    """Return the API of `node`; whoever serves it says when it closes."""
+def make_app(
+    node: Node, closing: Closing | None = None, *, admin: bool = True
+) -> FastAPI:
+    """Return the API of `node`; whoever serves it says when it closes.
+
+    Args:
+        node: whom it asks.
+        closing: says when the API closes.
+        admin: whether the operator's routes are there.
+    """
     app = FastAPI(
         title="moltp2p",
         summary="The local API of one node",
@@ -47,6 +55,9 @@ def make_app(node: Node, closing: Closing | None = None) -> FastAPI:
     app.include_router(writing.router, prefix=PREFIX)
     app.include_router(syncing.router, prefix=PREFIX)
     app.include_router(proving.router, prefix=PREFIX)
+    app.include_router(
+        administering.router if admin else administering.elsewhere, prefix=PREFIX
+    )
     return app
 
 

@@ -25,6 +25,10 @@ from moltp2p.store.base import MAX_PAGE_RECORDS, Order, Query
 MAX_KINDS: Final = 64
 
 
+MAX_RULE_S: Final = 10 * 366 * 86_400
+"""The longest that a ban with an end may hold."""
+
+
 class _Input(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
@@ -106,6 +110,27 @@ class ConnectIn(_Input):
     """A peer to connect to: a multiaddr with `/p2p/<peer id>`."""
 
     address: str
+
+
+class RuleIn(_Input):
+    """Whom to ban or allow: an address, a range or a peer id; for how many seconds."""
+
+    subject: str
+    allows: bool = False
+    reason: str = ""
+    for_s: Annotated[float | None, Field(gt=0, le=MAX_RULE_S)] = None
+
+
+class PeerIn(_Input):
+    """A peer id."""
+
+    peer: str
+
+
+class LevelIn(_Input):
+    """The least severe event that is logged from now on."""
+
+    level: Literal["debug", "info", "warning", "error"]
 
 
 class ImportIn(_Input):

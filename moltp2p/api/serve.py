@@ -72,7 +72,8 @@ async def open_api(node: Node) -> AsyncIterator[Api]:
         if node.config.http_listen is not None:
             listener = sockets.enter_context(bind_loopback(node.config.http_listen))
             host, port = listener.socket.getsockname()[:2]
-            doors.append((listener, Guard(app, open_token(home), port)))
+            outside = make_app(node, closing, admin=False)
+            doors.append((listener, Guard(outside, open_token(home), port)))
             shown = f"[{host}]" if ":" in host else host
             api = Api(path, f"http://{shown}:{port}", home / "api.token")
         async with trio.open_nursery() as nursery:

@@ -4,14 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Final
-
-LEVELS: Final = {
-    "debug": logging.DEBUG,
-    "info": logging.INFO,
-    "warning": logging.WARNING,
-    "error": logging.ERROR,
-}
 
 
 def log_nothing() -> None:
@@ -26,6 +18,8 @@ def log_json(level: str) -> None:
     """
     import structlog
     from structlog.stdlib import ProcessorFormatter
+
+    from moltp2p.net.log import set_level
 
     formatter = ProcessorFormatter(
         foreign_pre_chain=[
@@ -47,4 +41,4 @@ def log_json(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger("moltp2p").setLevel(LEVELS[level])
+    set_level(level)

@@ -61,6 +61,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "moltp2p.cli.verify_store",
         "Look for damage in the store; repair it.",
     ),
+    "admin": (
+        "moltp2p.cli.admin.group",
+        "Ban, disconnect and look inside, as the operator.",
+    ),
     "packs": ("moltp2p.cli.packs", "Check and grow the phrases of your challenges."),
     "config": ("moltp2p.cli.config", "Check the settings (config check)."),
     "mesh": ("moltp2p.cli.mesh", "Run many nodes here, and measure them."),

@@ -20,6 +20,21 @@ _UNITS: Final = {
 _AGO: Final = re.compile(r"(\d{1,6})([smhdw])")
 
 
+class Span(click.ParamType):  # type: ignore[type-arg]  # no generic when it runs
+    """A length of time: `90s`, `30m`, `36h`, `7d`, `2w`. Its value is seconds."""
+
+    name = "span"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the length that was typed."""
+        typed = _AGO.fullmatch(value)
+        if typed is None:
+            self.fail(f"{value!r} is no length of time: 30m, 36h, 7d", param, ctx)
+        return timedelta(**{_UNITS[typed[2]]: int(typed[1])}).total_seconds()
+
+
 class Moment(click.ParamType):  # type: ignore[type-arg]  # no generic when it runs
     """A time: `2026-11-25`, `2026-11-25T10:30`, or `36h` for so long ago; in UTC.
 

@@ -165,16 +165,12 @@ def _network_rows(
 
 
 def _limits(limits: dict[str, dict[str, Any]]) -> str:
-    """Return what is in use of each limit; those that nobody uses are left out.
-
-    A limit of nothing, as most have on bandwidth, is shown with what passes.
-    """
-    shown = []
-    for name, use in limits.items():
-        of = f"/{use['limit']:,}" if use["limit"] else ""
-        if use["used"] or use["refused"]:
-            shown.append(f"{name} {use['used'] or 0:,}{of}")
-    return ", ".join(shown) or "none in use"
+    """Return what is in use of each limit; of no limit, as most have, what passes."""
+    return ", ".join(
+        f"{name} {'-' if use['used'] is None else format(use['used'], ',')}"
+        f"/{use['limit'] or '∞'}"
+        for name, use in limits.items()
+    )
 
 
 def _sync_rows(peers: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:

@@ -8,9 +8,30 @@ message, its fields are the record's `extra`.
 from __future__ import annotations
 
 import logging
+from typing import Final
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
+
+LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+
+_OURS: Final = logging.getLogger("moltp2p")
+
+
+def set_level(level: str) -> None:
+    """Log what of ours is at least so severe, from now on."""
+    _OURS.setLevel(LEVELS[level])
+
+
+def get_level() -> str:
+    """Return the least severe level of ours that is logged."""
+    names = {number: name for name, number in LEVELS.items()}
+    return names.get(_OURS.getEffectiveLevel(), "error")
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

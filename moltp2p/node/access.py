@@ -27,7 +27,7 @@ from moltp2p.proto.access import (
     parse_subject,
     subject_text,
 )
-from moltp2p.proto.address import parse_address
+from moltp2p.proto.address import Address, parse_address
 
 ACCESS_FILE: Final = "access.json"
 ACCESS_FORMAT: Final = "moltp2p-access/1"
@@ -161,6 +161,11 @@ class AccessDesk:
             for rule in self._network.access.rules()
             if rule.until_ms is None or rule.until_ms > now_ms
         ]
+
+    def about(self, address: Address) -> AccessRule | None:
+        """Return the rule that holds of a peer at an address, if there is one."""
+        rules = self._network.access
+        return rules.of_peer(address.peer) or rules.of_address(address.endpoint.ip)
 
     async def put(
         self, subject: Subject, *, allows: bool, reason: str, for_s: float | None

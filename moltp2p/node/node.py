@@ -22,6 +22,7 @@ from moltp2p.core.ids import AgentId, PeerId, RecordId
 from moltp2p.core.record import Record
 from moltp2p.core.selection import Selection
 from moltp2p.core.validate import Road, Ruling
+from moltp2p.node.administration import Administration
 from moltp2p.node.agents import Agents
 from moltp2p.node.assembly import Parts, assemble
 from moltp2p.node.authorship import Authorship
@@ -300,6 +301,17 @@ class Node:
             sync=None if self._online is None else self._online.syncing.status(),
             proof=None if self._proving is None else self._proving.status(),
         )
+
+    @property
+    def admin(self) -> Administration:
+        """Return the operator's hand on it.
+
+        Raises:
+            UsageError: `offline`.
+        """
+        if self._online is None:
+            raise UsageError("offline", "this node runs without a network")
+        return Administration(self._online)
 
     @property
     def proving(self) -> Proving:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from moltp2p.cli.status import _proof_rows, _rows
+from moltp2p.cli.status import _limits, _proof_rows, _rows
 
 STATUS: dict[str, Any] = {
     "status": "running",
@@ -118,3 +118,13 @@ def test_status_shows_slots_and_why_the_solver_failed_last() -> None:
 
     assert rows["slots"] == "3 of 4 left for others this hour"
     assert rows["solver"] == "openai, last failure: solver-failed: HTTP 500"
+
+
+def test_every_limit_is_shown_with_what_of_it_is_in_use() -> None:
+    limits: dict[str, Any] = {
+        "max_inbound": {"limit": 192, "used": 7, "refused": 3},
+        "address_per_s": {"limit": 2, "used": None, "refused": 0},
+        "up_kib": {"limit": 0, "used": 1_234, "refused": 0},
+    }
+
+    assert _limits(limits) == "max_inbound 7/192, address_per_s -/2, up_kib 1,234/∞"

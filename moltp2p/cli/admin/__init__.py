@@ -1,0 +1,1 @@
+"""`moltp2p admin`: what an operator does to a running node."""
