@@ -16,6 +16,8 @@ from fastapi.responses import JSONResponse
 from moltp2p.api import administering, proving, reading, syncing, writing
 from moltp2p.api.closing import Closing
 from moltp2p.api.connection import ClientGoneError
+from moltp2p.api.loop_lag import LoopLag
+from moltp2p.api.metrics import routes as metrics
 from moltp2p.api.problems import http_status, mistakes, problem_of
 from moltp2p.core.errors import LocalError, MoltError, UsageError
 from moltp2p.node.node import Node
@@ -25,19 +27,48 @@ _SEE: Final = "see /openapi.json"
 
 
 def make_app(
-    node: Node, closing: Closing | None = None, *, admin: bool = True
+    node: Node,
+    closing: Closing | None = None,
+    lag: LoopLag | None = None,
+    *,
+    admin: bool = True,
 ) -> FastAPI:
     """Return the API of `node`; whoever serves it says when it closes.
 
     Args:
         node: whom it asks.
         closing: says when the API closes.
+        lag: how late the loop is; whoever serves it measures.
         admin: whether the operator's routes are there.
     """
+    app = _bare_app(node, closing)
+    app.include_router(reading.router, prefix=PREFIX)
+    app.include_router(writing.router, prefix=PREFIX)
+    app.include_router(syncing.router, prefix=PREFIX)
+    app.include_router(proving.router, prefix=PREFIX)
+    app.include_router(
+        administering.router if admin else administering.elsewhere, prefix=PREFIX
+    )
+    if admin:
+        metrics.add_routes(app, lag or LoopLag())
+    return app
+
+
+def make_metrics_app(node: Node, closing: Closing, lag: LoopLag) -> FastAPI:
+    """Return metrics and health of `node` alone, for whoever may see no more."""
+    app = _bare_app(node, closing, openapi_url=None)
+    metrics.add_routes(app, lag)
+    return app
+
+
+def _bare_app(
+    node: Node, closing: Closing | None, openapi_url: str | None = "/openapi.json"
+) -> FastAPI:
     app = FastAPI(
         title="moltp2p",
         summary="The local API of one node",
         version=importlib.metadata.version("moltp2p"),
+        openapi_url=openapi_url,
         # The pages that show an API load their scripts from a stranger's host.
         docs_url=None,
         redoc_url=None,
@@ -51,13 +82,6 @@ def make_app(
     )
     app.state.node = node
     app.state.closing = closing or Closing()
-    app.include_router(reading.router, prefix=PREFIX)
-    app.include_router(writing.router, prefix=PREFIX)
-    app.include_router(syncing.router, prefix=PREFIX)
-    app.include_router(proving.router, prefix=PREFIX)
-    app.include_router(
-        administering.router if admin else administering.elsewhere, prefix=PREFIX
-    )
     return app
 
 

@@ -1,16 +1,17 @@
-"""The local API of a node, on a unix socket and perhaps on loopback TCP.
+"""The local API of a node, on a unix socket and perhaps on TCP.
 
 Who may speak to it:
 
     <home>/api.sock     whoever may enter the home
     127.0.0.1:PORT      if asked for; whoever knows what <home>/api.token holds
+    HOST:PORT           if asked for; metrics and health alone, for everybody
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -20,8 +21,9 @@ import trio
 from moltp2p.api.access import Guard, open_token
 from moltp2p.api.closing import Closing
 from moltp2p.api.connection import App, Connection
-from moltp2p.api.http import make_app
-from moltp2p.api.sockets import accept, bind_loopback, bind_unix
+from moltp2p.api.http import make_app, make_metrics_app
+from moltp2p.api.loop_lag import LoopLag
+from moltp2p.api.sockets import accept, bind_loopback, bind_metrics, bind_unix
 from moltp2p.net.log import get_logger
 from moltp2p.node.node import Node
 
@@ -30,6 +32,8 @@ MAX_CLIENTS: Final = 128
 
 GOODBYE_S: Final = 2.0
 """What running requests get, once the API closes; then they are cut off."""
+
+Door = tuple[trio.SocketListener, App]
 
 log = get_logger(__name__)
 
@@ -42,11 +46,15 @@ class Api:
         socket: the unix socket.
         url: the loopback address, `http://127.0.0.1:PORT`; None when not asked for.
         token_file: what a client over loopback must know; None without one.
+        metrics_url: where metrics are, besides on the socket; None if nowhere.
+        lag: how late the loop is, measured while the API is open.
     """
 
     socket: Path
+    lag: LoopLag
     url: str | None = None
     token_file: Path | None = None
+    metrics_url: str | None = None
 
 
 @asynccontextmanager
@@ -62,30 +70,47 @@ async def open_api(node: Node) -> AsyncIterator[Api]:
         UsageError: `bad-setting`, `not-loopback`.
     """
     closing = Closing()
-    app = make_app(node, closing)
-    home = node.config.home
     with ExitStack() as sockets:
-        path = home / "api.sock"
-        doors: list[tuple[trio.SocketListener, App]]
-        doors = [(sockets.enter_context(bind_unix(path)), app)]
-        api = Api(path)
-        if node.config.http_listen is not None:
-            listener = sockets.enter_context(bind_loopback(node.config.http_listen))
-            host, port = listener.socket.getsockname()[:2]
-            outside = make_app(node, closing, admin=False)
-            doors.append((listener, Guard(outside, open_token(home), port)))
-            shown = f"[{host}]" if ":" in host else host
-            api = Api(path, f"http://{shown}:{port}", home / "api.token")
+        api, doors = _open_doors(sockets, node, closing)
         async with trio.open_nursery() as nursery:
             accepting = [
                 await nursery.start(partial(_serve, listener, door, closing))
                 for listener, door in doors
             ]
+            nursery.start_soon(api.lag.run)
             yield api
             for scope in accepting:
                 scope.cancel()
             closing.begin()
             nursery.cancel_scope.deadline = trio.current_time() + GOODBYE_S
+
+
+def _open_doors(
+    sockets: ExitStack, node: Node, closing: Closing
+) -> tuple[Api, list[Door]]:
+    """Bind every socket that the settings ask for, and say what is served on each."""
+    home, config, lag = node.config.home, node.config, LoopLag()
+    api = Api(home / "api.sock", lag)
+    doors: list[Door] = [
+        (sockets.enter_context(bind_unix(api.socket)), make_app(node, closing, lag))
+    ]
+    if config.http_listen is not None:
+        listener = sockets.enter_context(bind_loopback(config.http_listen))
+        port = listener.socket.getsockname()[1]
+        outside = make_app(node, closing, admin=False)
+        doors.append((listener, Guard(outside, open_token(home), port)))
+        url = _url(listener)
+        api = replace(api, url=url, token_file=home / "api.token")
+    if config.metrics is not None:
+        listener = sockets.enter_context(bind_metrics(config.metrics))
+        doors.append((listener, make_metrics_app(node, closing, lag)))
+        api = replace(api, metrics_url=f"{_url(listener)}/metrics")
+    return api, doors
+
+
+def _url(listener: trio.SocketListener) -> str:
+    host, port = listener.socket.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 async def _serve(

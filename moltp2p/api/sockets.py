@@ -117,14 +117,34 @@ def bind_loopback(text: str) -> Iterator[trio.SocketListener]:
         UsageError: `bad-setting`, `not-loopback`.
         LocalError: `port-in-use`, `cannot-listen`.
     """
-    host, port = parse_loopback(text)
+    with _bind_tcp(text, *parse_loopback(text), "http_listen") as listener:
+        yield listener
+
+
+@contextmanager
+def bind_metrics(text: str) -> Iterator[trio.SocketListener]:
+    """Listen on TCP for metrics for the block; the address is the operator's choice.
+
+    Raises:
+        UsageError: `bad-setting`.
+        LocalError: `port-in-use`, `cannot-listen`.
+    """
+    host, port = _parse_host_port(text, "metrics is HOST:PORT, such as 127.0.0.1:9464")
+    with _bind_tcp(text, host, port, "metrics") as listener:
+        yield listener
+
+
+@contextmanager
+def _bind_tcp(
+    text: str, host: str, port: int, setting: str
+) -> Iterator[trio.SocketListener]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             sock.bind((host, port))
         except OSError as error:
-            raise _bind_failed(text, error) from None
+            raise _bind_failed(text, setting, error) from None
         sock.listen(BACKLOG)
         yield _listener(sock)
 
@@ -135,31 +155,36 @@ def parse_loopback(text: str) -> tuple[str, int]:
     Raises:
         UsageError: `bad-setting`, `not-loopback`.
     """
-    host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    host = "127.0.0.1" if host == "localhost" else host
     hint = "http_listen is 127.0.0.1:PORT or [::1]:PORT"
-    try:
-        is_loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        raise UsageError("bad-setting", f"not HOST:PORT: {text!r}", hint) from None
-    if not is_loopback:
+    host, port = _parse_host_port(text, hint)
+    if not ipaddress.ip_address(host).is_loopback:
         raise UsageError(
             "not-loopback",
             f"{host} can be reached from other machines",
             f"{hint}; for others, put a reverse proxy with TLS in front",
         )
+    return host, port
+
+
+def _parse_host_port(text: str, hint: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    host = "127.0.0.1" if host == "localhost" else host
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise UsageError("bad-setting", f"not HOST:PORT: {text!r}", hint) from None
     if not (port.isascii() and port.isdecimal() and int(port) <= 65_535):
         raise UsageError("bad-setting", f"not a port: {port[:20]!r}", hint)
     return host, int(port)
 
 
-def _bind_failed(text: str, error: OSError) -> LocalError:
+def _bind_failed(text: str, setting: str, error: OSError) -> LocalError:
     if error.errno == errno.EADDRINUSE:
         return LocalError(
             "port-in-use",
             f"somebody else listens on {text}",
-            "choose another port for http_listen, or 0 for a free one",
+            f"choose another port for {setting}, or 0 for a free one",
         )
     return LocalError("cannot-listen", f"cannot listen on {text}: {error.strerror}")
 

@@ -62,7 +62,8 @@ def _values(config: Config) -> dict[str, Any]:
     values |= {"network": network.id, "shards": network.shards}
     values |= settings_of(values.pop("limits"))
     values["admission"] = "proof" if network.admission else "open"
-    values["http_listen"] = values["http_listen"] or ""
+    for name in ("http_listen", "metrics"):
+        values[name] = values[name] or ""
     return {
         name: value.value if isinstance(value, enum.Enum) else value
         for name, value in values.items()

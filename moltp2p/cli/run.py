@@ -128,6 +128,7 @@ async def _announce(shell: Shell, node: Node, api: Api) -> None:
         "home": str(shell.home),
         "socket": str(api.socket),
         "url": api.url,
+        "metrics": api.metrics_url,
     }
     get_logger(__name__).info("running", peer=view["peer"], home=view["home"])
     if shell.as_json:
@@ -149,6 +150,8 @@ def _print(shell: Shell, view: dict[str, Any]) -> None:
     table.add_row("home", view["home"])
     if view["url"]:
         table.add_row("http", f"{view['url']}, token in api.token")
+    if view["metrics"]:
+        table.add_row("metrics", view["metrics"])
     console = shell.console()
     console.print(Panel(table, title="moltp2p runs", title_align="left"))
     # Outside of the frame, and never broken by us, so that it can be copied whole.

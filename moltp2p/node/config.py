@@ -25,6 +25,7 @@ from moltp2p.store.base import Policy
 CONFIG_FILE: Final = "config.toml"
 ENVIRON_PREFIX: Final = "MOLTP2P_"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+LOG_FORMATS: Final = ("json", "text")
 
 DAY_MS: Final = 86_400_000
 
@@ -90,7 +91,9 @@ class Config:
         solver_model: which model an endpoint is asked for.
         limits: what strangers may hold of this machine (node/limit_settings.py).
         http_listen: loopback `HOST:PORT` for the API beside the socket, or None.
+        metrics: `HOST:PORT` for metrics and health beside the socket, or None.
         log_level: the least severe event that is logged.
+        log_format: `json` for programs, `text` for people.
     """
 
     home: Path
@@ -109,7 +112,9 @@ class Config:
     solver_model: str = ""
     limits: ConnectionLimits = field(default_factory=ConnectionLimits)
     http_listen: str | None = None
+    metrics: str | None = None
     log_level: str = "info"
+    log_format: str = "json"
 
     @property
     def policy(self) -> Policy:
@@ -246,6 +251,12 @@ SETTINGS: Final = (
         "Loopback HOST:PORT for the HTTP API beside its socket; empty for none.",
     ),
     Setting(
+        "metrics",
+        "",
+        "HOST:PORT for /metrics, /livez and /readyz: 127.0.0.1:9464; empty for none.",
+    ),
+    Setting("log_format", "json", "json, or text for people.", _one_of(*LOG_FORMATS)),
+    Setting(
         "log_level", "info", "debug, info, warning or error.", _one_of(*LOG_LEVELS)
     ),
 )
@@ -298,7 +309,9 @@ def _config(home: Path, values: Mapping[str, Scalar]) -> Config:
         solver_model=cast("str", values["solver_model"]),
         limits=limits_of(values),
         http_listen=cast("str", values["http_listen"]) or None,
+        metrics=cast("str", values["metrics"]) or None,
         log_level=cast("str", values["log_level"]),
+        log_format=cast("str", values["log_format"]),
     )
 
 

@@ -33,6 +33,7 @@ from moltp2p.node.feed import Feed
 from moltp2p.node.home import Home
 from moltp2p.node.pen import Incoming
 from moltp2p.node.proving import Proving
+from moltp2p.node.readings import Readings
 from moltp2p.node.status import (
     PeerStatus,
     Status,
@@ -300,6 +301,15 @@ class Node:
             gossip=None if self._online is None else self._online.status(),
             sync=None if self._online is None else self._online.syncing.status(),
             proof=None if self._proving is None else self._proving.status(),
+        )
+
+    async def readings(self) -> Readings:
+        """Return all that it counts."""
+        online = self._online
+        return Readings(
+            status=await self.status(),
+            network=None if online is None else online.network.stats(),
+            pubsub=None if online is None else online.pubsub.stats(),
         )
 
     @property

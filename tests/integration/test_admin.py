@@ -19,7 +19,8 @@ async def boot(tmp_path: Path) -> AsyncIterator[RunningNode]:
     home = Home(tmp_path / "boot")
     home.path.mkdir(mode=0o700)
     (home.path / "config.toml").write_text(
-        'role = "bootstrap"\nhttp_listen = "127.0.0.1:0"\nmax_per_address = 5\n'
+        'role = "bootstrap"\nhttp_listen = "127.0.0.1:0"\n'
+        'metrics = "127.0.0.1:0"\nmax_per_address = 5\n'
     )
     async with (
         home.run() as boot,
@@ -71,6 +72,10 @@ async def test_bans_outlive_a_restart_and_the_socket_is_the_only_way(
     async with httpx.AsyncClient(headers=headers, timeout=PATIENCE_S) as http:
         outside = await http.get(f"{url}/v1/admin/rules")
         status = (await http.get(f"{url}/v1/status")).json()
+        nothing = await http.get(f"{url}/metrics")
+        metrics = await http.get(boot.said["metrics"])
+    assert nothing.status_code == 404
+    assert 'moltp2p_connections{direction="inbound"} 1.0' in metrics.text
     assert outside.json()["code"] == "socket-only"
     assert status["gossip"]["limits"]["max_per_address"] == {
         "limit": 5, "used": 1, "refused": 0,

@@ -1,0 +1,1 @@
+"""Metrics for Prometheus, and whether the node is alive and ready."""
