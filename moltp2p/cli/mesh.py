@@ -1,39 +1,35 @@
-"""`moltp2p mesh`: nodes on this machine, talking, and what came of it."""
+"""`moltp2p mesh`: nodes on this machine, talking, broken on purpose, and what held."""
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from moltp2p.cli.shell import Shell, json_option, pass_shell
-from moltp2p.cli.terminal import safe
-from moltp2p.core.errors import MoltError, UsageError
-from moltp2p.core.kinds import Kind, Post, encode_body, parse_body
-from moltp2p.core.topics import check_community
+from moltp2p.core.errors import UsageError
 
 if TYPE_CHECKING:  # rich, trio and libp2p are heavy, and --help imports this file
     from rich.console import RenderableType
-    from rich.table import Table
 
-    from moltp2p.testing.members import Text
-    from moltp2p.testing.mesh import Mesh, Plan, Report
+    from moltp2p.testing.plan import Plan, Report
+    from moltp2p.testing.sim.scenario import Scenario
 
+DEFAULT_NODES: Final = 5
 DEFAULT_POSTS: Final = 100
 DEFAULT_RATE: Final = 20.0
-MAX_ROWS: Final = 20
-"""Nodes shown in the live table; the last line counts all."""
 
 
 @click.command()
-@click.option("--nodes", default=5, show_default=True, type=click.IntRange(1, 200))
+@click.option(
+    "--nodes",
+    type=click.IntRange(1, 200),
+    help=f"How many.  [default: {DEFAULT_NODES}, or the scenario's]",
+)
 @click.option("--processes", is_flag=True, help="Give each node its own process.")
 @click.option(
     "--posts",
@@ -57,98 +53,139 @@ MAX_ROWS: Final = 20
     type=click.FloatRange(0, min_open=True),
     help="Stop posting after so many seconds.",
 )
-@click.option("--seed", default=0, show_default=True, help="Which agent posts what.")
+@click.option(
+    "--seed",
+    type=int,
+    help="Which agent posts what, and the schedule of faults.  [default: 0]",
+)
 @click.option(
     "--proof", is_flag=True, help="Let the agents prove to be such before they post."
+)
+@click.option(
+    "--scenario",
+    "file",
+    metavar="FILE",
+    help="What goes wrong, as in `moltp2p sim`: a name or a TOML file.",
+)
+@click.option(
+    "--loss",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="How much of what nodes gossip vanishes.",
+)
+@click.option(
+    "--latency",
+    metavar="MS|MODEL",
+    help="One way between two nodes: 50, or lognormal,median_ms=80,sigma=0.5.",
+)
+@click.option(
+    "--partition",
+    "partitions",
+    metavar="A|B@FROM-TO",
+    multiple=True,
+    help="Two sides or more that lose each other: '0-2|3-5@10s-40s'.",
+)
+@click.option(
+    "--kill",
+    metavar="RATE",
+    help="Nodes killed a second, and restarted with their store: 0.1,away_s=5.",
+)
+@click.option(
+    "--slow",
+    metavar="SHARE",
+    help="How many nodes have a thin line: 0.2,uplink_mbit=0.5,downlink_mbit=1.",
 )
 @json_option
 @pass_shell
 def command(shell: Shell, /, **options: Any) -> None:  # noqa: ANN401 - click's
     """Run a local mesh of real nodes, let their agents post, and measure.
 
-    Exits with 0 only if every post reached every node's store.
+    Faults are put between the nodes by --loss, --latency, --partition, --kill and
+    --slow, or by a scenario that the simulator knows too; a seed repeats their
+    schedule.
+
+    Exits with 0 only if every post reached every node's store, and under faults
+    everything else held too.
     """
     plan = _plan(**options)
     report = shell.run(partial(_run, plan, live=not shell.as_json))
+    from moltp2p.cli.mesh_report import report_fields, summary
+
     if shell.as_json:
-        shell.emit(_fields(report))
+        shell.emit(report_fields(report))
     else:
-        shell.console().print(_summary(report))
-    sys.exit(report.delivered < report.expected)
+        shell.console().print(summary(report))
+    sys.exit(not report.passed)
 
 
 def _plan(**options: Any) -> Plan:  # noqa: ANN401 - click's
     """Return what the options ask for."""
-    from moltp2p.testing.mesh import Plan
+    from moltp2p.cli.mesh_input import read_texts
+    from moltp2p.testing.plan import Plan
 
-    rate, duration_s = options["rate"], options["duration"]
-    if options["burst"] and rate is not None:
+    if options["burst"] and options["rate"] is not None:
         raise UsageError("bad-option", "--burst and --rate exclude each other")
-    rate = None if options["burst"] else rate or DEFAULT_RATE
-    posts = options["posts"]
-    if posts is None:
-        timed = rate is not None and duration_s is not None
-        posts = round(rate * duration_s) if timed else DEFAULT_POSTS
+    if options["burst"] and options["file"] is not None:
+        raise UsageError("bad-option", "--burst and --scenario exclude each other")
+    scenario = _scenario(**options)
+    posts, rate, duration_s = _load(scenario, **options)
+    seed = options["seed"]
+    if seed is None:
+        seed = scenario.seed if scenario and options["file"] else 0
     return Plan(
-        nodes=options["nodes"],
+        nodes=scenario.nodes.count if scenario else options["nodes"] or DEFAULT_NODES,
         posts=posts,
-        texts=_texts(options["source"]),
+        texts=read_texts(options["source"]),
         rate=rate,
         duration_s=duration_s,
-        seed=options["seed"],
-        processes=options["processes"],
+        seed=seed,
+        processes=options["processes"] or bool(scenario and scenario.churn),
         proof=options["proof"],
+        scenario=scenario,
     )
 
 
-def _texts(source: str | None) -> list[Text]:
-    """Return what to post.
+def _scenario(**options: Any) -> Scenario | None:  # noqa: ANN401 - click's
+    """Return what is to go wrong, if anything."""
+    from moltp2p.testing.faults.wanted import Wanted, scenario_of
 
-    Raises:
-        UsageError: `bad-input`, naming the line.
-    """
-    if source == "-":
-        return _parse(sys.stdin, "standard input")
-    if source is None:
-        sample = files("moltp2p.testing") / "sample.jsonl"
-        return _parse(sample.read_text("utf-8").splitlines(), "the sample")
-    try:
-        with Path(source).open(encoding="utf-8") as lines:
-            return _parse(lines, source)
-    except OSError as error:
-        raise UsageError("bad-input", f"{source}: {error.strerror}") from None
-
-
-def _parse(lines: Iterable[str], name: str) -> list[Text]:
-    texts = [_text(line, f"{name}, line {n}") for n, line in enumerate(lines, 1)]
-    if not texts:
-        raise UsageError("bad-input", f"{name} has no lines")
-    return texts
+    wanted = Wanted(
+        duration_s=options["duration"],
+        **{
+            name: options[name]
+            for name in (
+                *("file", "nodes", "posts", "rate"),
+                *("loss", "latency", "partitions", "kill", "slow"),
+            )
+        },
+    )
+    return scenario_of(wanted, DEFAULT_RATE)
 
 
-def _text(line: str, where: str) -> Text:
-    from moltp2p.testing.members import Text
-
-    try:
-        fields = json.loads(line)
-        community, body = check_community(fields["community"]), fields["body"]
-        parse_body(Kind.POST, encode_body(Post(body)))
-    except (ValueError, KeyError, TypeError, MoltError) as error:
-        raise UsageError(
-            "bad-input",
-            f"{where}: {error}",
-            'each line is {"community": "…", "body": "…"}',
-        ) from None
-    return Text(community, body)
+def _load(
+    scenario: Scenario | None,
+    **options: Any,  # noqa: ANN401 - click's
+) -> tuple[int, float | None, float | None]:
+    """Return how many posts, how many a second, and for how many seconds."""
+    posts, duration_s = options["posts"], options["duration"]
+    rate = None if options["burst"] else options["rate"] or DEFAULT_RATE
+    if scenario is not None:
+        rate = None if options["burst"] else scenario.load.per_s
+        duration_s = scenario.load_until_s - scenario.load.from_s
+    if posts is None:
+        timed = rate is not None and duration_s is not None
+        posts = round(rate * duration_s) if timed else DEFAULT_POSTS
+    return posts, rate, duration_s
 
 
 async def _run(plan: Plan, *, live: bool) -> Report:
-    from moltp2p.testing.mesh import open_mesh, run_plan
+    from moltp2p.testing.running import open_planned, run_plan
 
     with _screen(f"Starting {plan.nodes} nodes …", live=live) as show:
-        opening = open_mesh(plan.nodes, processes=plan.processes, proof=plan.proof)
-        async with opening as mesh:
-            return await run_plan(mesh, plan, lambda mesh: show(_view(mesh, plan)))
+        from moltp2p.cli.mesh_view import mesh_view
+
+        async with open_planned(plan) as mesh:
+            return await run_plan(mesh, plan, lambda mesh: show(mesh_view(mesh, plan)))
 
 
 @contextmanager
@@ -162,104 +199,3 @@ def _screen(opening: str, *, live: bool) -> Iterator[Callable[[RenderableType], 
 
     with Live(opening, console=Console(stderr=True), refresh_per_second=4) as place:
         yield place.update
-
-
-def _view(mesh: Mesh, plan: Plan) -> RenderableType:
-    """Return the mesh as it was when it was last looked at, and what was said."""
-    from rich.console import Group
-
-    return Group(_nodes(mesh, plan), _heard(mesh))
-
-
-def _heard(mesh: Mesh) -> Table:
-    """Return the newest posts, one line each, as one node has them in its store."""
-    from rich.table import Table
-    from rich.text import Text as Line
-
-    last = len(mesh.members) - 1
-    table = Table(box=None, show_header=False, title=f"newest in node {last}'s store")
-    table.add_column(min_width=9, style="dim", no_wrap=True)
-    table.add_column(min_width=14, style="cyan", no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis")
-    for post in mesh.heard:
-        text = Line(safe(" ".join(post.text.split())))
-        table.add_row(f"…{post.agent[-8:]}", Line(post.community), text)
-    return table
-
-
-def _nodes(mesh: Mesh, plan: Plan) -> Table:
-    """Return a line for each node."""
-    from rich.table import Table
-
-    made = sum(mesh.authored)
-    table = Table(
-        title=f"{len(mesh.members)} nodes · {mesh.phase} · {made} of {plan.posts} posts"
-    )
-    for name in ("node", "agent", *(["proof"] if plan.proof else [])):
-        table.add_column(name)
-    for name in ("peers", "mesh", "posted", "records", "behind", "dropped"):
-        table.add_column(name, justify="right")
-    newest = max((each.records for each in mesh.snapshots), default=0)
-    for index, each in enumerate(mesh.snapshots[:MAX_ROWS]):
-        table.add_row(
-            str(index),
-            f"…{each.agent[-8:]}",
-            *([each.proof] if plan.proof else []),
-            str(each.peers),
-            str(each.mesh),
-            str(mesh.authored[index]),
-            str(each.records),
-            str(newest - each.records),
-            str(each.dropped),
-        )
-    if len(mesh.snapshots) > MAX_ROWS:
-        table.caption = f"and {len(mesh.snapshots) - MAX_ROWS} more"
-    return table
-
-
-def _summary(report: Report) -> Table:
-    """Return the report for a person."""
-    from rich.table import Table
-
-    latency = report.latency_ms
-    table = Table(title="What came of it", show_header=False)
-    table.add_row("nodes", f"{report.nodes}, connected in {report.connect_s:.1f} s")
-    if report.prove_s is not None:
-        table.add_row(
-            "proved",
-            f"{report.verified} of {report.nodes} agents in {report.prove_s:.1f} s",
-        )
-    table.add_row("posts", f"{report.posts} in {report.wall_s:.1f} s")
-    table.add_row(
-        "delivered",
-        f"{report.delivered} of {report.expected} to stores"
-        f" ({report.delivery_ratio:.2%})",
-    )
-    table.add_row(
-        "latency",
-        f"p50 {latency['p50']:.0f} ms, p99 {latency['p99']:.0f} ms,"
-        f" max {latency['max']:.0f} ms",
-    )
-    table.add_row("processor", f"{report.cpu_s:.1f} s")
-    table.add_row("memory", f"{report.rss_mb:.0f} MB")
-    table.add_row("dropped", str(report.dropped))
-    return table
-
-
-def _fields(report: Report) -> dict[str, object]:
-    """Return the report for a program."""
-    return {
-        "nodes": report.nodes,
-        "posts": report.posts,
-        "expected": report.expected,
-        "delivered": report.delivered,
-        "delivery_ratio": round(report.delivery_ratio, 6),
-        "latency_ms": dict(report.latency_ms),
-        "connect_s": round(report.connect_s, 3),
-        "prove_s": None if report.prove_s is None else round(report.prove_s, 3),
-        "verified": report.verified,
-        "wall_s": round(report.wall_s, 3),
-        "cpu_s": round(report.cpu_s, 3),
-        "rss_mb": round(report.rss_mb, 1),
-        "dropped": report.dropped,
-    }

@@ -1,37 +1,44 @@
-"""The nodes of a local mesh: inside this process, or each in one of its own.
+"""The nodes of a local mesh, and one inside this process.
 
-Both are real nodes on real sockets, with a home and a port of their own.
+Each is a real node on real sockets, with a home and a port of its own;
+`testing/remote.py` runs one in a process of its own.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import psutil
 import trio
 
 from moltp2p.core.author import Draft
-from moltp2p.core.errors import LocalError
-from moltp2p.core.ids import agent_text, parse_agent
+from moltp2p.core.errors import UsageError
+from moltp2p.core.ids import PeerId, agent_text, parse_agent
 from moltp2p.core.kinds import Kind, Post, parse_body
 from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams
+from moltp2p.net.background import open_background
 from moltp2p.node.config import Config
 from moltp2p.node.home import Home
 from moltp2p.node.node import Node, open_node
 from moltp2p.node.solver_settings import BY_HAND, ORACLE
 from moltp2p.node.status import Status
-from moltp2p.node.world import real_world
+from moltp2p.node.world import World, real_world
 from moltp2p.store.base import Order, Query
-
-PAGE_RECORDS: Final = 1_000
+from moltp2p.testing.audit import (
+    PAGE_RECORDS,
+    Audit,
+    Repeats,
+    all_records,
+    ids_held,
+    is_valid,
+)
+from moltp2p.testing.faults.conditions import Faults, Orders
+from moltp2p.testing.faults.network import faulty
 
 RECORD_CAUSES: Final = (
     "queue-full",
@@ -43,14 +50,6 @@ RECORD_CAUSES: Final = (
     "read-only",
 )
 """The causes by which gossip drops a record (spec 09)."""
-START_S: Final = 60.0
-"""How long a node's process may take until it answers."""
-
-ANSWER_S: Final = 60.0
-"""How long it may take over one question."""
-
-STOP_S: Final = 15.0
-"""How long it may take to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +89,7 @@ class Snapshot:
         peers: connected peers.
         mesh: the smallest number of mesh peers over all its topics.
         records: records in its store.
+        fingerprint: of the set of them: nodes with the same one hold the same.
         proof: how it stands with its proof: `open` where none is needed; else what
             its applicant does (waiting, ticket, asking), or `proved`.
         dropped: records that its gossip dropped. A GRAFT that was refused, or an id
@@ -101,11 +101,16 @@ class Snapshot:
     mesh: int
     records: int
     dropped: int
+    fingerprint: str = ""
     proof: str = "open"
 
 
 class Member(Protocol):
     """One node of a mesh."""
+
+    async def peer(self) -> PeerId:
+        """Return who it is to its peers."""
+        ...
 
     async def addresses(self) -> list[str]:
         """Return where it listens."""
@@ -134,45 +139,75 @@ class Member(Protocol):
         """
         ...
 
+    async def audit(self, agents: Sequence[str]) -> Audit:
+        """Verify all that is in its store; `agents` may have written it."""
+        ...
+
+    async def face(self, orders: Orders) -> None:
+        """Let it bear faults from now on."""
+        ...
+
+    async def cut(self, peers: Sequence[PeerId]) -> None:
+        """Cut it off from these peers, and from no others."""
+        ...
+
+    async def faults_injected(self) -> Mapping[str, int]:
+        """Return how often faults struck, by what they did."""
+        ...
+
     def process(self) -> psutil.Process:
         """Return the process that it runs in."""
         ...
 
 
 class LocalMember:
-    """A node in this process."""
+    """A node in this process.
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    Attributes:
+        node: the node.
+        faults: what is between it and its network; None where nothing can be.
+    """
+
+    def __init__(self, node: Node, faults: Faults | None, repeats: Repeats) -> None:
+        self.node = node
+        self.faults = faults
+        self._repeats = repeats
+
+    async def peer(self) -> PeerId:
+        """Return who it is to its peers."""
+        await trio.lowlevel.checkpoint()
+        return self.node.peer_id or PeerId("")
 
     async def addresses(self) -> list[str]:
         """Return where it listens."""
-        gossip = (await self._node.status()).gossip
+        gossip = (await self.node.status()).gossip
         return [] if gossip is None else gossip.addresses
 
     async def publish(self, texts: Sequence[Text]) -> list[str]:
         """Post texts; return the records' ids as hex, once they are durable."""
         drafts = [Draft(Kind.POST, Post(each.body), each.community) for each in texts]
-        return [record.id.hex() for record in await self._node.publish(*drafts)]
+        return [record.id.hex() for record in await self.node.publish(*drafts)]
 
     async def snapshot(self) -> Snapshot:
         """Return how it is."""
-        status = await self._node.status()
+        status = await self.node.status()
         gossip = status.gossip
         agent = "" if status.agent is None else agent_text(status.agent)
         if gossip is None:
-            return Snapshot(agent, 0, 0, status.store.records, 0)
+            held = status.store
+            return Snapshot(agent, 0, 0, held.records, 0, held.fingerprint or "")
         return Snapshot(
             agent=agent,
             peers=gossip.peers,
             mesh=min(gossip.mesh.values(), default=0),
             records=status.store.records,
             dropped=sum(gossip.dropped.get(cause, 0) for cause in RECORD_CAUSES),
+            fingerprint=status.store.fingerprint or "",
             proof=self._proof(status),
         )
 
     def _proof(self, status: Status) -> str:
-        if not self._node.config.network.admission or status.proof is None:
+        if not self.node.config.network.admission or status.proof is None:
             return "open"
         is_proved = status.proof.own.expires_ms is not None
         return "proved" if is_proved else status.proof.phase
@@ -180,13 +215,13 @@ class LocalMember:
     async def admits(self, agents: Sequence[str]) -> bool:
         """Tell whether it would take what all of these agents say, as `did:key`."""
         await trio.lowlevel.checkpoint()
-        admitted = self._node.agents.admitted_until_ms
+        admitted = self.node.agents.admitted_until_ms
         return all(admitted(parse_agent(each)) is not None for each in agents)
 
     async def newest(self, count: int) -> list[Heard]:
         """Return the newest posts in its store, newest first."""
         query = Query(kinds=frozenset({Kind.POST}), limit=count)
-        page = await self._node.query(query)
+        page = await self.node.query(query)
         return [_heard(stored.record) for stored in page.records]
 
     async def arrivals(self) -> Mapping[str, int]:
@@ -194,7 +229,7 @@ class LocalMember:
         ages: dict[str, int] = {}
         cursor, more = None, True
         while more:
-            page = await self._node.query(
+            page = await self.node.query(
                 Query(
                     kinds=frozenset({Kind.POST}),
                     order=Order.OLDEST_FIRST,
@@ -208,6 +243,35 @@ class LocalMember:
             cursor, more = page.cursor, page.more
         return ages
 
+    async def audit(self, agents: Sequence[str]) -> Audit:
+        """Verify all that is in its store; `agents` may have written it."""
+        welcome = {parse_agent(each) for each in agents}
+        count = invalid = 0
+        async for stored in all_records(self.node):
+            count += 1
+            invalid += not is_valid(stored.record, welcome)
+        return Audit(count, invalid, self._repeats.count)
+
+    async def face(self, orders: Orders) -> None:
+        """Let it bear faults from now on."""
+        await trio.lowlevel.checkpoint()
+        self._faulty().face(orders)
+
+    async def cut(self, peers: Sequence[PeerId]) -> None:
+        """Cut it off from these peers, and from no others."""
+        await trio.lowlevel.checkpoint()
+        self._faulty().cut(peers)
+
+    async def faults_injected(self) -> Mapping[str, int]:
+        """Return how often faults struck, by what they did."""
+        await trio.lowlevel.checkpoint()
+        return {} if self.faults is None else dict(self.faults.counts)
+
+    def _faulty(self) -> Faults:
+        if self.faults is None:
+            raise UsageError("no-faults", "this mesh was opened without faults")
+        return self.faults
+
     def process(self) -> psutil.Process:
         """Return the process that it runs in."""
         return psutil.Process()
@@ -220,135 +284,66 @@ def _heard(record: Record) -> Heard:
     return Heard(agent_text(header.agent), header.community or "", text)
 
 
-class RemoteMember:
-    """A node in a process of its own, spoken to in JSON lines (testing/worker.py)."""
+@dataclass(frozen=True, slots=True)
+class MemberSettings:
+    """How to run one node of a mesh; plain, so that it can be told to a process.
 
-    def __init__(self, pid: int, stdio: trio.abc.Stream) -> None:
-        self._pid = pid
-        self._stdio = stdio
-        self._turn = trio.Lock()
-        self._unread = b""
-
-    async def addresses(self) -> list[str]:
-        """Return where it listens."""
-        return list(await self._ask("addresses"))
-
-    async def publish(self, texts: Sequence[Text]) -> list[str]:
-        """Post texts; return the records' ids as hex, once they are durable."""
-        return list(await self._ask("publish", [asdict(text) for text in texts]))
-
-    async def snapshot(self) -> Snapshot:
-        """Return how it is."""
-        return Snapshot(**await self._ask("snapshot"))
-
-    async def admits(self, agents: Sequence[str]) -> bool:
-        """Tell whether it would take what all of these agents say, as `did:key`."""
-        return bool(await self._ask("admits", list(agents)))
-
-    async def newest(self, count: int) -> list[Heard]:
-        """Return the newest posts in its store, newest first."""
-        return [Heard(**each) for each in await self._ask("newest", count)]
-
-    async def arrivals(self) -> Mapping[str, int]:
-        """Return, for each post in its store, when it came after it was written."""
-        return dict(await self._ask("arrivals"))
-
-    def process(self) -> psutil.Process:
-        """Return the process that it runs in."""
-        return psutil.Process(self._pid)
-
-    async def _ask(self, call: str, value: object = None) -> Any:  # noqa: ANN401 - JSON
-        # Cancelled half-way, the next to ask would read this answer for its own.
-        async with self._turn, _uninterrupted(ANSWER_S):
-            await self._stdio.send_all(json.dumps([call, value]).encode() + b"\n")
-            answer = json.loads(await self._line())
-        if "error" in answer:
-            raise LocalError("member-failed", answer["error"])
-        return answer["value"]
-
-    async def _line(self) -> bytes:
-        found = self._unread
-        while b"\n" not in found:
-            part = await self._stdio.receive_some()
-            if not part:
-                raise LocalError("member-failed", "a node's process has ended")
-            found += part
-        line, self._unread = found.split(b"\n", 1)
-        return line
-
-
-@asynccontextmanager
-async def _uninterrupted(within_s: float) -> AsyncIterator[None]:
-    with trio.fail_after(within_s) as scope:
-        scope.shield = True
-        yield
-
-
-def member_config(
-    home: Path, network: str, bootstrap: Sequence[str], *, proof: bool = False
-) -> Config:
-    """Return the settings of a mesh's node: loopback, a free port.
-
-    Args:
-        home: where its keys and records are.
+    Attributes:
+        home: the folder with its keys and records; made when it is not there.
         network: the network's name.
-        bootstrap: addresses of first peers.
+        listen: multiaddrs to listen on; none for a node that nobody can dial.
+        bootstrap: multiaddrs of first peers.
         proof: whether only those who prove to be agents may speak; here an oracle
             proves it for them.
+        has_faults: whether faults can be put between it and its network.
+        target_peers: how many peers it looks for by itself.
+        sync_interval: seconds between comparisons with peers.
     """
-    return Config(
-        home,
-        NetworkParams(network, admission=proof),
-        bootstrap=tuple(bootstrap),
-        solver=ORACLE if proof else BY_HAND,
-    )
+
+    home: str
+    network: str
+    listen: tuple[str, ...] = ("/ip4/127.0.0.1/tcp/0",)
+    bootstrap: tuple[str, ...] = ()
+    proof: bool = False
+    has_faults: bool = False
+    target_peers: int = 12
+    sync_interval: int = 60
+
+    def config(self) -> Config:
+        """Return the node's settings."""
+        return Config(
+            Path(self.home),
+            NetworkParams(self.network, admission=self.proof),
+            listen=tuple(self.listen),
+            bootstrap=tuple(self.bootstrap),
+            solver=ORACLE if self.proof else BY_HAND,
+            target_peers=self.target_peers,
+            sync_interval=self.sync_interval,
+        )
 
 
 @asynccontextmanager
-async def open_local_member(config: Config) -> AsyncIterator[Member]:
-    """Run a node in this process for the length of the block."""
-    Home(config.home).init_agent(real_world().draw)
-    async with open_node(config) as node:
-        yield LocalMember(node)
+async def open_local_member(
+    settings: MemberSettings, world: World | None = None
+) -> AsyncIterator[LocalMember]:
+    """Run a node in this process for the length of the block.
 
-
-@asynccontextmanager
-async def open_remote_member(config: Config) -> AsyncIterator[Member]:
-    """Run a node in a process of its own for the length of the block.
+    Args:
+        settings: how.
+        world: its outside; by default the real one.
 
     Raises:
-        LocalError: `member-failed` when it does not come up.
+        MoltError: as `open_node`.
     """
-    child = await trio.lowlevel.open_process(
-        [sys.executable, "-m", "moltp2p.testing.worker", *worker_arguments(config)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    try:
-        stdin, stdout = child.stdin, child.stdout
-        if stdin is None or stdout is None:
-            raise LocalError("member-failed", "a node's process has no pipes")
-        member = RemoteMember(child.pid, trio.StapledStream(stdin, stdout))
-        with trio.fail_after(START_S):
-            await member.addresses()
-        yield member
-        await stdin.aclose()
-        with trio.move_on_after(STOP_S):
-            await child.wait()
-    finally:
-        child.kill()  # harmless once it has ended
-        with trio.CancelScope(shield=True):
-            await child.wait()
-
-
-def worker_arguments(config: Config) -> list[str]:
-    """Return the command line by which a worker learns its settings."""
-    admission = "proof" if config.network.admission else "open"
-    return [str(config.home), config.network.id, admission, *config.bootstrap]
-
-
-def worker_config(arguments: Sequence[str]) -> Config:
-    """Return the settings that `worker_arguments` wrote."""
-    home, network, admission, *bootstrap = arguments
-    proof = admission == "proof"
-    return member_config(Path(home), network, bootstrap, proof=proof)
+    world, config = world or real_world(), settings.config()
+    home = Home(config.home)
+    if not home.has_agent:
+        home.init_agent(world.draw)
+    faults = None
+    if settings.has_faults:
+        faults = Faults()
+        world = replace(world, open_network=faulty(world.open_network, faults))
+    async with open_node(config, world=world) as node, open_background() as nursery:
+        repeats = Repeats(await ids_held(node))
+        nursery.start_soon(repeats.watch, node)
+        yield LocalMember(node, faults, repeats)

@@ -1,118 +1,71 @@
-"""A mesh of real nodes on this machine: opened, loaded, and measured.
-
-What counts is what is in each node's *store* at the end, not what was sent.
-"""
+"""A mesh of real nodes on this machine: opened, looked at, and broken."""
 
 from __future__ import annotations
 
-import math
 import random
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-import psutil
 import trio
 
-from moltp2p.core.errors import LocalError
+from moltp2p.core.errors import LocalError, UsageError
+from moltp2p.net.base import Network
+from moltp2p.net.memory import MemoryHub, open_memory_network
+from moltp2p.node.config import Config
+from moltp2p.node.node import Node
+from moltp2p.node.world import World, real_world
+from moltp2p.proto.address import parse_address
+from moltp2p.testing.hosts import Host
 from moltp2p.testing.members import (
     Heard,
+    LocalMember,
     Member,
+    MemberSettings,
     Snapshot,
-    Text,
-    member_config,
     open_local_member,
-    open_remote_member,
 )
-
-TICK_S: Final = 0.5
-"""How often the members are looked at."""
+from moltp2p.testing.remote import RemoteMember, open_remote_member
 
 HEARD_POSTS: Final = 5
 """How many posts are shown while they come."""
 
-DRAIN_TICK_S: Final = 0.1
-"""The same while waiting for the last post, so that `wall_s` is about exact."""
-
-SETTLE_S: Final = 120.0
-"""How long nodes may take to find each other before posting begins all the same."""
-
-PROVE_S: Final = 240.0
-"""How long all agents together may take to prove to be such."""
-
-QUIET_S: Final = 15.0
-"""With nothing new in any store for so long, what is missing is called lost."""
-
-BURST_POSTS: Final = 64
-"""Posts an agent hands to its node at once, in a burst."""
+LOOK_S: Final = 0.1
+"""How often `Mesh.alike` looks."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What a mesh is to do.
+class Layout:
+    """How a mesh is made.
 
     Attributes:
         nodes: how many.
-        posts: how many posts in all.
-        rate: posts a second over all agents; None posts as fast as it goes.
-        duration_s: stop posting after so long; None posts all.
-        texts: what is posted, over and over.
-        seed: which agent posts what.
-        processes: whether each node has a process of its own.
-        proof: whether the agents prove to be agents before they post; in a mesh an
-            oracle does that for them.
+        network: its name.
+        processes: whether each node has a process of its own, and can be killed.
+        proof: whether the agents have to prove to be such.
+        memory: whether the network is one inside this process, without sockets.
+        has_faults: whether faults can be put between the nodes.
+        bootstrap: how many of the first nodes all others dial first.
+        hidden: how many of the last nodes listen nowhere.
+        target_peers: how many peers each looks for.
+        sync_interval: seconds between comparisons with peers.
+        hosts: where each node runs, when not on this machine's own network.
     """
 
     nodes: int
-    posts: int
-    texts: Sequence[Text]
-    rate: float | None = None
-    duration_s: float | None = None
-    seed: int = 0
+    network: str = "test-mesh"
     processes: bool = False
     proof: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What came of it.
-
-    Attributes:
-        nodes: how many.
-        posts: how many posts were made.
-        expected: posts times nodes.
-        delivered: posts found in the nodes' stores, over all nodes.
-        latency_ms: from the author's clock to each other node's store.
-        connect_s: from the start of the first node until all had found peers.
-        prove_s: from then until every agent had proved to be one, to every node; None
-            when none had to.
-        verified: agents that had, in the end.
-        wall_s: from the first post until the last was stored.
-        cpu_s: processor time of all nodes in that time.
-        rss_mb: memory of all nodes at the end, 10^6 bytes.
-        dropped: records that gossip dropped, over all nodes.
-    """
-
-    nodes: int
-    posts: int
-    expected: int
-    delivered: int
-    latency_ms: Mapping[str, float]
-    connect_s: float
-    wall_s: float
-    cpu_s: float
-    rss_mb: float
-    dropped: int
-    prove_s: float | None = None
-    verified: int = 0
-
-    @property
-    def delivery_ratio(self) -> float:
-        """Return delivered over expected; 1 when nothing was expected."""
-        return self.delivered / self.expected if self.expected else 1.0
+    memory: bool = False
+    has_faults: bool = False
+    bootstrap: int = 1
+    hidden: int = 0
+    target_peers: int = 12
+    sync_interval: int = 60
+    hosts: Sequence[Host] = ()
 
 
 @dataclass(slots=True)
@@ -121,25 +74,160 @@ class Mesh:
 
     Attributes:
         members: its nodes; the first is the others' bootstrap peer.
+        settings: how each runs; restarted, it listens where it did.
         opened_at: `trio.current_time()` before the first was started.
+        stack: closes them.
+        is_up: which of them run.
         snapshots: how each was when it was last looked at.
         authored: how many posts each has written.
-        heard: the newest posts in the last member's store, newest first.
+        heard: the newest posts in the last running member's store, newest first.
         phase: what is going on, in a word: connecting, proving, posting, settling,
             done.
+        news: the newest fault, in a few words.
     """
 
     members: list[Member]
+    settings: list[MemberSettings]
     opened_at: float
+    stack: AsyncExitStack
+    hosts: Sequence[Host] = ()
+    is_up: list[bool] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     authored: list[int] = field(default_factory=list)
     heard: list[Heard] = field(default_factory=list)
     phase: str = "connecting"
+    news: str = ""
+
+    @property
+    def nodes(self) -> list[Node]:
+        """Return the nodes themselves.
+
+        Raises:
+            UsageError: `no-node` when they run in processes of their own.
+        """
+        found = [each.node for each in self.members if isinstance(each, LocalMember)]
+        if len(found) < len(self.members):
+            raise UsageError("no-node", "these nodes run in processes of their own")
+        return found
 
     async def look(self) -> None:
-        """Take a snapshot of each member."""
-        self.snapshots = [await member.snapshot() for member in self.members]
-        self.heard = await self.members[-1].newest(HEARD_POSTS)
+        """Take a snapshot of each member that runs; of others the last one stays."""
+        found = []
+        for index, member in enumerate(self.members):
+            snapshot = await self._snapshot(index, member)
+            if snapshot is None:
+                last = self.snapshots[index : index + 1]
+                gone = last[0] if last else Snapshot("", 0, 0, 0, 0)
+                snapshot = replace(gone, peers=0, mesh=0)
+            found.append(snapshot)
+        self.snapshots = found
+        newest = [n for n, is_up in enumerate(self.is_up) if is_up][-1:]
+        for index in newest:
+            self.heard = await self._newest(index)
+
+    async def _snapshot(self, index: int, member: Member) -> Snapshot | None:
+        try:
+            return await member.snapshot() if self.is_up[index] else None
+        except LocalError:
+            if self.is_up[index]:
+                raise
+            return None  # killed meanwhile
+
+    async def _newest(self, index: int) -> list[Heard]:
+        try:
+            return await self.members[index].newest(HEARD_POSTS)
+        except LocalError:
+            if self.is_up[index]:
+                raise
+            return self.heard
+
+    async def part(self, *groups: Sequence[int]) -> None:
+        """Let each group of nodes reach only its own; who is in none reaches all.
+
+        Connections across break after `Orders.notice_s`.
+
+        Raises:
+            UsageError: `no-faults` when the mesh was opened without faults.
+        """
+        peers = [await member.peer() for member in self.members]
+        sides = {node: side for side, group in enumerate(groups) for node in group}
+        for here, member in enumerate(self.members):
+            there = [
+                peers[other]
+                for other, side in sides.items()
+                if here in sides and side != sides[here]
+            ]
+            await member.cut(there)
+
+    async def heal(self) -> None:
+        """Let all nodes reach each other again."""
+        await self.part()
+
+    async def kill(self, index: int) -> None:
+        """Kill a node's process, by SIGKILL.
+
+        Raises:
+            UsageError: `no-process` when it runs in this one.
+        """
+        member = self.members[index]
+        if not isinstance(member, RemoteMember):
+            raise UsageError(
+                "no-process", "only a node in its own process can be killed"
+            )
+        self.is_up[index] = False
+        await member.worker.kill()
+
+    async def restart(self, index: int) -> None:
+        """Start a node that was killed again: same keys, same store, same address.
+
+        Raises:
+            LocalError: `member-failed`.
+        """
+        prefix = self.hosts[index].prefix if self.hosts else ()
+        opening = open_remote_member(self.settings[index], prefix)
+        self.members[index] = await self.stack.enter_async_context(opening)
+        self.is_up[index] = True
+
+    async def alike(self, within_s: float) -> float:
+        """Wait until every node holds the same records; return how long that took.
+
+        Args:
+            within_s: seconds.
+
+        Raises:
+            LocalError: `not-alike`, saying what each holds.
+        """
+        began = trio.current_time()
+        while True:
+            await self.look()
+            if len({each.fingerprint for each in self.snapshots}) == 1:
+                return trio.current_time() - began
+            if trio.current_time() - began > within_s:
+                held = ", ".join(str(each.records) for each in self.snapshots)
+                raise LocalError("not-alike", f"after {within_s:g} s they hold {held}")
+            await trio.sleep(LOOK_S)
+
+    async def connected(self, within_s: float) -> float:
+        """Wait until every node gossips with as many others as it should.
+
+        That is three, or all where there are fewer, in each of its topics.
+
+        Returns:
+            How long that took, seconds.
+
+        Raises:
+            LocalError: `not-meshed`, saying with how many each does.
+        """
+        began = trio.current_time()
+        enough = min(len(self.members) - 1, 3)
+        while True:
+            await self.look()
+            if all(each.mesh >= enough for each in self.snapshots):
+                return trio.current_time() - began
+            if trio.current_time() - began > within_s:
+                meshes = ", ".join(str(each.mesh) for each in self.snapshots)
+                raise LocalError("not-meshed", f"after {within_s:g} s: {meshes}")
+            await trio.sleep(LOOK_S)
 
 
 @asynccontextmanager
@@ -149,216 +237,99 @@ async def open_mesh(
     network: str = "test-mesh",
     processes: bool = False,
     proof: bool = False,
+    memory: bool = False,
+    faults: bool = False,
 ) -> AsyncIterator[Mesh]:
     """Run `nodes` real nodes on loopback for the length of the block.
 
     Each has a home in a temporary folder, an agent, and a free port; all but
     the first know the first's address, and find the rest by themselves.
 
+    Args:
+        nodes: how many.
+        network: the network's name; begins with `test-` where agents prove.
+        processes: whether each has a process of its own, so that it can be killed.
+        proof: whether the agents have to prove to be such; an oracle does it for them.
+        memory: whether they meet on a network inside this process: no sockets, no
+            handshakes, quicker; not together with `processes`.
+        faults: whether `part` and `member.face` can put faults between them.
+
     Raises:
+        UsageError: `bad-option` for `memory` with `processes`.
         LocalError: `member-failed`, or as `open_node`.
     """
-    opened_at = trio.current_time()
-    open_member = open_remote_member if processes else open_local_member
-    async with AsyncExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="moltp2p-"))
-        mesh = Mesh([], opened_at, authored=[0] * nodes)
-        bootstrap: Sequence[str] = ()
-        for index in range(nodes):
-            home = Path(folder) / f"node-{index}"
-            config = member_config(home, network, bootstrap, proof=proof)
-            mesh.members.append(await stack.enter_async_context(open_member(config)))
-            bootstrap = bootstrap or await mesh.members[0].addresses()
+    layout = Layout(nodes, network, processes, proof, memory, has_faults=faults)
+    async with open_layout(layout) as mesh:
         yield mesh
 
 
-async def run_plan(
-    mesh: Mesh, plan: Plan, on_look: Callable[[Mesh], None] = lambda _: None
-) -> Report:
-    """Let the agents post as planned; return what came of it.
-
-    Args:
-        mesh: a mesh of as many nodes as planned.
-        plan: what to do.
-        on_look: called after each look at the members, twice a second.
-    """
-    await _settle(mesh, on_look)
-    connect_s = trio.current_time() - mesh.opened_at
-    prove_s = await _prove(mesh, on_look) if plan.proof else None
-    processes = list({member.process() for member in mesh.members})
-    cpu_s = _cpu_s(processes)
-    began = trio.current_time()
-    mesh.phase = "posting"
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_watch, mesh, on_look)
-        ids = await _post(mesh, plan)
-        nursery.cancel_scope.cancel()
-    mesh.phase = "settling"
-    last_new = await _drain(mesh, ids, on_look)
-    cpu_s = _cpu_s(processes) - cpu_s
-    mesh.phase = "done"
-    arrivals = [await member.arrivals() for member in mesh.members]
-    on_look(mesh)
-    return Report(
-        nodes=len(mesh.members),
-        posts=len(ids),
-        expected=len(ids) * len(mesh.members),
-        delivered=sum(len(ids.keys() & ages.keys()) for ages in arrivals),
-        latency_ms=_latency_ms(ids, arrivals),
-        connect_s=connect_s,
-        wall_s=last_new - began,
-        cpu_s=cpu_s,
-        rss_mb=sum(process.memory_info().rss for process in processes) / 1e6,
-        dropped=sum(snapshot.dropped for snapshot in mesh.snapshots),
-        prove_s=prove_s,
-        verified=sum(each.proof == "proved" for each in mesh.snapshots),
-    )
-
-
-async def _settle(mesh: Mesh, on_look: Callable[[Mesh], None]) -> None:
-    """Wait until everybody has peers, and a mesh for every topic."""
-    enough = min(len(mesh.members) - 1, 3)
-    with trio.move_on_after(SETTLE_S):
-        while True:
-            await mesh.look()
-            on_look(mesh)
-            if all(each.mesh >= enough for each in mesh.snapshots):
-                return
-            await trio.sleep(TICK_S)
-
-
-async def _prove(mesh: Mesh, on_look: Callable[[Mesh], None]) -> float:
-    """Wait until every agent has proved to be one, and every node knows it.
-
-    Returns:
-        How long that took, seconds.
+@asynccontextmanager
+async def open_layout(layout: Layout) -> AsyncIterator[Mesh]:
+    """Run a mesh as laid out, for the length of the block.
 
     Raises:
-        LocalError: `not-proved` when it takes too long.
+        UsageError: `bad-option`.
+        LocalError: `member-failed`, or as `open_node`.
     """
-    began = trio.current_time()
-    mesh.phase = "proving"
-    with trio.move_on_after(PROVE_S):
-        while True:
-            await mesh.look()
-            on_look(mesh)
-            if await _all_count(mesh):
-                return trio.current_time() - began
-            await trio.sleep(TICK_S)
-    proved = sum(each.proof == "proved" for each in mesh.snapshots)
-    raise LocalError(
-        "not-proved",
-        f"{proved} of {len(mesh.members)} agents proved to be such in {PROVE_S:g} s",
-        "with fewer nodes, or a machine that does less beside, it takes less",
+    if layout.memory and layout.processes:
+        raise UsageError("bad-option", "a network in memory has one process")
+    world = _in_memory() if layout.memory else None
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="moltp2p-"))
+        mesh = Mesh([], [], trio.current_time(), stack, layout.hosts)
+        mesh.authored = [0] * layout.nodes
+        bootstrap: list[str] = []
+        for index in range(layout.nodes):
+            settings = _settings(layout, Path(folder), index, bootstrap)
+            if layout.processes:
+                prefix = layout.hosts[index].prefix if layout.hosts else ()
+                remote = open_remote_member(settings, prefix)
+                member: Member = await stack.enter_async_context(remote)
+            else:
+                local = open_local_member(settings, world)
+                member = await stack.enter_async_context(local)
+            addresses = await member.addresses()
+            if index < layout.bootstrap:
+                bootstrap += addresses[:1]
+            mesh.members.append(member)
+            mesh.settings.append(replace(settings, listen=_same(addresses)))
+            mesh.is_up.append(True)
+        yield mesh
+
+
+def _settings(
+    layout: Layout, folder: Path, index: int, bootstrap: Sequence[str]
+) -> MemberSettings:
+    listen: tuple[str, ...] = ("/ip4/127.0.0.1/tcp/0",)
+    if layout.hosts:
+        listen = (layout.hosts[index].listen,)
+    if index >= layout.nodes - layout.hidden:
+        listen = ()
+    return MemberSettings(
+        home=str(folder / f"node-{index}"),
+        network=layout.network,
+        listen=listen,
+        bootstrap=tuple(bootstrap),
+        proof=layout.proof,
+        has_faults=layout.has_faults,
+        target_peers=layout.target_peers,
+        sync_interval=layout.sync_interval,
     )
 
 
-async def _all_count(mesh: Mesh) -> bool:
-    """Tell whether each node would take what each agent says."""
-    if any(each.proof != "proved" for each in mesh.snapshots):
-        return False
-    agents = [each.agent for each in mesh.snapshots]
-    for member in mesh.members:
-        if not await member.admits(agents):
-            return False
-    return True
+def _same(addresses: Sequence[str]) -> tuple[str, ...]:
+    """Return where to listen, to be found where one was."""
+    endpoints = [parse_address(each).endpoint for each in addresses]
+    return tuple(f"/ip{end.ip.version}/{end.ip}/tcp/{end.port}" for end in endpoints)
 
 
-async def _watch(mesh: Mesh, on_look: Callable[[Mesh], None]) -> None:
-    while True:
-        await mesh.look()
-        on_look(mesh)
-        await trio.sleep(TICK_S)
+def _in_memory() -> World:
+    hub = MemoryHub()
 
+    @asynccontextmanager
+    async def open_network(config: Config, seed: bytes) -> AsyncIterator[Network]:
+        del config
+        async with open_memory_network(hub, seed) as network:
+            yield network
 
-async def _post(mesh: Mesh, plan: Plan) -> dict[str, int]:
-    """Post as planned; return each record's id with its author's index."""
-    dice = random.Random(plan.seed)  # noqa: S311 - which agent posts is no secret
-    authors = [dice.randrange(len(mesh.members)) for _ in range(plan.posts)]
-    texts = [plan.texts[index % len(plan.texts)] for index in range(plan.posts)]
-    posted: dict[str, int] = {}
-    with trio.move_on_after(plan.duration_s or math.inf):
-        async with trio.open_nursery() as nursery:
-            for index in range(len(mesh.members)):
-                mine = [
-                    (number, text)
-                    for number, (author, text) in enumerate(
-                        zip(authors, texts, strict=True)
-                    )
-                    if author == index
-                ]
-                nursery.start_soon(_post_as, mesh, index, mine, plan.rate, posted)
-    return posted
-
-
-async def _post_as(
-    mesh: Mesh,
-    index: int,
-    mine: Sequence[tuple[int, Text]],
-    rate: float | None,
-    posted: dict[str, int],
-) -> None:
-    """Post one agent's share: in handfuls, or each at its moment."""
-    began = trio.current_time()
-    size = BURST_POSTS if rate is None else 1
-    for start in range(0, len(mine), size):
-        some = mine[start : start + size]
-        if rate is not None:
-            await trio.sleep_until(began + some[0][0] / rate)
-        ids = await mesh.members[index].publish([text for _, text in some])
-        posted.update(dict.fromkeys(ids, index))
-        mesh.authored[index] += len(ids)
-
-
-async def _drain(
-    mesh: Mesh, ids: Mapping[str, int], on_look: Callable[[Mesh], None]
-) -> float:
-    """Wait until every store has everything, or nothing new comes.
-
-    Returns:
-        `trio.current_time()` when the last new record was seen.
-    """
-    held, last_new = -1, trio.current_time()
-    while trio.current_time() - last_new < QUIET_S:
-        await mesh.look()
-        on_look(mesh)
-        counts = [snapshot.records for snapshot in mesh.snapshots]
-        if sum(counts) > held:
-            held, last_new = sum(counts), trio.current_time()
-        elif min(counts) > len(ids) and await _have_all(mesh, ids):
-            break
-        await trio.sleep(DRAIN_TICK_S)
-    return last_new
-
-
-async def _have_all(mesh: Mesh, ids: Mapping[str, int]) -> bool:
-    for member in mesh.members:
-        if not ids.keys() <= (await member.arrivals()).keys():
-            return False
-    return True
-
-
-def _cpu_s(processes: Sequence[psutil.Process]) -> float:
-    """Return the processor time that the processes have used, in seconds."""
-    times = [process.cpu_times() for process in processes]
-    return sum(each.user + each.system for each in times)
-
-
-def _latency_ms(
-    ids: Mapping[str, int], arrivals: Sequence[Mapping[str, int]]
-) -> dict[str, float]:
-    """Return p50, p99 and the largest delay, the authors' own stores left out."""
-    delays = sorted(
-        ages[record]
-        for index, ages in enumerate(arrivals)
-        for record in ids.keys() & ages.keys()
-        if ids[record] != index
-    )
-    if not delays:
-        return {"p50": 0.0, "p99": 0.0, "max": 0.0}
-    last = len(delays) - 1
-    return {
-        "p50": float(delays[round(last * 0.5)]),
-        "p99": float(delays[round(last * 0.99)]),
-        "max": float(delays[last]),
-    }
+    return replace(real_world(), dice=random.Random(), open_network=open_network)  # noqa: S311

@@ -8,53 +8,88 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, is_dataclass
+from typing import Any, Final
 
 import trio
 
 from moltp2p.core.errors import MoltError, UsageError
-from moltp2p.node.config import Config
-from moltp2p.testing.members import Member, Text, open_local_member, worker_config
+from moltp2p.testing.faults.conditions import orders_of
+from moltp2p.testing.members import Member, MemberSettings, Text, open_local_member
+
+CALLS: Final = frozenset(
+    {
+        "addresses",
+        "admits",
+        "arrivals",
+        "audit",
+        "cut",
+        "face",
+        "faults_injected",
+        "newest",
+        "peer",
+        "publish",
+        "snapshot",
+    }
+)
+
+Answer = Callable[[str, Any], Awaitable[object]]
 
 
-async def answer(member: Member, line: str) -> dict[str, object]:
+async def answer_lines(answer: Answer) -> None:
+    """Answer what is asked on standard input, until there is no more."""
+    while line := await trio.to_thread.run_sync(
+        sys.stdin.readline, abandon_on_cancel=True
+    ):
+        sys.stdout.write(json.dumps(await answered(answer, line)) + "\n")
+        sys.stdout.flush()
+
+
+async def answered(answer: Answer, line: str) -> dict[str, object]:
     """Return the answer to one line."""
     call, value = json.loads(line)
     try:
-        return {"value": await _called(member, call, value)}
+        return {"value": None if call == "ready" else await answer(call, value)}
     except MoltError as error:
         return {"error": str(error)}
 
 
-async def _called(member: Member, call: str, value: Any) -> object:  # noqa: ANN401 - JSON
-    match call:
-        case "addresses":
-            return await member.addresses()
-        case "publish":
-            return await member.publish([Text(**each) for each in value])
-        case "snapshot":
-            return asdict(await member.snapshot())
-        case "admits":
-            return await member.admits(value)
-        case "newest":
-            return [asdict(each) for each in await member.newest(value)]
-        case "arrivals":
-            return dict(await member.arrivals())
-        case _:
-            raise UsageError("bad-call", f"a member has no call {call!r}")
+async def call_member(member: Member, call: str, value: Any) -> object:  # noqa: ANN401 - JSON
+    """Return what a member answers to a call.
+
+    Raises:
+        UsageError: `bad-call`.
+        MoltError: what the member raises.
+    """
+    if call not in CALLS:
+        raise UsageError("bad-call", f"a member has no call {call!r}")
+    if call == "publish":
+        value = [Text(**each) for each in value]
+    elif call == "face":
+        value = orders_of(value)
+    asked = getattr(member, call)
+    return _plain(await (asked() if value is None else asked(value)))
 
 
-async def serve(config: Config) -> None:
+def _plain(answer: object) -> object:
+    """Return an answer as JSON has it."""
+    if isinstance(answer, list):
+        return [_plain(each) for each in answer]
+    if is_dataclass(answer) and not isinstance(answer, type):
+        return asdict(answer)
+    return answer
+
+
+async def serve(settings: MemberSettings) -> None:
     """Run a node, and answer lines until there are no more."""
-    async with open_local_member(config) as member:
-        while line := await trio.to_thread.run_sync(
-            sys.stdin.readline, abandon_on_cancel=True
-        ):
-            text = json.dumps(await answer(member, line))
-            sys.stdout.write(text + "\n")
-            sys.stdout.flush()
+    async with open_local_member(settings) as member:
+
+        async def answer(call: str, value: Any) -> object:  # noqa: ANN401 - JSON
+            return await call_member(member, call, value)
+
+        await answer_lines(answer)
 
 
 if __name__ == "__main__":
-    trio.run(serve, worker_config(sys.argv[1:]))
+    trio.run(serve, MemberSettings(**json.loads(sys.argv[1])))

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
-from moltp2p.cli import mesh as cli_mesh
+from moltp2p.cli.mesh_report import report_fields
 from moltp2p.testing.members import Member, Text
-from moltp2p.testing.mesh import Plan, Report, open_mesh, run_plan
+from moltp2p.testing.mesh import open_mesh
+from moltp2p.testing.plan import Plan, Report
+from moltp2p.testing.running import run_plan
 
 pytestmark = pytest.mark.slow
 
@@ -110,7 +112,7 @@ class Forgetful:
 async def test_what_a_store_lacks_is_not_called_delivered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("moltp2p.testing.mesh.QUIET_S", 1.0)
+    monkeypatch.setattr("moltp2p.testing.running.QUIET_S", 1.0)
     async with open_mesh(2) as mesh:
         mesh.members[1] = Forgetful(mesh.members[1])
         report = await run_plan(mesh, Plan(2, 4, TEXTS))
@@ -122,5 +124,5 @@ async def test_what_a_store_lacks_is_not_called_delivered(
 def test_a_mesh_that_lost_something_says_so() -> None:
     report = Report(2, 10, 20, 19, {"p50": 1, "p99": 2, "max": 3}, 1, 1, 1, 1, 1)
 
-    assert cli_mesh._fields(report)["delivery_ratio"] == 0.95
+    assert report_fields(report)["delivery_ratio"] == 0.95
     assert dataclasses.replace(report, expected=0, delivered=0).delivery_ratio == 1.0

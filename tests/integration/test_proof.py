@@ -6,7 +6,9 @@ import pytest
 import trio
 
 from moltp2p.testing.members import Text
-from moltp2p.testing.mesh import Plan, open_mesh, run_plan
+from moltp2p.testing.mesh import open_mesh
+from moltp2p.testing.plan import Plan
+from moltp2p.testing.running import run_plan
 
 pytestmark = pytest.mark.slow
 

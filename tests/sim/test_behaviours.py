@@ -19,7 +19,13 @@ from moltp2p.testing.sim.behaviours import (
     Replay,
     Silent,
 )
-from moltp2p.testing.sim.messages import is_valid, make
+from moltp2p.testing.sim.messages import (
+    HEADER_BYTES,
+    forge,
+    is_valid,
+    make,
+    publisher_of,
+)
 from moltp2p.testing.sim.report import Report
 from moltp2p.testing.sim.world import World
 from moltp2p.testing.simulator import simulate
@@ -53,6 +59,15 @@ class Mallory:
 
     def remembered_ids(self) -> list[MessageId]:
         return self.ids
+
+    def mark(self, data: bytes) -> bytes:
+        return data[:HEADER_BYTES]
+
+    def is_victims(self, data: bytes) -> bool:
+        return publisher_of(data) == self.victim
+
+    def forge(self) -> bytes:
+        return forge(self.rng, self.size_bytes)
 
     def to(self, peer: PeerId) -> list[Rpc]:
         return [rpc for name, rpc in self.said if name == peer]

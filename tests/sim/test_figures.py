@@ -14,11 +14,10 @@ from moltp2p.testing.sim.scenario import (
     Judge,
     Load,
     Nodes,
-    Partition,
     Scenario,
-    Sessions,
 )
 from moltp2p.testing.sim.sizes import message_bytes
+from moltp2p.testing.sim.trouble import Partition, Sessions
 from moltp2p.testing.sim.world import World
 from moltp2p.testing.simulator import simulate
 from tests.sim.conftest import DELAY_S, plain_scenario

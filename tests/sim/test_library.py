@@ -31,6 +31,7 @@ NAMES = [
     "flood-ihave",
     "flood-invalid",
     "flood-iwant",
+    "halves",
     "partition-heals",
     "replay",
 ]

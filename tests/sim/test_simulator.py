@@ -12,13 +12,12 @@ from moltp2p.testing.sim.behaviours import Dropper
 from moltp2p.testing.sim.fields import report_fields
 from moltp2p.testing.sim.latency import Constant
 from moltp2p.testing.sim.scenario import (
-    Diurnal,
     Load,
     Network,
     Nodes,
     Scenario,
-    Sessions,
 )
+from moltp2p.testing.sim.trouble import Diurnal, Sessions
 from moltp2p.testing.sim.world import World
 from moltp2p.testing.simulator import simulate
 from tests.sim.conftest import plain_scenario, small_attack

@@ -24,6 +24,7 @@ class Ear:
     is_honest: bool = True
     peer: PeerId = EAR
     side: int = 0
+    uplink_mbit: float | None = None
     uplink_free_at: float = 0.0
     heard: list[tuple[float, RpcReceived]] = field(default_factory=list)
 

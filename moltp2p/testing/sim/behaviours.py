@@ -24,7 +24,6 @@ from moltp2p.proto.gossip.rpc import (
     Rpc,
 )
 from moltp2p.testing.sim.latency import STRICT, Share
-from moltp2p.testing.sim.messages import HEADER_BYTES, forge, publisher_of
 
 PerBeat = Annotated[int, Field(ge=1, le=10_000)]
 """How many of something to each peer at each heartbeat."""
@@ -37,9 +36,7 @@ class Liar(Protocol):
 
     rng: random.Random
     salt: int
-    victim: int
     topics: list[str]
-    size_bytes: int
 
     def peers(self) -> Sequence[PeerId]:
         """Return the honest nodes that it is connected to."""
@@ -52,6 +49,15 @@ class Liar(Protocol):
 
     def remembered_ids(self) -> Sequence[MessageId]:
         """Return their ids."""
+
+    def mark(self, data: bytes) -> bytes:
+        """Return what tells a valid message from any other."""
+
+    def is_victims(self, data: bytes) -> bool:
+        """Return whether the victim published a valid message."""
+
+    def forge(self) -> bytes:
+        """Return a message that no judge accepts, unlike any other."""
 
 
 class Habit:
@@ -87,7 +93,7 @@ class Dropper(Habit):
 
     def keeps(self, liar: Liar, data: bytes) -> bool:
         """Choose by chance, another choice for each Sybil."""
-        return crc32(data[:HEADER_BYTES], liar.salt) / 2**32 >= self.share
+        return crc32(liar.mark(data), liar.salt) / 2**32 >= self.share
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -98,7 +104,7 @@ class Censor(Habit):
 
     def keeps(self, liar: Liar, data: bytes) -> bool:
         """Keep what others say."""
-        return publisher_of(data) != liar.victim
+        return not liar.is_victims(data)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -111,7 +117,7 @@ class InvalidFlood(Habit):
     def acts(self, liar: Liar) -> None:
         """Send everybody their own."""
         for peer in liar.peers():
-            forged = (forge(liar.rng, liar.size_bytes) for _ in range(self.per_beat))
+            forged = [liar.forge() for _ in range(self.per_beat)]
             topic = liar.rng.choice(liar.topics)
             _send(liar, peer, [Message(topic, data) for data in forged])
 

@@ -8,8 +8,15 @@ from typing import assert_never
 
 from moltp2p.testing.sim.honest import HonestNode
 from moltp2p.testing.sim.population import Population
-from moltp2p.testing.sim.scenario import Churn, Diurnal, Sessions
 from moltp2p.testing.sim.timeline import Timeline
+from moltp2p.testing.sim.trouble import (
+    Churn,
+    Diurnal,
+    Kill,
+    Kills,
+    Sessions,
+    plan_kills,
+)
 
 
 def plan_churn(
@@ -18,8 +25,12 @@ def plan_churn(
     timeline: Timeline,
     population: Population,
     rng: random.Random,
+    until_s: float,
 ) -> None:
-    """Plan the comings and goings of a share of the nodes."""
+    """Plan the comings and goings of nodes; kills end at `until_s` if not before."""
+    if isinstance(churn, Kills):
+        _Killer(churn, nodes, timeline, population, rng).plan(until_s)
+        return
     for node in rng.sample(list(nodes), round(len(nodes) * churn.share)):
         match churn:
             case Sessions():
@@ -28,6 +39,35 @@ def plan_churn(
                 _Sleeper(node, churn, timeline, population, rng)
             case _:
                 assert_never(churn)
+
+
+class _Killer:
+    """Ends one node after the other, whoever the dice name."""
+
+    def __init__(
+        self,
+        churn: Kills,
+        nodes: Sequence[HonestNode],
+        timeline: Timeline,
+        population: Population,
+        rng: random.Random,
+    ) -> None:
+        self._churn = churn
+        self._nodes = nodes
+        self._timeline = timeline
+        self._population = population
+        self._rng = rng
+
+    def plan(self, until_s: float) -> None:
+        """Plan every kill, and every return."""
+        for kill in plan_kills(self._churn, len(self._nodes), until_s, self._rng):
+            self._timeline.at(kill.at_s, self._kill, kill)
+
+    def _kill(self, kill: Kill) -> None:
+        node = self._nodes[kill.node]
+        if node.is_online:
+            self._population.stop(node)
+            self._timeline.at(kill.back_s, lambda _: node.start(), None)
 
 
 class _Restless:

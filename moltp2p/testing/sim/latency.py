@@ -11,8 +11,8 @@ from pydantic.dataclasses import dataclass
 
 from moltp2p.core.errors import UsageError
 
-STRICT: Final = ConfigDict(extra="forbid")
-"""What a scenario misspells is refused, and not passed over."""
+STRICT: Final = ConfigDict(extra="forbid", allow_inf_nan=False)
+"""What a scenario misspells is refused, and not passed over; so is what never ends."""
 
 MS: Final = 0.001
 

@@ -16,6 +16,9 @@ from moltp2p.testing.sim.scenario import Scenario
 
 SUFFIX: Final = ".toml"
 
+SIMULATOR_LACKS: Final = {"slow.downlink_mbit": "it models uplinks alone"}
+"""What only a mesh of real nodes can do, and why."""
+
 _ADAPTER: Final = TypeAdapter(Scenario)
 
 
@@ -36,14 +39,57 @@ def load(name: str, overrides: Mapping[str, object] | None = None) -> Scenario:
 
     Raises:
         UsageError: `unknown-scenario` when there is neither such a scenario nor
-            such a file, `bad-scenario` when it is not one.
+            such a file, `bad-scenario` when it is not one, `unsupported-setting`
+            when it asks for what only a mesh of real nodes can do.
+    """
+    table = read_table(name)
+    for dotted, value in (overrides or {}).items():
+        put(table, dotted, value)
+    refuse(table, SIMULATOR_LACKS, "the simulator")
+    return build(table, name)
+
+
+def read_table(name: str) -> dict[str, Any]:
+    """Return what a scenario's file says, unchecked.
+
+    Raises:
+        UsageError: `unknown-scenario`, or `bad-scenario` when it is not TOML.
     """
     try:
-        table = tomllib.loads(_read(name))
+        return tomllib.loads(_read(name))
     except tomllib.TOMLDecodeError as error:
         raise UsageError("bad-scenario", f"{name} is not TOML: {error}") from None
-    for dotted, value in (overrides or {}).items():
-        _put(table, dotted, value)
+
+
+def refuse(table: Mapping[str, Any], lacks: Mapping[str, str], who: str) -> None:
+    """Refuse what a scenario asks for and somebody cannot do.
+
+    Args:
+        table: the scenario.
+        lacks: why not, by dotted name.
+        who: cannot do it.
+
+    Raises:
+        UsageError: `unsupported-setting`, naming it.
+    """
+    for dotted, reason in lacks.items():
+        found: Any = table
+        for part in dotted.split("."):
+            found = found.get(part) if isinstance(found, Mapping) else None
+        if found is not None:
+            raise UsageError(
+                "unsupported-setting",
+                f"{dotted}: {who} cannot do that, {reason}",
+                "leave it out of the scenario",
+            )
+
+
+def build(table: Mapping[str, Any], name: str) -> Scenario:
+    """Return the scenario that a table is.
+
+    Raises:
+        UsageError: `bad-scenario`, naming every field that is wrong.
+    """
     try:
         return _ADAPTER.validate_python(table)
     except ValidationError as error:
@@ -90,7 +136,12 @@ def _read(name: str) -> str:
         raise UsageError("unknown-scenario", f"{name}: {error}") from None
 
 
-def _put(table: dict[str, Any], dotted: str, value: object) -> None:
+def put(table: dict[str, Any], dotted: str, value: object) -> None:
+    """Put a value into a table of tables, by its dotted name.
+
+    Raises:
+        UsageError: `bad-scenario` when a part of the name is no table.
+    """
     *parents, last = dotted.split(".")
     for parent in parents:
         table = table.setdefault(parent, {})

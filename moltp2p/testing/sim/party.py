@@ -67,6 +67,7 @@ class Party(ABC):
         side: on which side of a partition it is.
         outbound: how many connections it has that it dialled.
         dialling: whom it dials now.
+        uplink_mbit: what it can send; None is as the network says.
         dial_failures: whom it could not reach: how often, and when to try again.
     """
 
@@ -93,6 +94,7 @@ class Party(ABC):
         self.outbound = 0
         self.dialling: set[PeerId] = set()
         self.dial_failures: dict[PeerId, tuple[int, float]] = {}
+        self.uplink_mbit: float | None = None
         self.uplink_free_at = 0.0
         self.session = 0
         self.is_online = False

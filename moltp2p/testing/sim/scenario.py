@@ -7,6 +7,7 @@ seconds from the start.
 
 from __future__ import annotations
 
+import random
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
@@ -18,6 +19,7 @@ from moltp2p.testing.sim.behaviours import Behaviour
 from moltp2p.testing.sim.checks import Check
 from moltp2p.testing.sim.latency import STRICT, Latency, LogNormal, Milliseconds, Share
 from moltp2p.testing.sim.messages import HEADER_BYTES
+from moltp2p.testing.sim.trouble import Churn, Partition, Slow
 
 PHASES: Final = ("steady", "before", "during", "settling", "after")
 """`steady` where nothing goes wrong; the others around what does."""
@@ -103,64 +105,6 @@ class Load:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Sessions:
-    """Nodes come and go at random.
-
-    Attributes:
-        share: how many do; the others stay.
-        online_s: how long they stay on average (exponentially distributed).
-        away_s: how long they are away on average.
-        from_s: when it begins.
-        until_s: when it ends, and everybody comes back; by default never.
-    """
-
-    model: Literal["sessions"] = "sessions"
-    share: Share = 0.5
-    online_s: Positive = 60
-    away_s: Positive = 30
-    from_s: Seconds = 10
-    until_s: Seconds | None = None
-
-
-@dataclass(frozen=True, config=STRICT)
-class Diurnal:
-    """Nodes sleep, each at its own hour.
-
-    Attributes:
-        share: how many do; the others stay.
-        day_s: how long a day is.
-        awake_share: how much of it a node is online.
-        from_s: when the first day begins.
-    """
-
-    model: Literal["diurnal"] = "diurnal"
-    share: Share = 0.8
-    day_s: Positive = 120
-    awake_share: Annotated[float, Field(gt=0, lt=1)] = 0.6
-    from_s: Seconds = 10
-
-
-Churn = Annotated[Sessions | Diurnal, Field(discriminator="model")]
-
-
-@dataclass(frozen=True, config=STRICT)
-class Partition:
-    """Two sides that cannot reach each other for a while.
-
-    Attributes:
-        at_s: when it begins.
-        until_s: when it heals.
-        share: how many nodes are on the other side.
-        notice_s: after how long a connection across is given up.
-    """
-
-    at_s: Seconds
-    until_s: Seconds
-    share: Share = 0.5
-    notice_s: Seconds = 15
-
-
-@dataclass(frozen=True, config=STRICT)
 class Sybils:
     """Nodes of an attacker.
 
@@ -221,6 +165,7 @@ class Scenario:
     load: Load = Field(default_factory=Load)
     churn: Churn | None = None
     partition: Partition | None = None
+    slow: Slow | None = None
     sybils: Sybils | None = None
     check: Check = Field(default_factory=Check)
 
@@ -241,6 +186,8 @@ class Scenario:
             raise UsageError("bad-scenario", f"victim: there is no node {self.victim}")
         if self.partition and self.sybils:
             raise UsageError("bad-scenario", "a partition or Sybils, but not both")
+        if self.partition:
+            self.partition.sides(self.nodes.count, random.Random(0))  # noqa: S311
 
     @property
     def load_until_s(self) -> float:

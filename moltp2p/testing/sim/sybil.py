@@ -13,7 +13,12 @@ from moltp2p.proto.gossip.events import Judged, RpcReceived, Validate
 from moltp2p.proto.gossip.rpc import Message, Rpc
 from moltp2p.proto.gossip.settings import Degrees, GossipSettings
 from moltp2p.testing.sim.behaviours import Habit
-from moltp2p.testing.sim.messages import is_valid
+from moltp2p.testing.sim.messages import (
+    HEADER_BYTES,
+    forge,
+    is_valid,
+    publisher_of,
+)
 from moltp2p.testing.sim.party import Party, Surroundings
 from moltp2p.testing.sim.scenario import Scenario
 
@@ -53,9 +58,9 @@ class Sybil(Party):
         self.is_attacking = False
         self.rng = around.rng(f"sybil/{index}")
         self.salt = self.rng.getrandbits(32)
-        self.victim = scenario.victim
+        self._victim = scenario.victim
         self.topics = around.topics
-        self.size_bytes = scenario.load.size_bytes
+        self._size_bytes = scenario.load.size_bytes
         self._habits: Sequence[Habit] = ()
         self._remembered: dict[MessageId, Message] = {}
         if orders := scenario.sybils:
@@ -82,6 +87,18 @@ class Sybil(Party):
     def remembered_ids(self) -> Sequence[MessageId]:
         """Return their ids."""
         return list(self._remembered)
+
+    def mark(self, data: bytes) -> bytes:
+        """Return what tells a valid message from any other."""
+        return data[:HEADER_BYTES]
+
+    def is_victims(self, data: bytes) -> bool:
+        """Return whether the victim published a valid message."""
+        return publisher_of(data) == self._victim
+
+    def forge(self) -> bytes:
+        """Return a message that no judge accepts, unlike any other."""
+        return forge(self.rng, self._size_bytes)
 
     # What habits change.
 

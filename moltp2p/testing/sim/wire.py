@@ -26,6 +26,7 @@ class Endpoint(Protocol):
     peer: PeerId
     is_honest: bool
     side: int
+    uplink_mbit: float | None
     uplink_free_at: float
 
     def receive(self, event: RpcReceived) -> None:
@@ -93,13 +94,12 @@ class Wire:
         self._random = rng.random
         self._jitter = network.jitter
         self._loss = network.loss
-        bytes_per_s = network.uplink_mbit * 1e6 / 8
-        self._s_per_byte = 1 / bytes_per_s if bytes_per_s else 0.0
-        self._queue_s = QUEUE_BYTES * self._s_per_byte
+        self._s_per_byte = _s_per_byte(network.uplink_mbit)
 
     def has_room(self, sender: Endpoint) -> bool:
         """Return whether the sender may queue another message."""
-        return sender.uplink_free_at <= self._timeline.now + self._queue_s
+        queue_s = QUEUE_BYTES * self._pace(sender)
+        return sender.uplink_free_at <= self._timeline.now + queue_s
 
     def send(
         self, link: Link, event: RpcReceived, size_bytes: int, *, can_be_lost: bool
@@ -107,7 +107,7 @@ class Wire:
         """Send an RPC; it arrives after those before it, or never."""
         now, sender = self._timeline.now, link.sender
         start = max(now, sender.uplink_free_at)
-        sender.uplink_free_at = sent_at = start + size_bytes * self._s_per_byte
+        sender.uplink_free_at = sent_at = start + size_bytes * self._pace(sender)
         if sender.is_honest:
             self._traffic.sent_bytes += size_bytes
         elif link.receiver.is_honest:
@@ -119,3 +119,11 @@ class Wire:
         arrival = max(sent_at + travel_s, link.arrived_at)
         link.arrived_at = arrival
         self._timeline.at(arrival, link.deliver, event)
+
+    def _pace(self, sender: Endpoint) -> float:
+        own = sender.uplink_mbit
+        return self._s_per_byte if own is None else _s_per_byte(own)
+
+
+def _s_per_byte(mbit: float) -> float:
+    return 8 / (mbit * 1e6) if mbit else 0.0

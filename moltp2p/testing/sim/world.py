@@ -86,6 +86,8 @@ class World:
             node.max_inbound = settings.max_inbound
             # The first nodes are those that scenarios name, and these are reachable.
             node.is_reachable = index < settings.count - hidden
+            if scenario.slow and index >= scenario.slow.first(settings.count):
+                node.uplink_mbit = scenario.slow.uplink_mbit
             nodes.append(node)
         return nodes
 
@@ -112,6 +114,7 @@ class World:
                 self.timeline,
                 self.population,
                 self.rng("churn"),
+                scenario.load_until_s,
             )
         self._plan_attack()
         self._plan_partition()
@@ -136,10 +139,9 @@ class World:
         partition = self.scenario.partition
         if partition is None:
             return
-        rng = self.rng("partition")
-        other = round(self.scenario.nodes.count * partition.share)
-        for node in rng.sample(self.honest, other):
-            node.side = 1
+        sides = partition.sides(len(self.honest), self.rng("partition"))
+        for node, side in zip(self.honest, sides, strict=True):
+            node.side = side
         self._at(partition.at_s, self.population.cut)
         noticed_s = partition.at_s + partition.notice_s
         if noticed_s < partition.until_s:

@@ -1,0 +1,168 @@
+"""Lets a schedule of faults befall a mesh, and notes what came to pass."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import assert_never
+
+import trio
+
+from moltp2p.core.ids import PeerId
+from moltp2p.testing.faults.conditions import Orders
+from moltp2p.testing.faults.schedule import (
+    Attacked,
+    Healed,
+    Killed,
+    Left,
+    Moment,
+    Parted,
+    Restarted,
+    orders,
+    schedule,
+)
+from moltp2p.testing.mesh import Mesh
+from moltp2p.testing.plan import Injected
+from moltp2p.testing.sim.scenario import Scenario
+
+
+class Injector:
+    """Faults for one mesh.
+
+    Args:
+        mesh: opened with faults, and in processes of their own if nodes are killed.
+        scenario: what is to happen.
+        seed: of the schedule.
+
+    Attributes:
+        scenario: as given.
+        began: `trio.current_time()` of the schedule's beginning.
+        injected: what was done, in order.
+        counts: how often faults struck, up to a node's last death.
+        sides: the side of each node; all the same while there is no partition.
+        groups: the sides that the scenario's partition makes.
+    """
+
+    def __init__(self, mesh: Mesh, scenario: Scenario, seed: int) -> None:
+        self.began = 0.0
+        self.injected: list[Injected] = []
+        self.counts: Counter[str] = Counter()
+        self.sides: tuple[int, ...] = (0,) * len(mesh.members)
+        self.groups = self.sides
+        self._mesh = mesh
+        self.scenario = scenario
+        self._seed = seed
+        self._moments = schedule(scenario, seed)
+        self._peers: list[PeerId] = []
+        self._orders: list[Orders] = []
+        self._lives = [trio.Lock() for _ in mesh.members]
+
+    async def begin(self) -> None:
+        """Let the lasting conditions hold, and the schedule's time begin."""
+        self._peers = [await member.peer() for member in self._mesh.members]
+        self._orders = orders(self.scenario, self._seed, self._peers)
+        for member, each in zip(self._mesh.members, self._orders, strict=True):
+            await member.face(each)
+        self.began = trio.current_time()
+        if words := told(self.scenario):
+            everybody = range(len(self._mesh.members))
+            self._note(0.0, "conditions", everybody, words)
+
+    async def run(self) -> None:
+        """Let everything happen at its time; return when the last is done."""
+        async with trio.open_nursery() as nursery:
+            for moment in self._moments:
+                await trio.sleep_until(self.began + moment.at_s)
+                # A start takes seconds, and nothing else waits for it.
+                nursery.start_soon(self._happen, moment)
+
+    async def end(self) -> None:
+        """Gather the last counts; nothing that was planned is left out."""
+        for member in self._mesh.members:
+            self.counts.update(await member.faults_injected())
+
+    async def _happen(self, moment: Moment) -> None:
+        match moment:
+            case Parted(at_s, sides):
+                self.groups = sides
+                await self._part(sides)
+                self._note(at_s, "partition", range(len(sides)), _grouped(sides))
+            case Healed(at_s):
+                await self._part((0,) * len(self.sides))
+                self._note(at_s, "heal", range(len(self.sides)))
+            case Killed(at_s, node):
+                async with self._lives[node]:
+                    await self._kill(node)
+                self._note(at_s, "kill", [node])
+            case Restarted(at_s, node):
+                async with self._lives[node]:
+                    await self._restart(node)
+                self._note(at_s, "restart", [node])
+            case Attacked(at_s):
+                self._note(at_s, "attack", [])
+            case Left(at_s):
+                self._note(at_s, "leave", [])
+            case _:
+                assert_never(moment)
+
+    async def _part(self, sides: tuple[int, ...]) -> None:
+        self.sides = sides
+        for index, is_up in enumerate(self._mesh.is_up):
+            if is_up:
+                await self._cut(index)
+
+    async def _cut(self, index: int) -> None:
+        """Tell a node whom it cannot reach."""
+        settled = zip(self._peers, self.sides, strict=True)
+        apart = [peer for peer, side in settled if side != self.sides[index]]
+        await self._mesh.members[index].cut(apart)
+
+    async def _kill(self, node: int) -> None:
+        member = self._mesh.members[node]
+        self.counts.update(await member.faults_injected())
+        self.counts["killed"] += 1
+        await self._mesh.kill(node)
+
+    async def _restart(self, node: int) -> None:
+        await self._mesh.restart(node)
+        await self._mesh.members[node].face(self._orders[node])
+        await self._cut(node)
+
+    def _note(
+        self, at_s: float, fault: str, nodes: Sequence[int], detail: str = ""
+    ) -> None:
+        done_s = trio.current_time() - self.began
+        self.injected.append(Injected(at_s, done_s, fault, tuple(nodes), detail))
+        self._mesh.news = f"{fault} {detail or whom(nodes, len(self.sides))}".strip()
+
+
+def _grouped(sides: Sequence[int]) -> str:
+    groups = [
+        ",".join(str(node) for node, side in enumerate(sides) if side == one)
+        for one in sorted(set(sides))
+    ]
+    return " | ".join(groups)
+
+
+def whom(nodes: Sequence[int], count: int) -> str:
+    """Return which nodes these are, out of so many; empty when it is all or none."""
+    if len(nodes) in {0, count}:
+        return ""
+    return "node " + ", ".join(map(str, nodes))
+
+
+def told(scenario: Scenario) -> str:
+    """Return what holds all the time, in words; empty when nothing does."""
+    network, slow = scenario.network, scenario.slow
+    parts = []
+    way = network.latency
+    if getattr(way, "ms", None) != 0:
+        parts.append(f"latency {way.model}")
+    if network.loss:
+        parts.append(f"loss {network.loss:.1%}")
+    if network.uplink_mbit:
+        parts.append(f"uplinks of {network.uplink_mbit:g} Mbit/s")
+    if slow:
+        count = scenario.nodes.count - slow.first(scenario.nodes.count)
+        parts.append(f"{count} slow nodes, {slow.uplink_mbit:g} Mbit/s up")
+    return ", ".join(parts)

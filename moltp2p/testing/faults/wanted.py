@@ -1,0 +1,153 @@
+"""What a tester wants to go wrong: flags over a scenario's file, as one scenario.
+
+A field that only the simulator can do is refused by its name, and not passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from moltp2p.core.errors import UsageError
+from moltp2p.testing.faults import flags
+from moltp2p.testing.sim.library import build, put, read_table, refuse
+from moltp2p.testing.sim.scenario import Scenario
+
+MAX_NODES: Final = 200
+
+DEFAULT_NODES: Final = 5
+
+DEFAULT_SPAN_S: Final = 20.0
+"""How long agents post among faults without an end of their own."""
+
+AFTER_S: Final = 5.0
+"""How long they go on after the last fault that has one."""
+
+MAX_RUN_S: Final = 86_400.0
+
+MESH_LACKS: Final = {
+    "judge": "its nodes verify and store as they do",
+    "nodes.start_within_s": "its nodes take as long as they take",
+    "nodes.max_inbound": "its nodes have their own limits",
+    "sample_s": "it looks twice a second",
+    "check.healthy_within": "it measures records, not meshes",
+    "check.steady.duplicates": "it measures records, not copies",
+    "check.before.duplicates": "it measures records, not copies",
+    "check.during.duplicates": "it measures records, not copies",
+    "check.settling.duplicates": "it measures records, not copies",
+    "check.after.duplicates": "it measures records, not copies",
+    "sybils": "its nodes are all honest",
+}
+"""What only the simulator can do, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the flags say; None or empty where they are silent.
+
+    Attributes:
+        file: the name or path of a scenario.
+        nodes: how many nodes.
+        posts: how many posts in all.
+        rate: posts a second.
+        duration_s: for how long.
+        loss: `--loss`, and so on.
+    """
+
+    file: str | None = None
+    nodes: int | None = None
+    posts: int | None = None
+    rate: float | None = None
+    duration_s: float | None = None
+    loss: float | None = None
+    latency: str | None = None
+    partitions: Sequence[str] = ()
+    kill: str | None = None
+    slow: str | None = None
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether nothing is to go wrong."""
+        flags = (self.loss, self.latency, self.kill, self.slow, self.file)
+        return not self.partitions and all(each is None for each in flags)
+
+
+def scenario_of(wanted: Wanted, default_rate: float) -> Scenario | None:
+    """Return what is to go wrong; None for nothing.
+
+    Args:
+        wanted: what the flags say.
+        default_rate: posts a second, where neither flag nor file says it.
+
+    Raises:
+        UsageError: `bad-option`, `bad-scenario`, `unknown-scenario`, or
+            `unsupported-setting` for what only the simulator can do.
+    """
+    if wanted.is_calm:
+        return None
+    table = _base() if wanted.file is None else read_table(wanted.file)
+    for dotted, value in _overrides(wanted).items():
+        put(table, dotted, value)
+    refuse(table, MESH_LACKS, "a mesh of real nodes")
+    if wanted.file is None:
+        _put_end(table, wanted, default_rate)
+    scenario = build(table, wanted.file or "the flags")
+    if scenario.nodes.count > MAX_NODES:
+        raise UsageError(
+            "bad-scenario",
+            f"nodes.count: a mesh has at most {MAX_NODES} nodes",
+            "give fewer with --nodes",
+        )
+    if scenario.virtual_s > MAX_RUN_S:
+        raise UsageError("bad-scenario", f"a mesh runs for {MAX_RUN_S:g} s at most")
+    return scenario
+
+
+def _base() -> dict[str, Any]:
+    """Return a scenario in which nothing goes wrong."""
+    return {
+        "about": "as the flags say",
+        "nodes": {"count": DEFAULT_NODES, "bootstrap": 1},
+        "network": {"latency": {"model": "constant", "ms": 0}, "uplink_mbit": 0},
+        "load": {"from_s": 0},
+    }
+
+
+def _overrides(wanted: Wanted) -> Mapping[str, object]:
+    """Return what the flags put in place of the file's, by dotted name."""
+    if len(wanted.partitions) > 1:
+        raise UsageError(
+            "bad-option",
+            "one --partition a run",
+            "it may have more than two sides: 0-1|2-3|4@10s-40s",
+        )
+    plain = {
+        "nodes.count": wanted.nodes,
+        "load.per_s": wanted.rate,
+        "network.loss": wanted.loss,
+    }
+    found: dict[str, object] = {n: v for n, v in plain.items() if v is not None}
+    if wanted.latency is not None:
+        found["network.latency"] = flags.latency(wanted.latency)
+    if wanted.kill is not None:
+        found["churn"] = flags.kills(wanted.kill)
+    if wanted.slow is not None:
+        found["slow"] = flags.slow(wanted.slow)
+    for text in wanted.partitions:
+        found["partition"] = flags.partition(text)
+    return found
+
+
+def _put_end(table: dict[str, Any], wanted: Wanted, default_rate: float) -> None:
+    """Let the agents post until a while after the last fault."""
+    rate = table["load"].setdefault("per_s", default_rate)
+    partition = table.get("partition")
+    until_s = partition["until_s"] + AFTER_S if partition else DEFAULT_SPAN_S
+    if wanted.duration_s is not None:
+        until_s = wanted.duration_s
+    elif wanted.posts is not None and not partition:
+        until_s = wanted.posts / rate
+    table["load"]["until_s"] = until_s
+    healed_s = partition["until_s"] if partition else 0.0
+    table["virtual_s"] = max(until_s, healed_s) + 10

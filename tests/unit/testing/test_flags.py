@@ -1,0 +1,169 @@
+"""What the flags of `moltp2p mesh` mean, and how the wrong ones are refused."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from moltp2p.core.errors import UsageError
+from moltp2p.testing.faults import flags
+from moltp2p.testing.faults.wanted import MESH_LACKS, Wanted, scenario_of
+from moltp2p.testing.sim.latency import Constant, LogNormal
+from moltp2p.testing.sim.library import build, load, refuse
+from moltp2p.testing.sim.scenario import Scenario
+from moltp2p.testing.sim.trouble import Kills, Partition, Slow
+
+RATE = 20.0
+
+
+def scenario(**flags: Any) -> Scenario:
+    found = scenario_of(Wanted(**flags), RATE)
+    assert found is not None
+    return found
+
+
+def test_without_faults_nothing_is_planned() -> None:
+    assert scenario_of(Wanted(nodes=7, posts=3, rate=2.0, duration_s=9.0), RATE) is None
+
+
+def test_a_latency_is_milliseconds_or_a_model() -> None:
+    assert scenario(latency="50").network.latency == Constant(ms=50)
+    assert scenario(latency="12.5ms").network.latency == Constant(ms=12.5)
+    assert scenario(
+        latency="lognormal,median_ms=80,sigma=0.4"
+    ).network.latency == LogNormal(median_ms=80, sigma=0.4)
+
+
+def test_regions_are_written_with_dotted_names() -> None:
+    found = scenario(
+        latency="regions,shares.eu=1,shares.us=2,ms.eu-eu=8,ms.us-us=9,ms.eu-us=45"
+    )
+
+    assert found.network.latency.between("eu", "us", Even()) == 0.045
+
+
+class Even(random.Random):
+    """Dice that stay in the middle."""
+
+    def lognormvariate(self, mu: float = 0, sigma: float = 1) -> float:
+        return 1.0
+
+
+def test_a_partition_has_sides_and_times() -> None:
+    found = scenario(nodes=6, partitions=["0-2|3,4|5@10s-40.5s"])
+
+    assert found.partition == Partition(
+        at_s=10, until_s=40.5, groups=("0-2", "3,4", "5")
+    )
+    assert found.load_until_s == 45.5
+    assert found.virtual_s == 55.5
+
+
+def test_kills_and_slow_nodes_have_a_number_and_fields() -> None:
+    found = scenario(kill="0.2,away_s=5", slow="0.4,uplink_mbit=1")
+
+    assert found.churn == Kills(per_s=0.2, away_s=5, from_s=0)
+    assert found.slow == Slow(share=0.4, uplink_mbit=1)
+
+
+def test_only_what_was_asked_for_goes_wrong() -> None:
+    found = scenario(loss=0.1)
+
+    assert found.network.loss == 0.1
+    assert found.network.latency == Constant(ms=0)
+    assert found.network.uplink_mbit == 0
+    assert (found.churn, found.partition, found.slow) == (None, None, None)
+    assert (found.nodes.count, found.load.per_s) == (5, RATE)
+
+
+def test_flags_are_put_over_a_file() -> None:
+    shared = scenario(file="halves", nodes=4, rate=3.0, loss=0.5)
+
+    assert shared.about == load("halves").about
+    assert (shared.nodes.count, shared.load.per_s) == (4, 3.0)
+    assert shared.network.loss == 0.5
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "word"),
+    [
+        ({"latency": "soon"}, "bad-scenario", "latency"),
+        ({"latency": ""}, "bad-scenario", "latency"),
+        ({"latency": "-5"}, "bad-scenario", "latency"),
+        ({"latency": "nan"}, "bad-scenario", "latency"),
+        ({"latency": "constant,ms=nan"}, "bad-scenario", "ms"),
+        ({"latency": "constant,ms=inf"}, "bad-scenario", "ms"),
+        ({"latency": "constant,mss=4"}, "bad-scenario", "mss"),
+        ({"latency": "lognormal,80"}, "bad-option", "--latency"),
+        ({"latency": "constant,ms=[1"}, "bad-option", "--latency"),
+        ({"partitions": ["0-1|2"]}, "bad-option", "--partition"),
+        ({"partitions": ["0-1@1s-2s"]}, "bad-option", "--partition"),
+        ({"partitions": ["0-1|@1s-2s"]}, "bad-option", "--partition"),
+        ({"partitions": ["0|1@5s-2s"]}, "bad-option", "ends before"),
+        ({"partitions": ["0|1@-2s"]}, "bad-option", "--partition"),
+        ({"partitions": ["0|1@1s-1e9s"]}, "bad-option", "--partition"),
+        ({"partitions": ["a|b@1s-2s"]}, "bad-scenario", "groups"),
+        ({"partitions": ["0|9@1s-2s"]}, "bad-scenario", "no node 9"),
+        ({"partitions": ["0|0-1@1s-2s"]}, "bad-scenario", "node 0 is twice"),
+        ({"partitions": ["0|3-1@1s-2s"]}, "bad-scenario", "backwards"),
+        ({"partitions": ["0|1-99999@1s-2s"]}, "bad-scenario", "no node 5"),
+        ({"partitions": ["0|1@1s-999999s"]}, "bad-scenario", "at most"),
+        ({"partitions": ["0|1@1s-2s", "0|2@3s-4s"]}, "bad-option", "one --partition"),
+        ({"kill": "often"}, "bad-option", "--kill"),
+        ({"kill": "0"}, "bad-scenario", "per_s"),
+        ({"kill": "101"}, "bad-scenario", "per_s"),
+        ({"kill": "0.1,away=3"}, "bad-scenario", "away"),
+        ({"slow": "2"}, "bad-scenario", "share"),
+        ({"slow": "half"}, "bad-option", "--slow"),
+        ({"loss": 0.1, "duration_s": 1e9}, "bad-scenario", "at most"),
+        ({"file": "no-such-thing"}, "unknown-scenario", "no-such-thing"),
+        ({"file": "/etc/passwd"}, "unknown-scenario", "passwd"),
+        ({"file": "halves", "nodes": 1}, "bad-scenario", "nodes.count"),
+        ({"file": "halves", "nodes": 201}, "bad-scenario", "200"),
+        ({"file": "partition-heals"}, "unsupported-setting", "check.healthy_within"),
+    ],
+)
+def test_a_flag_that_means_nothing_is_refused_by_a_code(
+    flags: dict[str, Any], code: str, word: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        scenario(**flags)
+
+    assert refused.value.code == code
+    assert word in refused.value.message
+
+
+def test_behaviours_have_the_simulators_names() -> None:
+    assert flags.behaviour("dropper,share=0.5") == {"name": "dropper", "share": 0.5}
+
+
+@pytest.mark.parametrize("dotted", sorted(MESH_LACKS))
+def test_a_mesh_refuses_by_name_what_only_the_simulator_can_do(dotted: str) -> None:
+    table: dict[str, Any] = {}
+    for part in reversed(dotted.split(".")):
+        table = {part: table or 1}
+
+    with pytest.raises(UsageError) as refused:
+        refuse(table, MESH_LACKS, "a mesh of real nodes")
+
+    assert refused.value.code == "unsupported-setting"
+    assert refused.value.message.startswith(dotted)
+
+
+def test_the_simulator_refuses_by_name_what_only_a_mesh_can_do() -> None:
+    with pytest.raises(UsageError) as refused:
+        load("halves", {"slow.downlink_mbit": 1})
+
+    assert refused.value.code == "unsupported-setting"
+    assert "slow.downlink_mbit" in refused.value.message
+
+
+def test_one_file_is_for_both() -> None:
+    assert scenario(file="halves") == load("halves")
+
+
+def test_a_table_of_another_shape_is_no_scenario() -> None:
+    with pytest.raises(UsageError, match="partition"):
+        build({"about": "x", "partition": 3}, "x")
