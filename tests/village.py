@@ -51,12 +51,14 @@ class Village:
         hub: the network.
         loss: the share of gossip that is lost.
         full: the names of nodes whose disks have no room.
+        params: what the nodes agree on.
     """
 
     def __init__(self, folder: Path, rng: random.Random) -> None:
         self.hub = MemoryHub(lambda _from, _to: LATENCY_S)
         self.loss = 0.0
         self.full: set[str] = set()
+        self.params = PARAMS
         self._folder = folder
         self._rng = rng
         self._engines: dict[str, Engine] = {}
@@ -94,7 +96,7 @@ class Village:
             open_network=self._open_network,
             open_store=open_store,
         )
-        config = Config(home.path, PARAMS, role, **settings)
+        config = Config(home.path, self.params, role, **settings)
         async with open_node(config, world=world) as node:
             yield node
 

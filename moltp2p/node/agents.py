@@ -16,6 +16,7 @@ import trio
 from moltp2p.core.ids import AgentId, PublicKey, RecordId
 from moltp2p.core.kinds import Kind
 from moltp2p.core.record import Record
+from moltp2p.core.testimony import VALID_MS
 from moltp2p.proto.admission.pedigree import Pedigree, pedigree
 from moltp2p.proto.admission.register import LIVE_MS, Live, Register
 from moltp2p.proto.admission.rules import State
@@ -149,7 +150,19 @@ class Agents:
         """Tell whether nobody counts here but this node's own agent."""
         return not self.register.now.agents().keys() - {self._me}
 
+    def has_proof(self, agent: AgentId) -> bool:
+        """Tell whether an agent has a proof, whether or not it counts here."""
+        return bool(self.register.now.claims(agent))
+
+    def is_believed(self, agent: AgentId) -> bool:
+        """Tell whether an agent counts as challenged by this node now."""
+        return self.register.now.direct_until_ms(agent) is not None
+
     # -- the journal's ---------------------------------------------------------------
+
+    def believe(self, agent: AgentId, now_ms: int) -> set[AgentId]:
+        """Count an agent as challenged from now on; return whom that moves."""
+        return self.register.believe(agent, now_ms, now_ms + VALID_MS)
 
     def note(self, record: Record) -> set[AgentId]:
         """Learn from a record that was accepted; return who may be admitted by it."""

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import trio
 
 from moltp2p.core.ids import AgentId
+from moltp2p.net.background import open_background
 from moltp2p.node.agents import Agents
+from moltp2p.node.anchors import Anchoring
 from moltp2p.node.authorship import Authorship
 from moltp2p.node.catching_up import catch_up
 from moltp2p.node.config import Config, Role
@@ -93,7 +95,10 @@ async def _joined(
         presence = open_presence(store, online.network, world.now_ms)
         await stack.enter_async_context(presence)
     proving = None
-    if parts.authorship is not None:
+    if parts.authorship is None:
+        background = await stack.enter_async_context(open_background())
+        background.start_soon(Anchoring(journal, online.network).run)
+    else:
         agents, authorship = journal.agents, parts.authorship
         ground = Ground(config, world, online.network, store, agents, authorship)
         proving = await stack.enter_async_context(open_proving(ground))

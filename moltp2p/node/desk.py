@@ -90,6 +90,10 @@ class Desk:
         for agent in {*moved, *self._agents.advance(self.now_ms)}:
             self._release(agent)
 
+    def believe(self, agent: AgentId) -> None:
+        """Count an agent as challenged, and judge again what waited for that."""
+        self.catch_up(self._agents.believe(agent, self.now_ms))
+
     def write(self, author: Author, drafts: Sequence[Draft]) -> list[Record]:
         """Write all of `drafts`, or none.
 

@@ -149,6 +149,12 @@ class Register:
         others = (each for each in agents if each != self._me)
         self.strangers.add(each for each in others if not self._is_in(each))
 
+    def believe(self, agent: AgentId, time_ms: int, until_ms: int) -> set[AgentId]:
+        """Count an agent as challenged by this node, which has no key to say so."""
+        moved = self._both(lambda census: census.challenge(agent, time_ms, until_ms))
+        self.strangers.forget(filter(self._is_in, moved))
+        return moved
+
     def advance(self, now_ms: int) -> set[AgentId]:
         """Move the clock on."""
         moved = self.now.advance(now_ms)
