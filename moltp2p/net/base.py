@@ -13,6 +13,7 @@ from typing import Final, Protocol
 import trio
 
 from moltp2p.core.ids import PeerId
+from moltp2p.core.keys import Signer
 from moltp2p.proto.access import AccessRules
 
 HANDSHAKE_BURST_S: Final = 8
@@ -220,6 +221,10 @@ class Network(Protocol):
 
         A rule that is made ends no connection by itself.
         """
+
+    @property
+    def signer(self) -> Signer:
+        """Return what signs as this node: what we say of ourselves, and no more."""
 
     def addresses(self) -> list[str]:
         """Return where we listen: full multiaddrs with `/p2p/<peer id>`."""

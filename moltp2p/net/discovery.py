@@ -1,58 +1,70 @@
 """Dialling: keeps bootstrap peers connected, and finds more through them.
 
-What to dial and when is decided by `proto/address_book.py`; here it is done.
-Nodes that know one bootstrap peer learn of each other through it, by the protocol
-`/moltp2p/peers/1.0.0` (spec 04), so that the mesh is not a star.
+What to dial and when is decided by `proto/peers/`; here it is done. Nodes that know
+one bootstrap peer learn of each other through it (`net/exchanging.py`), so that the
+mesh is not a star; and a node that was here before needs none (`Shelf`).
 """
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
 import trio
 
-from moltp2p.core.errors import MoltError, PeerError
+from moltp2p.core.errors import LocalError, MoltError
 from moltp2p.net.background import open_background
 from moltp2p.net.base import PeerDown, PeerUp
+from moltp2p.net.exchanging import Exchange
 from moltp2p.net.log import get_logger
-from moltp2p.net.streams import FrameReader, FrameWriter
-from moltp2p.proto.address import Address, Scope, parse_address, scope_of
-from moltp2p.proto.address_book import (
-    MAX_PER_PEER,
-    AddressBook,
-    AddressStatus,
-)
-from moltp2p.proto.peer_exchange import (
-    ANSWER_FACTOR,
-    MAX_MESSAGE_BYTES,
-    PROTOCOL,
-    Ask,
-    decode_answer,
-    decode_ask,
-    encode_answer,
-    encode_ask,
-)
+from moltp2p.proto.address import Address, Endpoint, parse_address
+from moltp2p.proto.peers.address_book import AddressBook
+from moltp2p.proto.peers.book_file import encode_book, read_secret, restore_book
+from moltp2p.proto.peers.dial_plan import DialPlan
+from moltp2p.proto.peers.peer_exchange import PROTOCOL
+from moltp2p.proto.peers.status import AddressStatus, FindingStatus
+from moltp2p.proto.peers.tables import SECRET_BYTES
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import AsyncIterator, Sequence
 
     from moltp2p.core.ids import PeerId
-    from moltp2p.net.base import Network, PeerInfo, Stream
-    from moltp2p.proto.address import IpAddress
+    from moltp2p.net.base import Network, PeerInfo
 
 log = get_logger(__name__)
 
-EXCHANGE_S: Final = 5.0
-"""How long one ask and its answer may take, on either side."""
-
-# SPEC 04: "again within 0.5 seconds"
-ASK_GAP_S: Final = 0.5
-
 ASK_AGAIN_S: Final = (1.0, 60.0)
 """A node short of peers asks again after this, doubling up to the second."""
+
+NEWS_S: Final = 10.0
+"""How often a node that has enough peers looks whether it must sign anew."""
+
+KEEP_S: Final = (60.0, 300.0)
+"""The book is written after the first, and then every so often: what is learned in
+between is lost when the machine loses power."""
+
+GOODBYE_S: Final = 5.0
+"""How long writing the book may take at the end."""
+
+
+class Shelf(Protocol):
+    """Where the book lies while the node does not run; both calls block."""
+
+    def read(self) -> bytes:
+        """Return what was written last; `b""` if nothing was.
+
+        Raises:
+            LocalError: `home-failed`.
+        """
+
+    def write(self, data: bytes) -> None:
+        """Put the book in place whole, or not at all.
+
+        Raises:
+            LocalError: `home-failed`.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,31 +74,55 @@ class DiscoverySettings:
     Attributes:
         target_peers: how many peers to look for.
         max_dials: how many dials at once.
+        announce: where to tell others that we can be dialled; empty for where we
+            listen, and where peers see us.
     """
 
     target_peers: int = 10
     max_dials: int = 4
+    announce: tuple[Endpoint, ...] = ()
 
 
 class Discovery:
-    """Dials, asks and answers, for as long as `open_discovery` lasts.
+    """Dials and asks, for as long as `open_discovery` lasts.
 
     Args:
         network: where to dial.
-        book: decides whom.
+        plan: decides whom.
+        exchange: asks and answers.
         rng: for whom to ask, and when.
+
+    Attributes:
+        book: the addresses; whoever bans tells its `keep_out` or `forget`.
     """
 
-    def __init__(self, network: Network, book: AddressBook, rng: random.Random) -> None:
+    def __init__(
+        self,
+        network: Network,
+        book: AddressBook,
+        plan: DialPlan,
+        exchange: Exchange,
+        rng: random.Random,
+    ) -> None:
+        self.book = book
         self._network = network
-        self._book = book
+        self._plan = plan
+        self._exchange = exchange
         self._rng = rng
         self._changed = trio.Event()
-        self._answered_at: dict[PeerId, float] = {}
 
     def status(self) -> list[AddressStatus]:
-        """Return every known address and what goes on with it, bootstrap first."""
-        return self._book.status(trio.current_time())
+        """Return known addresses and what goes on with each, bootstrap first."""
+        return self._plan.status(trio.current_time())
+
+    def finding(self) -> FindingStatus:
+        """Return how peers are found."""
+        return FindingStatus(
+            book=self._plan.figures(trio.current_time()),
+            announced=[str(each) for each in self._exchange.endpoints()],
+            seen=[str(each) for each in self._exchange.sightings.believed()],
+            clock_ahead_ms=self._exchange.sightings.clock_ahead_ms(),
+        )
 
     # -- dialling --------------------------------------------------------------
 
@@ -95,9 +131,9 @@ class Discovery:
         while True:
             self._changed = trio.Event()
             now = trio.current_time()
-            for address in self._book.due(now):
+            for address in self._plan.due(now):
                 nursery.start_soon(self._dial_one, address)
-            with trio.move_on_at(self._book.wake_at(now)):
+            with trio.move_on_at(self._plan.wake_at(now)):
                 await self._changed.wait()
 
     async def _dial_one(self, address: Address) -> None:
@@ -107,25 +143,25 @@ class Discovery:
             # Also what is the caller's or this machine's fault: the address is
             # tried again later, and `status` says what is wrong with it.
             # Peers name many addresses where nobody is any more.
-            tell = log.info if self._book.is_configured(address) else log.debug
+            tell = log.info if self.book.is_configured(address) else log.debug
             tell("dial-failed", address=str(address), code=error.code)
-            self._book.failed(address, error.code, trio.current_time())
+            self._plan.failed(address, error.code, trio.current_time())
         else:
-            self._book.reached(address)
+            surplus = self._plan.reached(address, trio.current_time())
+            if surplus is not None:
+                await self._network.disconnect(surplus)
         self._changed.set()
 
     # -- who is there ----------------------------------------------------------
 
     async def watch(self, nursery: trio.Nursery) -> None:
-        """Keep the book told of who is connected, for ever."""
+        """Keep the plan told of who is connected, for ever."""
         while True:
             self._notice_absent()
             async for event in self._network.watch():
                 match event:
                     case PeerUp(info):
-                        self._book.connected(info.peer, trio.current_time())
-                        if info.outbound or self._book.wants_peers:
-                            nursery.start_soon(self._ask, info)
+                        self._came(info, nursery)
                     case PeerDown(peer):
                         self._gone(peer)
                     case _:
@@ -133,91 +169,69 @@ class Discovery:
                 self._changed.set()
             await trio.lowlevel.checkpoint()
 
+    def _came(self, info: PeerInfo, nursery: trio.Nursery) -> None:
+        address = parse_address(info.address) if info.outbound else None
+        self._plan.connected(info.peer, trio.current_time(), outbound=address)
+        if address is not None:
+            self._exchange.reached(address)
+        if info.outbound or self._plan.wants_peers:
+            nursery.start_soon(self._ask, info)
+
     def _notice_absent(self) -> None:
         """Forget peers that left while we had fallen behind the notices."""
         present = {info.peer for info in self._network.peers()}
-        for peer in self._book.peers - present:
+        for peer in self._plan.peers - present:
             self._gone(peer)
 
     def _gone(self, peer: PeerId) -> None:
-        self._book.disconnected(peer, trio.current_time())
-        self._answered_at.pop(peer, None)
+        self._plan.disconnected(peer, trio.current_time())
+        self._exchange.gone(peer)
 
     # -- asking ----------------------------------------------------------------
 
     async def ask_again(self) -> None:
-        """Ask somebody for more peers while there are too few, for ever."""
+        """Ask somebody for more peers while there are too few, for ever.
+
+        Who has enough still asks when it has something new to say of itself.
+        """
         first_s, most_s = ASK_AGAIN_S
         rounds = 0
         while True:
             delay_s = min(first_s * 2**rounds, most_s)
             await trio.sleep(self._rng.uniform(delay_s / 2, delay_s))
             peers = self._network.peers()
-            if self._book.wants_peers and peers:
+            if self._plan.wants_peers and peers:
                 await self._ask(self._rng.choice(peers))
                 rounds = min(rounds + 1, 16)
-            else:
-                rounds = 0
+                continue
+            rounds = 0
+            if self._exchange.has_news:
+                for info in peers:
+                    await self._ask(info)
+            await trio.sleep(NEWS_S)
 
     async def _ask(self, info: PeerInfo) -> None:
-        try:
-            await self._exchange(info)
-        except PeerError as error:
-            log.info("peer-exchange-failed", peer=info.peer, code=error.code)
-            self._network.report(info.peer, error.code)
-
-    async def _exchange(self, info: PeerInfo) -> None:
-        ip = parse_address(info.address).endpoint.ip
-        stream = await self._network.open_stream(info.peer, [PROTOCOL])
-        try:
-            await FrameWriter(stream, MAX_MESSAGE_BYTES).send(
-                encode_ask(self._own_ports(ip))
-            )
-            data = await FrameReader(stream, MAX_MESSAGE_BYTES).receive(EXCHANGE_S)
-        finally:
-            await stream.close()
-        learned = self._book.learn(info.peer, ip, decode_answer(data))
-        log.debug("peers-learned", source=info.peer, count=learned)
+        await self._exchange.ask(info)
         self._changed.set()
 
-    def _own_ports(self, remote: IpAddress) -> Ask:
-        """Return where we listen, loopback ports only for peers on this machine."""
-        endpoints = [parse_address(each).endpoint for each in self._network.addresses()]
-        ports: dict[int, list[int]] = {4: [], 6: []}
-        for endpoint in endpoints:
-            local = scope_of(endpoint.ip) is Scope.MACHINE
-            if not local or scope_of(remote) is Scope.MACHINE:
-                ports[endpoint.ip.version].append(endpoint.port)
-        return Ask(_distinct(ports[4]), _distinct(ports[6]))
+    # -- keeping ---------------------------------------------------------------
 
-    # -- answering -------------------------------------------------------------
+    async def keep(self, shelf: Shelf, clock_ms: Callable[[], int]) -> None:
+        """Write the book to its shelf every now and then, for ever."""
+        first_s, then_s = KEEP_S
+        await trio.sleep(first_s)
+        while True:
+            await self.put_away(shelf, clock_ms)
+            await trio.sleep(then_s)
 
-    async def answer(self, stream: Stream) -> None:
-        """Serve one ask."""
-        data = await FrameReader(stream, MAX_MESSAGE_BYTES).receive(EXCHANGE_S)
-        ask = decode_ask(data)
-        answer = encode_answer(self._offer(stream.peer, ask), ANSWER_FACTOR * len(data))
-        await FrameWriter(stream, MAX_MESSAGE_BYTES).send(answer)
-        self._changed.set()
-
-    def _offer(self, peer: PeerId, ask: Ask) -> list[str]:
-        now = trio.current_time()
-        ip = self._ip_of(peer)
-        if ip is None or now - self._answered_at.get(peer, -ASK_GAP_S) < ASK_GAP_S:
-            return []
-        self._answered_at[peer] = now
-        self._book.announced(peer, ip, ask.ip4 if ip.version == 4 else ask.ip6)
-        return self._book.offer(peer, ip)
-
-    def _ip_of(self, peer: PeerId) -> IpAddress | None:
-        for info in self._network.peers():
-            if info.peer == peer:
-                return parse_address(info.address).endpoint.ip
-        return None
-
-
-def _distinct(ports: list[int]) -> tuple[int, ...]:
-    return tuple(dict.fromkeys(ports))[:MAX_PER_PEER]
+    async def put_away(self, shelf: Shelf, clock_ms: Callable[[], int]) -> None:
+        """Write the book to its shelf now; a node goes on without."""
+        now, wall_s = trio.current_time(), clock_ms() // 1000
+        data = encode_book(self.book, self._plan, now, wall_s)
+        try:
+            await trio.to_thread.run_sync(shelf.write, data)
+        except LocalError as error:
+            log.warning("address book not written", error=error.message)
 
 
 @asynccontextmanager
@@ -225,27 +239,57 @@ async def open_discovery(
     network: Network,
     bootstrap: Sequence[str],
     rng: random.Random,
+    clock_ms: Callable[[], int],
     settings: DiscoverySettings | None = None,
+    shelf: Shelf | None = None,
 ) -> AsyncIterator[Discovery]:
     """Keep a network connected for the length of the block.
 
     Args:
         network: where to dial; it outlives the block.
         bootstrap: multiaddrs to keep connected; this node's own is passed over.
-        rng: for jitter, and for whom to choose and ask.
+        rng: for jitter, for whom to choose and ask, and for the book's secret.
+        clock_ms: the wall clock, milliseconds since 1970 UTC.
         settings: what an operator may choose.
+        shelf: where the book is from one run to the next; None to begin anew.
 
     Raises:
         UsageError: `bad-address` for a bootstrap address nobody could dial.
     """
     settings = settings or DiscoverySettings()
-    book = AddressBook(network.peer_id, rng, settings.target_peers, settings.max_dials)
-    for text in bootstrap:
-        book.add_bootstrap(parse_address(text))
-    discovery = Discovery(network, book, rng)
-    network.handle(PROTOCOL, discovery.answer)
+    configured = [parse_address(text) for text in bootstrap]
+    saved = await _read(shelf)
+    secret = read_secret(saved) or rng.randbytes(SECRET_BYTES)
+    book = AddressBook(network.peer_id, secret)
+    for address in configured:
+        book.add_bootstrap(address)
+    damaged = restore_book(book, saved, trio.current_time(), clock_ms() // 1000)
+    if damaged:
+        log.warning("address book damaged", lines=damaged)
+    plan = DialPlan(book, rng, settings.target_peers, settings.max_dials)
+    exchange = Exchange(network, book, rng, clock_ms, settings.announce)
+    discovery = Discovery(network, book, plan, exchange, rng)
+    network.handle(PROTOCOL, exchange.answer)
     async with open_background() as nursery:
         nursery.start_soon(discovery.watch, nursery)
         nursery.start_soon(discovery.dial, nursery)
         nursery.start_soon(discovery.ask_again)
-        yield discovery
+        if shelf is not None:
+            nursery.start_soon(discovery.keep, shelf, clock_ms)
+        try:
+            yield discovery
+        finally:
+            if shelf is not None:
+                with trio.move_on_after(GOODBYE_S, shield=True):
+                    await discovery.put_away(shelf, clock_ms)
+
+
+async def _read(shelf: Shelf | None) -> bytes:
+    """Return the book as it was saved; `b""` when there is none to be had."""
+    if shelf is None:
+        return b""
+    try:
+        return await trio.to_thread.run_sync(shelf.read)
+    except LocalError as error:
+        log.warning("address book not read", error=error.message)
+        return b""

@@ -26,7 +26,7 @@ from libp2p.stream_muxer.yamux import yamux
 from libp2p.transport.upgrader import TransportUpgrader
 
 from moltp2p.core.errors import LocalError, MoltError, PeerError, UsageError
-from moltp2p.core.ids import PublicKey
+from moltp2p.core.keys import Signer
 from moltp2p.net.base import ConnectionLimits
 from moltp2p.net.connection import LibP2PConnection
 from moltp2p.net.door import Arrival, Door
@@ -40,7 +40,6 @@ from moltp2p.proto.address import (
     parse_endpoint,
     parse_ip,
     parse_peer_id,
-    peer_id_of,
     scope_of,
 )
 
@@ -275,16 +274,16 @@ async def open_host(
         LocalError: `port-in-use` or `cannot-listen`.
     """
     endpoints = [parse_endpoint(text) for text in listen]
-    key = PublicKey(ed25519.create_new_key_pair(seed).public_key.to_bytes())
+    signer = Signer(seed)
     # libp2p logs every stranger's mistake as an error: they would fill the disk.
     logging.getLogger("libp2p").setLevel(logging.CRITICAL)
-    async with open_switch(peer_id_of(key), limits or ConnectionLimits(), on_fault) as (
+    async with open_switch(signer, limits or ConnectionLimits(), on_fault) as (
         switch,
         nursery,
     ):
         transport = TcpTransport(seed, switch)
         switch.transport = transport
-        us = Introduction(key, transport.endpoints, lambda: switch.protocols)
+        us = Introduction(signer.public, transport.endpoints, lambda: switch.protocols)
         switch.handle(IDENTIFY, us.serve)
         switch.handle(PING, ping)
         await transport.listen(endpoints)

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from moltp2p.core.errors import LocalError, PeerError
-from moltp2p.core.ids import PeerId, PublicKey
+from moltp2p.core.ids import PeerId
+from moltp2p.core.keys import Signer
 from moltp2p.net.base import ConnectionLimits
 from moltp2p.net.memory_streams import MemoryOffer, MemoryStream, Pipe
 from moltp2p.net.streams import GuardedStream
@@ -45,9 +46,14 @@ PORT: Final = 4001
 INBOUND_PORT: Final = 49152  # where a dialler seems to come from
 
 
+def memory_signer(name: bytes) -> Signer:
+    """Return the key of the memory node called `name`, made from its name."""
+    return Signer(hashlib.sha256(name).digest())
+
+
 def memory_peer_id(name: bytes) -> PeerId:
-    """Return the peer id of the memory node called `name`: no key stands behind it."""
-    return peer_id_of(PublicKey(hashlib.sha256(name).digest()))
+    """Return the peer id of the memory node called `name`."""
+    return peer_id_of(memory_signer(name).public)
 
 
 class MemoryHub:
@@ -273,15 +279,15 @@ async def open_memory_network(
     Raises:
         LocalError: `port-in-use`.
     """
-    peer_id = memory_peer_id(name)
+    signer = memory_signer(name)
     where = endpoint or hub.free_endpoint()
     if where in hub.nodes:
         raise LocalError("port-in-use", f"another node listens on {where}")
-    async with open_switch(peer_id, limits or ConnectionLimits(), on_fault) as (
+    async with open_switch(signer, limits or ConnectionLimits(), on_fault) as (
         switch,
         nursery,
     ):
-        node = MemoryNode(hub, Address(where, peer_id), switch, nursery)
+        node = MemoryNode(hub, Address(where, switch.peer_id), switch, nursery)
         switch.transport = node
         hub.nodes[where] = node
         try:

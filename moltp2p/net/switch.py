@@ -36,12 +36,13 @@ from moltp2p.net.base import (
 from moltp2p.net.containment import BLAMELESS, Counts, serve
 from moltp2p.net.log import get_logger
 from moltp2p.net.watchers import Watchers
-from moltp2p.proto.address import parse_address
+from moltp2p.proto.address import parse_address, peer_id_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from moltp2p.core.ids import PeerId
+    from moltp2p.core.keys import Signer
     from moltp2p.net.base import FaultHandler, Stream, StreamHandler
     from moltp2p.net.containment import Offer
     from moltp2p.net.transport import Connection, Transport
@@ -78,7 +79,7 @@ class Switch:
     """Implements `net.base.Network` over any transport.
 
     Args:
-        peer_id: who we are.
+        signer: the node's key.
         limits: what strangers may hold.
         nursery: where connections live.
         on_fault: told of each fault of a peer.
@@ -94,7 +95,7 @@ class Switch:
 
     def __init__(
         self,
-        peer_id: PeerId,
+        signer: Signer,
         limits: ConnectionLimits,
         nursery: trio.Nursery,
         on_fault: FaultHandler | None,
@@ -103,7 +104,8 @@ class Switch:
         self.slots = Slots(limits)
         self.bandwidth = Bandwidth(limits)
         self.counts = Counts()
-        self._peer_id = peer_id
+        self._signer = signer
+        self._peer_id = peer_id_of(signer.public)
         self._nursery = nursery
         self._on_fault = on_fault
         self._handlers: dict[str, StreamHandler] = {}
@@ -122,6 +124,11 @@ class Switch:
     def access(self) -> AccessRules:
         """Who may not connect, and who always may (`net.base.Network`)."""
         return self.slots.access
+
+    @property
+    def signer(self) -> Signer:
+        """Return what signs as this node (`net.base.Network`)."""
+        return self._signer
 
     @property
     def protocols(self) -> Sequence[str]:
@@ -346,11 +353,11 @@ class Switch:
 
 @asynccontextmanager
 async def open_switch(
-    peer_id: PeerId, limits: ConnectionLimits, on_fault: FaultHandler | None
+    signer: Signer, limits: ConnectionLimits, on_fault: FaultHandler | None
 ) -> AsyncIterator[tuple[Switch, trio.Nursery]]:
     """Run a switch for the length of the block; say goodbye to everybody at its end."""
     async with open_background() as nursery:
-        switch = Switch(peer_id, limits, nursery, on_fault)
+        switch = Switch(signer, limits, nursery, on_fault)
         try:
             yield switch, nursery
         finally:

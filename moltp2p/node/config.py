@@ -19,7 +19,7 @@ from moltp2p.core.topics import NetworkParams, check_community
 from moltp2p.net.base import ConnectionLimits
 from moltp2p.node.limit_settings import LIMIT_SETTINGS, limits_of
 from moltp2p.node.solver_settings import KEY_VARIABLE, check_network, check_solver
-from moltp2p.proto.address import parse_address, parse_endpoint
+from moltp2p.proto.address import can_be_dialled, parse_address, parse_endpoint
 from moltp2p.store.base import Policy
 
 CONFIG_FILE: Final = "config.toml"
@@ -75,6 +75,8 @@ class Config:
         network: what everybody on the network agrees on.
         role: what the node is for.
         listen: multiaddrs to listen on.
+        announce: multiaddrs at which others are told to dial this node; empty for
+            where it listens, and where peers see it.
         bootstrap: multiaddrs of first peers, with `/p2p/<peer id>`.
         communities: communities to follow; empty for all.
         target_peers: how many peers the node dials by itself.
@@ -100,6 +102,7 @@ class Config:
     network: NetworkParams = field(default_factory=NetworkParams)
     role: Role = Role.AGENT
     listen: tuple[str, ...] = ("/ip4/127.0.0.1/tcp/0",)
+    announce: tuple[str, ...] = ()
     bootstrap: tuple[str, ...] = ()
     communities: tuple[str, ...] = ()
     target_peers: int = 12
@@ -156,6 +159,13 @@ def _text(check_one: Callable[[str], object]) -> Callable[[Scalar], object]:
     return check
 
 
+def _check_announced(text: str) -> None:
+    if not can_be_dialled(parse_endpoint(text)):
+        raise UsageError(
+            "bad-setting", f"nobody can dial {text}", "name a port, and one machine"
+        )
+
+
 def _within(low: int, high: int) -> Callable[[Scalar], object]:
     def check(value: Scalar) -> None:
         if not low <= cast("int", value) <= high:
@@ -180,6 +190,13 @@ SETTINGS: Final = (
         ("/ip4/127.0.0.1/tcp/0",),
         "Multiaddrs to listen on: /ip4/…/tcp/…; port 0 takes a free one.",
         _each(parse_endpoint),
+    ),
+    Setting(
+        "announce",
+        (),
+        "Multiaddrs at which others can dial this node, if it listens elsewhere: "
+        "/ip4/…/tcp/…, for instance where a router forwards to it.",
+        _each(_check_announced),
     ),
     Setting(
         "bootstrap",
@@ -297,6 +314,7 @@ def _config(home: Path, values: Mapping[str, Scalar]) -> Config:
         ),
         role=Role(values["role"]),
         listen=cast("tuple[str, ...]", values["listen"]),
+        announce=cast("tuple[str, ...]", values["announce"]),
         bootstrap=cast("tuple[str, ...]", values["bootstrap"]),
         communities=cast("tuple[str, ...]", values["communities"]),
         target_peers=cast("int", values["target_peers"]),

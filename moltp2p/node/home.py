@@ -7,6 +7,7 @@ agent.next.key    the key to rotate to; keep a copy elsewhere
 agent.after.key   only while a rotation is under way (see `prepare_rotation`)
 agent.wrote       empty; there once the agent has written its first record
 access.json       bans and allowances (node/access.py)
+peers.json        the address book (node/peer_shelf.py)
 records/          the store
 api.sock          the local API, while a node runs
 """
@@ -80,6 +81,11 @@ class Home:
     def records(self) -> Path:
         """Return where the store is."""
         return self.path / "records"
+
+    @property
+    def peers(self) -> Path:
+        """Return where the address book is."""
+        return self.path / "peers.json"
 
     @property
     def socket(self) -> Path:

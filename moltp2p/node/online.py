@@ -21,12 +21,14 @@ from moltp2p.node.forwarding import GossipJudge, agent_rate
 from moltp2p.node.home import Home
 from moltp2p.node.journal import Journal
 from moltp2p.node.limit_settings import LIMIT_SETTINGS
+from moltp2p.node.peer_shelf import PeerShelf
 from moltp2p.node.relay import Relay
 from moltp2p.node.retention import Retention
 from moltp2p.node.rounds import Tools
 from moltp2p.node.status import GossipStatus, PeerStatus
 from moltp2p.node.syncing import Scope, Syncing, open_syncing
 from moltp2p.node.world import World
+from moltp2p.proto.address import parse_endpoint
 from moltp2p.proto.gossip.router import Gossip
 from moltp2p.proto.gossip.settings import GossipSettings
 from moltp2p.proto.sync.ledger import Ledger
@@ -122,6 +124,7 @@ class Online:
             rules=len(self.access.rules()),
             refused=dict(network.refused),
             dials=self.discovery.status(),
+            finding=self.discovery.finding(),
         )
 
 
@@ -150,7 +153,10 @@ async def open_online(
     topics = all_topics(config.network)
     router = Gossip(GossipSettings(), world.dice, frozenset(topics).__contains__)
     judge = GossipJudge(journal, agent_rate(config.agent_rate), trio.current_time)
-    wanted = DiscoverySettings(target_peers=config.target_peers)
+    wanted = DiscoverySettings(
+        target_peers=config.target_peers,
+        announce=tuple(parse_endpoint(each) for each in config.announce),
+    )
     async with (
         world.open_network(config, seed) as network,
         open_pubsub(network, router, judge, world.dice) as pubsub,
@@ -160,7 +166,14 @@ async def open_online(
             SyncSettings(float(config.sync_interval)),
             world.dice,
         ) as syncing,
-        open_discovery(network, config.bootstrap, world.dice, wanted) as discovery,
+        open_discovery(
+            network,
+            config.bootstrap,
+            world.dice,
+            world.now_ms,
+            wanted,
+            PeerShelf(home.peers),
+        ) as discovery,
         trio.open_nursery() as nursery,
     ):
         access = AccessDesk(file, network, world.now_ms)

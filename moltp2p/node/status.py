@@ -15,8 +15,8 @@ from moltp2p.net.base import LimitUse
 from moltp2p.node.agents import OwnProof
 from moltp2p.node.outage import Outage
 from moltp2p.node.retention import RetentionStatus
-from moltp2p.proto.address_book import AddressStatus
 from moltp2p.proto.gossip.standing import ScoreParts
+from moltp2p.proto.peers.status import AddressStatus, FindingStatus
 from moltp2p.proto.sync.reconcile import INFINITY_MS, SetSum
 from moltp2p.store.base import Store
 
@@ -92,7 +92,8 @@ class GossipStatus:
         limits: each limit by its setting, and what of it is in use.
         rules: how many bans and allowances are in force.
         refused: connections that were refused or came to nothing, by code.
-        dials: the addresses it knows, bootstrap first, and what goes on with each.
+        dials: addresses it knows, bootstrap first, and what goes on with each.
+        finding: how it finds peers.
     """
 
     peer: PeerId
@@ -106,6 +107,7 @@ class GossipStatus:
     rules: int
     refused: Mapping[str, int]
     dials: list[AddressStatus]
+    finding: FindingStatus
 
 
 @dataclass(frozen=True, slots=True)

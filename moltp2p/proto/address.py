@@ -24,6 +24,9 @@ PEER_ID_PREFIX: Final = bytes.fromhex("002408011220")
 # SPEC 04: "at most 160 characters"
 MAX_ADDRESS_CHARS: Final = 160
 
+_IP4, _IP6, _TCP = b"\x04", b"\x29", b"\x06"
+"""Codes of multiaddr's table: ip4 and 4 bytes, ip6 and 16, tcp and 2."""
+
 _LISTEN_HINT: Final = "write /ip4/<address>/tcp/<port> or /ip6/<address>/tcp/<port>"
 _DIAL_HINT: Final = f"{_LISTEN_HINT} and end it with /p2p/<peer id>"
 
@@ -93,7 +96,7 @@ def parse_address(text: str) -> Address:
     if len(parts) != 7 or parts[5] != "p2p":
         raise _bad(text, _DIAL_HINT)
     endpoint = _endpoint(text, parts[:5], _DIAL_HINT)
-    if endpoint.port == 0 or endpoint.ip.is_unspecified or endpoint.ip.is_multicast:
+    if not can_be_dialled(endpoint):
         raise _bad(text, "name the port and the address of one machine")
     return Address(endpoint, parse_peer_id(parts[6]))
 
@@ -151,6 +154,39 @@ def subnet_of(ip: IpAddress) -> IpNetwork:
     """
     ip = unmapped(ip)
     return ipaddress.ip_network((ip, 24 if ip.version == 4 else 64), strict=False)
+
+
+def group_of(endpoint: Endpoint) -> str:
+    """Return the network group of an endpoint: its /16 (IPv4) or /32 (IPv6).
+
+    Whoever holds one such range holds every address in it, so that addresses of one
+    group count as one source of luck (as in Bitcoin's addrman). On this machine or
+    site an endpoint is a group of its own: no stranger can add to those.
+    """
+    ip = unmapped(endpoint.ip)
+    if scope_of(ip) is not Scope.WORLD:
+        return f"{ip}:{endpoint.port}"
+    return str(ipaddress.ip_network((ip, 16 if ip.version == 4 else 32), strict=False))
+
+
+def endpoint_bytes(endpoint: Endpoint) -> bytes:
+    """Return the binary multiaddr of an endpoint, as peer records hold it."""
+    code = _IP4 if endpoint.ip.version == 4 else _IP6
+    return code + endpoint.ip.packed + _TCP + endpoint.port.to_bytes(2)
+
+
+def read_endpoint(data: bytes) -> Endpoint | None:
+    """Return the endpoint of a binary multiaddr; None when it is of another form."""
+    code, packed, tcp, port = data[:1], data[1:-3], data[-3:-2], data[-2:]
+    if tcp != _TCP or (code, len(packed)) not in {(_IP4, 4), (_IP6, 16)}:
+        return None
+    return Endpoint(ipaddress.ip_address(packed), int.from_bytes(port))
+
+
+def can_be_dialled(endpoint: Endpoint) -> bool:
+    """Tell whether an endpoint names the port and the address of one machine."""
+    ip = endpoint.ip
+    return bool(endpoint.port) and not (ip.is_unspecified or ip.is_multicast)
 
 
 def unmapped(ip: IpAddress) -> IpAddress:

@@ -6,24 +6,42 @@
 | `address` | text → its parts |
 | `frame` | payload → frame |
 | `frames` | the longest payload, and a whole stream → its payloads, or the error |
+| `peer-record` | envelope → who signed it, when, and where it listens |
 | `ask` `answer` | bytes → the message |
-| `believe` | the IP of the peer that answers, the answer → what may be dialled |
+| `seal` | a time, and where a node listens → its envelope; the key is 00 01 … 1f |
+| `believe` | a record, the IP of who tells it, the time → what may be dialled |
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
+
+from libp2p.peer.pb.crypto_pb2 import KeyType
+from libp2p.peer.pb.crypto_pb2 import PublicKey as Key
+from libp2p.peer.pb.envelope_pb2 import Envelope
+from libp2p.peer.pb.peer_record_pb2 import PeerRecord as Payload
 
 from moltp2p.core.codec import Value, encode
 from moltp2p.core.ids import PeerId, PublicKey
-from moltp2p.proto.address import parse_address, peer_id_of
+from moltp2p.core.keys import Signer
+from moltp2p.net.peer_records import seal_record
+from moltp2p.proto.address import (
+    PEER_ID_PREFIX,
+    endpoint_bytes,
+    parse_address,
+    parse_endpoint,
+    parse_ip,
+    peer_id_of,
+)
 from moltp2p.proto.framing import encode_frame
-from moltp2p.proto.peer_exchange import (
+from moltp2p.proto.peers.peer_exchange import (
     MAX_MESSAGE_BYTES,
-    Ask,
+    Answer,
     encode_answer,
     encode_ask,
 )
+from moltp2p.proto.peers.peer_record import PeerRecord
 from scripts.vectors.form import Case, spell
 
 KEY: Final = PublicKey(
@@ -31,7 +49,11 @@ KEY: Final = PublicKey(
 )
 """From libp2p's own specification of peer ids."""
 
-PEER: Final[PeerId] = peer_id_of(KEY)
+SPEC_PEER: Final[PeerId] = peer_id_of(KEY)
+
+SIGNER: Final = Signer(bytes(range(32)))
+PEER: Final[PeerId] = peer_id_of(SIGNER.public)
+NOW_MS: Final = 1_800_000_000_000
 MAX_BYTES: Final = 300
 
 ADDRESSES: Final = {
@@ -90,44 +112,155 @@ BAD_STREAMS: Final = {
     "frame-then-bad": (b"\x01a\x00", "bad-frame", "one frame, and then the error"),
 }
 
+WORLD: Final = ("/ip4/9.0.0.1/tcp/4001", "/ip6/2a00::1/tcp/4001")
+SITE: Final = ("/ip4/10.0.0.1/tcp/4001", "/ip4/198.18.0.1/tcp/4001")
+MACHINE: Final = ("/ip4/127.0.0.1/tcp/4001",)
+"""Of the world; private, the second by RFC 2544; and loopback."""
+
+FOUR: Final = tuple(f"/ip4/9.0.0.{n}/tcp/1" for n in range(1, 5))
+
+QUIC: Final = bytes.fromhex("0409000001910200" + "01cd03")
+"""`/ip4/9.0.0.1/udp/512/quic-v1`, a form that we do not dial."""
+
+
+def sealed(endpoints: Sequence[str], seq: int = NOW_MS) -> bytes:
+    """Return our peer's record."""
+    parsed = tuple(parse_endpoint(each) for each in endpoints)
+    return seal_record(SIGNER, seq, parsed).wire
+
+
+def said(record: PeerRecord) -> dict[str, object]:
+    """Return what a peer record says."""
+    listed = [str(each) for each in record.endpoints]
+    return {"peer": record.peer, "seq": record.seq, "addresses": listed}
+
+
+def enveloped(
+    listed: Sequence[bytes],
+    about: bytes = PEER_ID_PREFIX + SIGNER.public,
+    domain: bytes = b"libp2p-peer-record",
+    kind: bytes = b"\x03\x01",
+    seq: int = NOW_MS,
+) -> bytes:
+    """Return an envelope of anything, signed by our peer."""
+    addresses = [Payload.AddressInfo(multiaddr=each) for each in listed]
+    payload = Payload(peer_id=about, seq=seq, addresses=addresses).SerializeToString()
+    signed = b"".join(bytes((len(each),)) + each for each in (domain, kind))
+    signed += encode_frame(payload, 1_000)
+    return Envelope(
+        public_key=Key(Type=KeyType.Ed25519, Data=SIGNER.public),
+        payload_type=kind,
+        payload=payload,
+        signature=SIGNER.sign(signed),
+    ).SerializeToString()
+
+
+def _flipped(wire: bytes) -> bytes:
+    return wire[:-1] + bytes((wire[-1] ^ 1,))
+
+
+def _bytes_of(*endpoints: str) -> list[bytes]:
+    return [endpoint_bytes(parse_endpoint(each)) for each in endpoints]
+
+
+def record_cases() -> list[Case]:
+    """Return the vectors of peer records."""
+    good: dict[str, tuple[bytes, str, Sequence[str]]] = {
+        "record": (sealed(WORLD), "", WORLD),
+        "record-one": (sealed(MACHINE), "", MACHINE),
+        "record-four": (sealed(FOUR), "", FOUR),
+        "record-unknown-address": (
+            enveloped([QUIC, *_bytes_of(*WORLD)]),
+            "a form that we do not dial is left out",
+            WORLD,
+        ),
+        "record-port-0": (enveloped(_bytes_of("/ip4/9.0.0.1/tcp/0")), "left out", ()),
+    }
+    bad = {
+        "record-empty": (b"", ""),
+        "record-cut": (sealed(WORLD)[:-1], ""),
+        "record-flipped": (_flipped(sealed(WORLD)), "the last bit of the signature"),
+        "record-about-another": (
+            enveloped(_bytes_of(*WORLD), about=PEER_ID_PREFIX + KEY),
+            "signed by somebody else",
+        ),
+        "record-other-domain": (enveloped(_bytes_of(*WORLD), domain=b"x"), ""),
+        "record-other-type": (enveloped(_bytes_of(*WORLD), kind=b"\x03\x02"), ""),
+        "record-no-address": (enveloped([]), ""),
+        "record-five": (
+            enveloped(_bytes_of(*(f"/ip4/9.0.0.{n}/tcp/1" for n in range(5)))),
+            "",
+        ),
+        "record-scopes": (enveloped(_bytes_of(WORLD[0], SITE[0])), "of two scopes"),
+        "record-long": (enveloped([QUIC * 30]), "more than 320 bytes"),
+    }
+    written = [
+        _case(f"seal-{len(listed)}", "seal", {"seq": NOW_MS, "addresses": listed})
+        | {"output": sealed(listed).hex()}
+        for listed in (list(WORLD), list(FOUR))
+    ]
+    return written + _read_cases(good, bad)
+
+
+def _read_cases(
+    good: dict[str, tuple[bytes, str, Sequence[str]]],
+    bad: dict[str, tuple[bytes, str]],
+) -> list[Case]:
+    return [
+        _case(name, "peer-record", wire.hex(), note)
+        | {"output": {"peer": PEER, "seq": NOW_MS, "addresses": list(listed)}}
+        for name, (wire, note, listed) in good.items()
+    ] + [
+        _case(name, "peer-record", wire.hex(), note, error="bad-peer-record")
+        for name, (wire, note) in bad.items()
+    ]
+
+
+RECORD: Final = sealed(WORLD)
+ANSWER: Final[dict[str, Value]] = {"peers": [], "seen": b"\x09\0\0\1", "time": NOW_MS}
+
 BAD_ASKS: Final[dict[str, tuple[Value, str]]] = {
-    "ask-list": ([], ""),
-    "ask-without-ip6": ({"ip4": [4001]}, ""),
-    "ask-port-0": ({"ip4": [0], "ip6": []}, ""),
-    "ask-port-65536": ({"ip4": [65536], "ip6": []}, ""),
-    "ask-port-true": ({"ip4": [True], "ip6": []}, "true is no integer"),
-    "ask-five-ports": ({"ip4": [1, 2, 3, 4, 5], "ip6": []}, ""),
+    "ask-list": ([bytes(16)], ""),
+    "ask-without-peers": ({"pad": bytes(16)}, ""),
+    "ask-short": ({"pad": bytes(2), "peers": []}, "15 bytes"),
+    "ask-text": ({"peers": ["/ip4/9.0.0.1/tcp/1"]}, ""),
+    "ask-four": ({"peers": [RECORD] * 4}, ""),
+    "ask-long": ({"peers": [bytes(321)]}, ""),
 }
 
 BAD_ANSWERS: Final[dict[str, tuple[Value, str]]] = {
     "answer-empty": ({}, ""),
-    "answer-map": ({"peers": {}}, ""),
-    "answer-number": ({"peers": [4001]}, ""),
-    "answer-long": ({"peers": ["/" * 161]}, ""),
-    "answer-33": ({"peers": ["/"] * 33}, ""),
+    "answer-map": (ANSWER | {"peers": {}}, ""),
+    "answer-number": (ANSWER | {"peers": [4001]}, ""),
+    "answer-long": (ANSWER | {"peers": [bytes(321)]}, ""),
+    "answer-17": (ANSWER | {"peers": [b""] * 17}, ""),
+    "answer-seen-text": (ANSWER | {"seen": "9.0.0.1"}, ""),
+    "answer-seen-5": (ANSWER | {"seen": bytes(5)}, "neither IPv4 nor IPv6"),
+    "answer-time-negative": (ANSWER | {"time": -1}, ""),
+    "answer-time-missing": ({"peers": [], "seen": bytes(4)}, ""),
 }
-
-NEIGHBOURS: Final = [
-    f"/ip4/198.18.0.1/tcp/4001/p2p/{PEER}",
-    f"/ip4/9.0.0.1/tcp/4001/p2p/{PEER}",
-    f"/ip4/10.0.0.1/tcp/4001/p2p/{PEER}",
-    f"/ip4/127.0.0.1/tcp/4001/p2p/{PEER}",
-]
-"""Private by RFC 2544, of the world, private, and loopback."""
 
 BELIEFS: Final = {
-    "believe-loopback": ("127.0.0.1", NEIGHBOURS, "from this machine: all of them"),
-    "believe-site": ("192.168.0.1", NEIGHBOURS[:3], "from this site: not loopback"),
-    "believe-world": ("9.9.9.9", NEIGHBOURS[1:2], "from anywhere: only the world"),
+    "believe-loopback": ("127.0.0.1", MACHINE, 0, True, "from this machine"),
+    "believe-loopback-site": ("192.168.0.1", MACHINE, 0, False, "from the site"),
+    "believe-site": ("192.168.0.1", SITE, 0, True, "from the site"),
+    "believe-site-world": ("9.9.9.9", SITE, 0, False, "from anywhere"),
+    "believe-world": ("9.9.9.9", WORLD, 0, True, "from anywhere"),
+    "believe-old": ("9.9.9.9", WORLD, 259_200_000, True, "as old as it may be"),
+    "believe-too-old": ("9.9.9.9", WORLD, 259_200_001, False, ""),
+    "believe-ahead": ("9.9.9.9", WORLD, -600_000, True, "as far ahead as it may be"),
+    "believe-too-far-ahead": ("9.9.9.9", WORLD, -600_001, False, ""),
 }
+"""Who tells, what, how long after it was signed, and whether it may be dialled."""
 
 
 def cases() -> list[Case]:
     """Return the vectors of spec 04."""
     return [
-        _case("peer-id", "peer-id", KEY.hex(), output=PEER),
+        _case("peer-id", "peer-id", KEY.hex(), output=SPEC_PEER),
         *_address_cases(),
         *_frame_cases(),
+        *record_cases(),
         *_exchange_cases(),
     ]
 
@@ -185,34 +318,33 @@ def _stream(wire: bytes) -> dict[str, object]:
 
 
 def _exchange_cases() -> list[Case]:
-    ask = encode_ask(Ask((4001, 4002), ()))
-    bare_ask = encode({"ip4": [], "ip6": []})
-    later_ask = encode({"ip4": [4001], "ip6": [], "quic": [4001]})
-    answer = _answer(NEIGHBOURS[:2])
-    unknown = _answer(["/ip4/9.0.0.1/udp/1/quic-v1", NEIGHBOURS[1]])
+    bare = encode({"pad": bytes(3), "peers": []})
+    later = encode({"peers": [RECORD], "quic": [4001]})
+    answer = Answer((RECORD, sealed(SITE)), parse_ip("9.0.0.1"), NOW_MS)
     told = [
-        _case("ask", "ask", spell(ask), output={"ip4": [4001, 4002], "ip6": []}),
-        _case("ask-bare", "ask", bare_ask.hex(), "gets 55 bytes, which is no address")
-        | {"output": {"ip4": [], "ip6": []}},
-        _case("ask-unknown-field", "ask", later_ask.hex())
-        | {"output": {"ip4": [4001], "ip6": []}},
-        _case("answer", "answer", answer.hex(), output=NEIGHBOURS[:2]),
-        _case("answer-unknown-address", "believe", _told("9.9.9.9", unknown))
-        | {"output": NEIGHBOURS[1:2]},
+        _case("ask", "ask", spell(encode_ask([RECORD])), output=[RECORD.hex()]),
+        _case("ask-bare", "ask", bare.hex(), "gets 80 bytes, which is no record")
+        | {"output": []},
+        _case("ask-unknown-field", "ask", later.hex(), output=[RECORD.hex()]),
+        _case("answer", "answer", encode_answer(answer, MAX_MESSAGE_BYTES).hex())
+        | {
+            "output": {
+                "peers": [each.hex() for each in answer.records],
+                "seen": "9.0.0.1",
+                "time": NOW_MS,
+            }
+        },
     ]
     believed = [
-        _case(name, "believe", _told(ip, _answer(NEIGHBOURS)), note, output=some)
-        for name, (ip, some, note) in BELIEFS.items()
+        _case(name, "believe", _told(ip, sealed(listed), NOW_MS + age_ms), note)
+        | {"output": [f"{each}/p2p/{PEER}" for each in listed] if usable else []}
+        for name, (ip, listed, age_ms, usable, note) in BELIEFS.items()
     ]
     return told + believed + _bad_messages()
 
 
-def _answer(addresses: list[str]) -> bytes:
-    return encode_answer(addresses, MAX_MESSAGE_BYTES)
-
-
-def _told(ip: str, answer: bytes) -> dict[str, str]:
-    return {"from": ip, "answer": answer.hex()}
+def _told(ip: str, record: bytes, now_ms: int) -> dict[str, object]:
+    return {"from": ip, "record": record.hex(), "now": now_ms}
 
 
 def _bad_messages() -> list[Case]:

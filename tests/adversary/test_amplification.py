@@ -25,9 +25,10 @@ from moltp2p.net.host import open_host
 from moltp2p.net.identify import IDENTIFY, PING
 from moltp2p.net.peering import PROTOCOLS
 from moltp2p.net.rpc_codec import encode_rpc, frame
-from moltp2p.proto import peer_exchange
 from moltp2p.proto.address import parse_address
 from moltp2p.proto.gossip.rpc import IHave, Rpc, Subscription
+from moltp2p.proto.peers import peer_exchange
+from tests.acquaintances import wall_ms
 from tests.gossipers import SUBSCRIBE, Gossiper, gossip_on
 from tests.patience import PATIENCE_S
 from tests.swarm import TOPIC, id_of
@@ -81,7 +82,7 @@ async def tapped() -> AsyncIterator[Tap]:
     async with (
         open_host(b"v" * 32, ["/ip4/127.0.0.1/tcp/0"]) as network,
         gossip_on(network) as victim,
-        open_discovery(network, [], random.Random(1)),
+        open_discovery(network, [], random.Random(1), wall_ms),
         trio.open_nursery() as nursery,
     ):
         (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
@@ -135,7 +136,7 @@ async def ask_for_strange_protocols(network: Network, peer: PeerId) -> None:
 
 
 async def ask_for_peers(network: Network, peer: PeerId) -> None:
-    ask = encode({"ip4": [], "ip6": []})
+    ask = encode({"pad": bytes(4), "peers": []})
     for _ in range(30):
         await say(network, peer, peer_exchange.PROTOCOL, bytes((len(ask),)) + ask)
 

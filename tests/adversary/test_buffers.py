@@ -20,9 +20,9 @@ from moltp2p.net.base import Network, Stream
 from moltp2p.net.host import open_host
 from moltp2p.net.peering import PROTOCOLS
 from moltp2p.net.rpc_codec import MAX_FRAME_BYTES, encode_rpc, frame
-from moltp2p.proto import peer_exchange
 from moltp2p.proto.framing import encode_varint
 from moltp2p.proto.gossip.rpc import MAX_MESSAGE_BYTES
+from moltp2p.proto.peers import peer_exchange
 from scripts.benches.peers import Peer, Side, open_peer
 from tests.gossipers import SUBSCRIBE
 from tests.patience import PATIENCE_S

@@ -21,6 +21,7 @@ from moltp2p.net.memory import MemoryHub, open_memory_network
 from moltp2p.net.peering import PROTOCOLS
 from moltp2p.net.rpc_codec import encode_rpc, frame
 from scripts.benches.peers import Peer, Side, open_peer
+from tests.acquaintances import wall_ms
 from tests.gossipers import SUBSCRIBE, Gossiper, open_gossiper, open_raw_peer
 from tests.patience import PATIENCE_S
 
@@ -78,7 +79,7 @@ async def test_thousands_of_visits_leave_nothing_behind(
     hub = MemoryHub()
     async with (
         open_gossiper(hub, "victim") as victim,
-        open_discovery(victim.network, [], random.Random(1)),
+        open_discovery(victim.network, [], random.Random(1), wall_ms),
     ):
         await wave(hub, victim, "before")
         tasks, objects = held()

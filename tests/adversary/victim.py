@@ -18,6 +18,7 @@ import trio
 from moltp2p.net.discovery import open_discovery
 from moltp2p.net.host import open_host
 from scripts.benches.lines import Meter, answer_lines
+from tests.acquaintances import wall_ms
 from tests.gossipers import gossip_on
 from tests.swarm import TOPIC
 
@@ -35,7 +36,7 @@ async def main() -> None:
     async with (
         open_host(b"v" * 32, ["/ip4/127.0.0.1/tcp/0"]) as network,
         gossip_on(network) as gossiper,
-        open_discovery(network, [], random.Random(1)),
+        open_discovery(network, [], random.Random(1), wall_ms),
     ):
         pubsub = gossiper.pubsub
 

@@ -23,7 +23,8 @@ from moltp2p.net.discovery import open_discovery
 from moltp2p.net.identify import IDENTIFY, PING, Introduction, ping
 from moltp2p.net.memory import MemoryHub, open_memory_network
 from moltp2p.net.peering import PROTOCOLS
-from moltp2p.proto import peer_exchange
+from moltp2p.proto.peers import peer_exchange
+from tests.acquaintances import wall_ms
 from tests.fuzz import corpus, mutations
 from tests.fuzz.mutations import Mutation
 from tests.fuzz.parser import STALL_S
@@ -91,7 +92,7 @@ async def visits(count: int, rng: random.Random) -> Gossiper:
     hub, key = MemoryHub(), PublicKey(bytes(32))
     async with (
         open_gossiper(hub, "victim") as victim,
-        open_discovery(victim.network, [], rng),
+        open_discovery(victim.network, [], rng, wall_ms),
     ):
         us = Introduction(key, list, lambda: PROTOCOLS)
         victim.network.handle(IDENTIFY, us.serve)

@@ -17,12 +17,15 @@ from moltp2p.core.verdict import Verdict
 from moltp2p.net.hardening import UNREAD_BYTES, BoundedYamux
 from moltp2p.net.memory import memory_peer_id
 from moltp2p.net.negotiation import agree, propose
+from moltp2p.net.peer_records import open_record
 from moltp2p.net.rpc_codec import MAX_FRAME_BYTES, decode_rpc, encode_rpc
-from moltp2p.proto import peer_exchange
 from moltp2p.proto.address import parse_ip, peer_id_of
-from moltp2p.proto.address_book import AddressBook
 from moltp2p.proto.framing import FrameDecoder
 from moltp2p.proto.gossip.events import Judged, Validate
+from moltp2p.proto.peers import peer_exchange
+from moltp2p.proto.peers.address_book import AddressBook
+from moltp2p.proto.peers.book_file import encode_book, read_secret, restore_book
+from moltp2p.proto.peers.dial_plan import DialPlan
 from tests.fuzz import corpus, mutations
 from tests.fuzz.parser import Parser, Read
 from tests.lone_router import BOB, CAROL, LoneRouter
@@ -193,23 +196,40 @@ def _sessions() -> list[bytes]:
 
 
 def _ask(data: bytes) -> None:
-    ask = peer_exchange.decode_ask(data)
-    _book().announced(SOMEBODY, WORLD, ask.ip4)
+    peer_exchange.decode_ask(data)
 
 
-def _answers() -> Read:
-    book = _book()
+def _answer(data: bytes) -> None:
+    peer_exchange.decode_answer(data)
+
+
+def _records() -> Read:
+    """Let a book learn what records say, and dial it in vain."""
+    book = AddressBook(OWN, bytes(32))
+    plan = DialPlan(book, random.Random(1), 8, 4)
 
     def read(data: bytes) -> None:
-        book.learn(SOMEBODY, WORLD, peer_exchange.decode_answer(data))
-        for address in book.due(0.0):
-            book.failed(address, "dial-failed", 0.0)
+        record = open_record(data)
+        book.learn(SOMEBODY, WORLD, [record], 0.0, record.seq)
+        for address in plan.due(0.0):
+            plan.failed(address, "dial-failed", 0.0)
 
     return read
 
 
-def _book() -> AddressBook:
-    return AddressBook(OWN, random.Random(1), 8, 4)
+def _book_file(data: bytes) -> None:
+    book = AddressBook(OWN, read_secret(data) or bytes(32))
+    restore_book(book, data, 0.0, 0)
+
+
+def _books() -> list[bytes]:
+    book = AddressBook(OWN, bytes(32))
+    plan = DialPlan(book, random.Random(1), 8, 4)
+    told = [
+        open_record(each) for each in corpus.inputs("04-transport", "peer-record")[:2]
+    ]
+    book.learn(SOMEBODY, WORLD, told, 0.0, told[0].seq)
+    return [encode_book(book, plan, 0.0, 0)]
 
 
 WORLD = parse_ip("9.9.9.9")
@@ -237,7 +257,14 @@ ROWS = (
         "answer",
         lambda: corpus.inputs("04-transport", "answer"),
         mutations.cbor,
-        _answers,
+        lambda: _answer,
+    ),
+    Parser(
+        "peer record",
+        lambda: corpus.inputs("04-transport", "peer-record"),
+        mutations.protobuf,
+        _records,
         lasts=5_000,
     ),
+    Parser("address book", _books, mutations.raw, lambda: _book_file),
 )

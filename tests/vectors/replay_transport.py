@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any, Final
 
 from moltp2p.core.errors import MoltError
 from moltp2p.core.ids import PeerId, PublicKey
-from moltp2p.proto.address import parse_ip, peer_id_of
-from moltp2p.proto.address_book import AddressBook
+from moltp2p.net.peer_records import open_record, seal_record
+from moltp2p.proto.address import parse_endpoint, parse_ip, peer_id_of
 from moltp2p.proto.framing import FrameDecoder, encode_frame
-from moltp2p.proto.peer_exchange import (
+from moltp2p.proto.peers.address_book import AddressBook
+from moltp2p.proto.peers.peer_exchange import (
     MAX_MESSAGE_BYTES,
     decode_answer,
     decode_ask,
@@ -18,7 +18,7 @@ from moltp2p.proto.peer_exchange import (
     encode_ask,
 )
 from scripts.vectors.form import read, spell
-from scripts.vectors.transport import MAX_BYTES, parts
+from scripts.vectors.transport import MAX_BYTES, SIGNER, parts, said
 
 Outcome = dict[str, Any]
 
@@ -45,27 +45,41 @@ def frames(given: dict[str, Any]) -> Outcome:
     return {"output": found}
 
 
+def peer_record(given: str) -> Outcome:
+    return {"output": said(open_record(bytes.fromhex(given)))}
+
+
+def seal(given: dict[str, Any]) -> Outcome:
+    endpoints = tuple(parse_endpoint(each) for each in given["addresses"])
+    return {"output": seal_record(SIGNER, given["seq"], endpoints).wire.hex()}
+
+
 def ask(given: object) -> Outcome:
     data = read(given)
-    message = decode_ask(data)
-    assert decode_ask(encode_ask(message)) == message
-    return {"output": {"ip4": list(message.ip4), "ip6": list(message.ip6)}}
+    records = decode_ask(data)
+    assert decode_ask(encode_ask(records)) == records
+    return {"output": [each.hex() for each in records]}
 
 
 def answer(given: str) -> Outcome:
-    addresses = decode_answer(bytes.fromhex(given))
-    assert encode_answer(addresses, MAX_MESSAGE_BYTES).hex() == given
-    return {"output": addresses}
+    data = bytes.fromhex(given)
+    message = decode_answer(data)
+    assert encode_answer(message, MAX_MESSAGE_BYTES) == data
+    return {
+        "output": {
+            "peers": [each.hex() for each in message.records],
+            "seen": str(message.seen),
+            "time": message.time_ms,
+        }
+    }
 
 
-def believe(given: dict[str, str]) -> Outcome:
-    # One book for each address: here it does not matter that they name one peer.
-    believed = []
-    for text in decode_answer(bytes.fromhex(given["answer"])):
-        book = AddressBook(PeerId("own"), random.Random(1), 8, 8)
-        if book.learn(PeerId("source"), parse_ip(given["from"]), [text]):
-            believed += [str(each) for each in book.due(0.0)]
-    return {"output": believed}
+def believe(given: dict[str, Any]) -> Outcome:
+    book = AddressBook(PeerId("own"), bytes(32))
+    record = open_record(bytes.fromhex(given["record"]))
+    teller = parse_ip(given["from"])
+    book.learn(PeerId("source"), teller, [record], 0.0, given["now"])
+    return {"output": [str(each.address) for each in book]}
 
 
 OPERATIONS: Final = {
@@ -76,6 +90,8 @@ OPERATIONS: Final = {
     "frame": frame,
     "frames": frames,
     "peer-id": peer_id,
+    "peer-record": peer_record,
+    "seal": seal,
 }
 
 

@@ -9,7 +9,6 @@ from typing import Final, Protocol, assert_never
 
 from moltp2p.core.ids import PeerId
 from moltp2p.proto.address import IpAddress
-from moltp2p.proto.address_book import redial_delay_s
 from moltp2p.proto.gossip.events import (
     GossipAction,
     Heartbeat,
@@ -26,6 +25,7 @@ from moltp2p.proto.gossip.events import (
 from moltp2p.proto.gossip.router import Gossip
 from moltp2p.proto.gossip.rpc import Message, Rpc
 from moltp2p.proto.gossip.settings import HEARTBEAT_S, MESHSUB_1_2, GossipSettings
+from moltp2p.proto.peers.entry import redial_delay_s
 from moltp2p.testing.sim.meter import Traffic
 from moltp2p.testing.sim.sizes import message_bytes, rpc_bytes
 from moltp2p.testing.sim.timeline import Timeline

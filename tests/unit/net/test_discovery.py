@@ -12,15 +12,27 @@ import trio
 from trio.testing import MockClock
 
 from moltp2p.core.codec import encode
-from moltp2p.core.errors import UsageError
+from moltp2p.core.errors import LocalError, PeerError, UsageError
 from moltp2p.core.ids import PeerId
 from moltp2p.net.base import Network, Stream
-from moltp2p.net.discovery import Discovery, DiscoverySettings, open_discovery
-from moltp2p.net.memory import MemoryHub, memory_peer_id, open_memory_network
+from moltp2p.net.discovery import Discovery, DiscoverySettings, Shelf, open_discovery
+from moltp2p.net.memory import (
+    MemoryHub,
+    memory_peer_id,
+    memory_signer,
+    open_memory_network,
+)
+from moltp2p.net.peer_records import open_record, seal_record
 from moltp2p.net.streams import FrameReader, FrameWriter
 from moltp2p.proto.address import Address, Endpoint, parse_ip
-from moltp2p.proto.address_book import DialState
-from moltp2p.proto.peer_exchange import PROTOCOL, Ask, encode_ask
+from moltp2p.proto.peers.peer_exchange import (
+    PROTOCOL,
+    decode_answer,
+    decode_ask,
+    encode_ask,
+)
+from moltp2p.proto.peers.status import DialState
+from tests.acquaintances import wall_ms
 
 HOME = Endpoint(parse_ip("10.9.9.9"), 4001)
 BOOT = str(Address(HOME, memory_peer_id(b"boot")))
@@ -42,11 +54,12 @@ async def open_node(
     bootstrap: list[str],
     settings: DiscoverySettings | None = None,
     endpoint: Endpoint | None = None,
+    shelf: Shelf | None = None,
 ) -> AsyncIterator[Node]:
     rng = random.Random(name)
     async with (
         open_memory_network(hub, name.encode(), endpoint=endpoint) as network,
-        open_discovery(network, bootstrap, rng, settings) as discovery,
+        open_discovery(network, bootstrap, rng, wall_ms, settings, shelf) as discovery,
     ):
         yield Node(network, discovery)
 
@@ -187,7 +200,8 @@ async def test_only_so_many_are_dialled_at_once(autojump_clock: MockClock) -> No
     ("answer", "code"),
     [
         (b"\xff", "malformed"),
-        (encode({"peers": ["/ip4/9.0.0.1/tcp/1"] * 33}), "bad-exchange"),
+        (encode({"peers": [b""] * 17, "seen": b"1234", "time": 1}), "bad-exchange"),
+        (encode({"peers": [b"x"], "seen": b"1234", "time": 1}), "bad-peer-record"),
         (encode([1]), "bad-exchange"),
     ],
 )
@@ -237,8 +251,159 @@ async def test_a_flood_of_asks_gets_nothing_more(autojump_clock: MockClock) -> N
         answers = []
         for _ in range(3):
             stream = await mallory.open_stream(boot.network.peer_id, [PROTOCOL])
-            await FrameWriter(stream, 8192).send(encode_ask(Ask((), ())))
+            await FrameWriter(stream, 8192).send(encode_ask([]))
             answers.append(await FrameReader(stream, 8192).receive())
             await stream.close()
 
-    assert answers[0] != answers[1] == answers[2] == encode({"peers": []})
+    told = [len(decode_answer(each).records) for each in answers]
+    assert told == [2, 0, 0]
+
+
+async def test_an_asker_that_names_somebody_else_is_at_fault(
+    autojump_clock: MockClock,
+) -> None:
+    hub = MemoryHub()
+    async with (
+        open_node(hub, "boot", []) as boot,
+        open_memory_network(hub, b"mallory") as mallory,
+    ):
+        await mallory.dial(boot.network.addresses()[0])
+        victim = seal_record(memory_signer(b"victim"), wall_ms(), (HOME,))
+        stream = await mallory.open_stream(boot.network.peer_id, [PROTOCOL])
+        await FrameWriter(stream, 8192).send(encode_ask([victim.wire]))
+        with pytest.raises(PeerError):
+            await FrameReader(stream, 8192).receive()
+
+        assert boot.network.stats().faults["bad-exchange"] == 1
+        assert boot.discovery.status() == []
+
+
+# -- the next start
+
+
+@dataclass
+class Drawer:
+    """A shelf that keeps what is put there."""
+
+    data: bytes = b""
+
+    def read(self) -> bytes:
+        return self.data
+
+    def write(self, data: bytes) -> None:
+        self.data = data
+
+
+class Broken:
+    """A shelf that nothing can be put on, or taken from."""
+
+    def read(self) -> bytes:
+        raise LocalError("home-failed", "no")
+
+    def write(self, data: bytes) -> None:
+        raise LocalError("home-failed", "no")
+
+
+async def test_a_node_restarted_needs_no_bootstrap_peer(
+    autojump_clock: MockClock,
+) -> None:
+    hub = MemoryHub()
+    drawer = Drawer()
+    async with AsyncExitStack() as stack:
+        boot = await stack.enter_async_context(
+            open_node(hub, "boot", [], endpoint=HOME)
+        )
+        others = [
+            await stack.enter_async_context(open_node(hub, f"{n}", [BOOT]))
+            for n in range(5)
+        ]
+        async with open_node(hub, "alice", [BOOT], shelf=drawer) as alice:
+            await trio.sleep(40)
+        hub.cut(alice.network.peer_id, boot.network.peer_id)
+        ids = {other.network.peer_id for other in others}
+
+        async with open_node(hub, "alice", [], shelf=drawer) as alice:
+            await trio.sleep(10)
+
+            assert alice.peers() == ids
+            tried = [each for each in alice.discovery.status() if each.tried]
+            assert len(tried) == 5
+
+
+async def test_the_book_is_put_away_while_the_node_runs(
+    autojump_clock: MockClock,
+) -> None:
+    hub = MemoryHub()
+    drawer = Drawer()
+    async with open_node(hub, "alice", [], shelf=drawer):
+        assert drawer.data == b""
+        await trio.sleep(61)
+        assert drawer.data != b""
+
+
+async def test_without_a_shelf_that_works_a_node_runs_on(
+    autojump_clock: MockClock,
+) -> None:
+    hub = MemoryHub()
+    async with (
+        open_node(hub, "boot", [], endpoint=HOME),
+        open_node(hub, "alice", [BOOT], shelf=Broken()) as alice,
+    ):
+        await trio.sleep(1_000)
+
+        assert len(alice.peers()) == 1
+
+
+# -- what a node says of itself
+
+
+async def test_peers_tell_what_the_clock_should_say(
+    autojump_clock: MockClock,
+) -> None:
+    hub = MemoryHub(lambda _from, _to: 0.1)
+    async with (
+        open_node(hub, "boot", [], endpoint=HOME),
+        open_memory_network(hub, b"alice") as network,
+        open_discovery(
+            network, [BOOT], random.Random(1), lambda: wall_ms() - 90_000
+        ) as discovery,
+    ):
+        await trio.sleep(5)
+
+        ahead_ms = discovery.finding().clock_ahead_ms
+        assert ahead_ms is not None
+        assert abs(ahead_ms - 90_000) <= 300
+
+
+async def test_others_are_told_where_the_operator_says(
+    autojump_clock: MockClock,
+) -> None:
+    hub = MemoryHub()
+    outside = Endpoint(parse_ip("10.200.0.1"), 4001)
+    settings = DiscoverySettings(announce=(outside,))
+    async with (
+        open_node(hub, "boot", [], endpoint=HOME) as boot,
+        open_node(hub, "alice", [BOOT], settings) as alice,
+    ):
+        await trio.sleep(5)
+
+        told = [each.address for each in boot.discovery.status()]
+        assert told == [str(Address(outside, alice.network.peer_id))]
+        assert alice.discovery.finding().announced == [str(outside)]
+
+
+async def test_a_record_is_signed_anew_each_day(autojump_clock: MockClock) -> None:
+    hub = MemoryHub()
+    asks = []
+
+    async def listen(stream: Stream) -> None:
+        data = await FrameReader(stream, 8192).receive()
+        asks.append(open_record(decode_ask(data)[0]).seq)
+
+    settings = DiscoverySettings(target_peers=1)
+    async with open_memory_network(hub, b"boot", endpoint=HOME) as boot:
+        boot.handle(PROTOCOL, listen)
+        async with open_node(hub, "alice", [BOOT], settings):
+            await trio.sleep(1.1 * 86_400)
+
+    assert [round((each - asks[0]) / 86_400_000) for each in asks] == [0, 1]

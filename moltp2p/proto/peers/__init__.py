@@ -1,0 +1,1 @@
+"""Finding peers: known addresses, whom to dial, what peers tell of others."""
