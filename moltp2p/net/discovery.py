@@ -93,7 +93,7 @@ class Discovery:
         rng: for whom to ask, and when.
 
     Attributes:
-        book: the addresses; whoever bans tells its `keep_out` or `forget`.
+        book: the addresses.
     """
 
     def __init__(
@@ -124,6 +124,11 @@ class Discovery:
             clock_ahead_ms=self._exchange.sightings.clock_ahead_ms(),
         )
 
+    def heed_bans(self) -> None:
+        """Forget the addresses that the operator bans, and learn them no more."""
+        access = self._network.access
+        self.book.keep_out(lambda each: access.is_banned(each.endpoint.ip, each.peer))
+
     # -- dialling --------------------------------------------------------------
 
     async def dial(self, nursery: trio.Nursery) -> None:
@@ -146,6 +151,8 @@ class Discovery:
             tell = log.info if self.book.is_configured(address) else log.debug
             tell("dial-failed", address=str(address), code=error.code)
             self._plan.failed(address, error.code, trio.current_time())
+            if error.code == "banned":
+                self.heed_bans()
         else:
             surplus = self._plan.reached(address, trio.current_time())
             if surplus is not None:
@@ -269,6 +276,7 @@ async def open_discovery(
     plan = DialPlan(book, rng, settings.target_peers, settings.max_dials)
     exchange = Exchange(network, book, rng, clock_ms, settings.announce)
     discovery = Discovery(network, book, plan, exchange, rng)
+    discovery.heed_bans()
     network.handle(PROTOCOL, exchange.answer)
     async with open_background() as nursery:
         nursery.start_soon(discovery.watch, nursery)

@@ -24,6 +24,7 @@ from moltp2p.net.memory import (
 )
 from moltp2p.net.peer_records import open_record, seal_record
 from moltp2p.net.streams import FrameReader, FrameWriter
+from moltp2p.proto.access import AccessRule
 from moltp2p.proto.address import Address, Endpoint, parse_ip
 from moltp2p.proto.peers.peer_exchange import (
     PROTOCOL,
@@ -276,6 +277,24 @@ async def test_an_asker_that_names_somebody_else_is_at_fault(
 
         assert boot.network.stats().faults["bad-exchange"] == 1
         assert boot.discovery.status() == []
+
+
+async def test_a_ban_makes_a_node_forget(autojump_clock: MockClock) -> None:
+    hub = MemoryHub()
+    async with (
+        open_node(hub, "boot", [], endpoint=HOME),
+        open_node(hub, "bob", [BOOT]) as bob,
+        open_node(hub, "alice", [BOOT]) as alice,
+    ):
+        await trio.sleep(10)
+        assert len(alice.discovery.status()) == 2
+        ban = AccessRule(bob.network.peer_id, allows=False, reason="", since_ms=0)
+        alice.network.access.put(ban)
+        await alice.network.disconnect(bob.network.peer_id)
+        await trio.sleep(60)
+
+        (left,) = alice.discovery.status()
+        assert left.address == BOOT
 
 
 # -- the next start
