@@ -65,8 +65,7 @@ async def test_a_peer_that_does_not_read_is_scored_and_dropped_within_30_s(
         nursery.cancel_scope.cancel()
 
     assert behind_s > 0
-    assert scored_s < 15
-    assert dropped_s < 30
+    assert scored_s < dropped_s < 30
     stats = alice.pubsub.stats()
     assert stats.slow_peers == 1
     assert stats.drops["peer-gone"] > 0
