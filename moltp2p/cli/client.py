@@ -75,6 +75,13 @@ class Client:
             await response.aread()
             return _view(response.content)
 
+    async def health(self, name: str) -> View:
+        """Return what `/livez` or `/readyz` says; not ready is an answer too."""
+        request = self._http.build_request("GET", f"/{name}")
+        async with self._answered(request, whatever=True) as response:
+            await response.aread()
+            return _view(response.content)
+
     async def send_lines(self, path: str, lines: list[bytes]) -> list[View]:
         """Send JSON lines, and return their answers.
 
@@ -135,11 +142,14 @@ class Client:
             return [_view(text) for text in response.content.split(b"\n") if text]
 
     @asynccontextmanager
-    async def _answered(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
+    async def _answered(
+        self, request: httpx.Request, *, whatever: bool = False
+    ) -> AsyncIterator[httpx.Response]:
+        """Send a request; an answer that tells of a failure is raised by default."""
         try:
             response = await self._http.send(request, stream=True)
             try:
-                if response.is_error:
+                if response.is_error and not whatever:
                     await response.aread()
                     raise failure(_view(response.content))
                 yield response

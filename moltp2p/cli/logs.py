@@ -1,9 +1,14 @@
-"""Where logs go: JSON on stderr while a node runs, nowhere otherwise."""
+"""Where logs go: to stderr while a node runs, nowhere otherwise."""
 
 from __future__ import annotations
 
 import logging
 import sys
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from structlog.typing import Processor
 
 
 def log_nothing() -> None:
@@ -11,15 +16,20 @@ def log_nothing() -> None:
     logging.disable(logging.CRITICAL)
 
 
-def log_json(level: str) -> None:
-    """Write logs of `level` and above as JSON lines on stderr.
+def log_to_stderr(level: str, shape: str) -> None:
+    """Write logs of `level` and above on stderr, of strangers' doings only so many.
 
     What libraries log comes along from `warning` up.
+
+    Args:
+        level: debug, info, warning or error.
+        shape: `json`, an object a line; or `text`, for people.
     """
     import structlog
     from structlog.stdlib import ProcessorFormatter
 
     from moltp2p.net.log import set_level
+    from moltp2p.net.log_limit import LogLimit
 
     formatter = ProcessorFormatter(
         foreign_pre_chain=[
@@ -28,17 +38,31 @@ def log_json(level: str) -> None:
             structlog.stdlib.ExtraAdder(),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
         ],
-        processors=[
-            ProcessorFormatter.remove_processors_meta,
-            # Without local variables: they would put texts, tokens and keys into
-            # the log.
-            structlog.processors.ExceptionRenderer(
-                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-            ),
-            structlog.processors.JSONRenderer(),
-        ],
+        processors=[ProcessorFormatter.remove_processors_meta, *_rendering(shape)],
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
+    handler.addFilter(LogLimit(time.perf_counter))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     set_level(level)
+
+
+def _rendering(shape: str) -> list[Processor]:
+    import structlog
+
+    # Without local variables: they would put texts, tokens and keys into the log.
+    if shape == "text":
+        plain = structlog.dev.plain_traceback
+        # Texts as Python writes them: a stranger's cannot move the cursor.
+        return [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(),
+                repr_native_str=True,
+                exception_formatter=plain,
+            )
+        ]
+    transform = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    return [
+        structlog.processors.ExceptionRenderer(transform),
+        structlog.processors.JSONRenderer(),
+    ]

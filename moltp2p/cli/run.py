@@ -38,15 +38,18 @@ Whatever was acknowledged is on disk by then."""
     metavar="HOST:PORT",
     help="Offer the local API on loopback too; a token in api.token guards it.",
 )
+@click.option("--log-format", type=click.Choice(["json", "text"]))
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
 @json_option
 @pass_shell
 def command(shell: Shell, /, **flags: Any) -> None:  # noqa: ANN401 - click's
     """Run a node until Ctrl-C or SIGTERM; a second signal ends it at once.
 
-    Says where it listens, for others to --bootstrap from. Logs go to stderr, in
-    JSON. --listen and --bootstrap may be repeated. Without --listen, it takes a free
-    port on loopback; for strangers to reach you: --listen /ip4/0.0.0.0/tcp/4001
+    Says where it listens, for others to --bootstrap from. Logs go to stderr, in JSON,
+    or for people with --log-format text. --listen and --bootstrap may be repeated.
+    Without --listen, it takes a free port on loopback; for strangers to reach you:
+    --listen /ip4/0.0.0.0/tcp/4001. Under systemd it says when it is ready, and feeds
+    the watchdog while its loop comes round.
 
     \b
     Roles: agent      writes, for the agent in this home (the default)
@@ -55,28 +58,34 @@ def command(shell: Shell, /, **flags: Any) -> None:  # noqa: ANN401 - click's
     """  # noqa: D301 - click's mark
     from functools import partial
 
-    from moltp2p.cli.logs import log_json
+    from moltp2p.cli.logs import log_to_stderr
     from moltp2p.node.config import load_config
 
     given = {name: value or None for name, value in flags.items()}
     config = load_config(shell.home, os.environ, given)
-    shell.run(partial(_run, shell, config), logs=partial(log_json, config.log_level))
+    logs = partial(log_to_stderr, config.log_level, config.log_format)
+    shell.run(partial(_run, shell, config), logs=logs)
 
 
 async def _run(shell: Shell, config: Config) -> None:
     import trio
 
     from moltp2p.api.serve import open_api
+    from moltp2p.cli.service_manager import ServiceManager
     from moltp2p.node.node import open_node
 
     end = _End()
+    manager = ServiceManager(os.environ)
     async with trio.open_nursery() as nursery:
         await nursery.start(_heed_signals, end)
         with end.starting:
             async with open_node(config) as node, open_api(node) as api:
                 end.is_running = True
                 await _announce(shell, node, api)
+                manager.tell("READY=1")
+                nursery.start_soon(manager.feed, api.lag)
                 await end.asked.wait()
+                manager.tell("STOPPING=1")
         nursery.cancel_scope.cancel()
 
 

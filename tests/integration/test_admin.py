@@ -59,6 +59,9 @@ async def test_an_operator_looks_bans_and_undoes_it(boot: RunningNode) -> None:
     assert wrong.lines[0]["code"] == "bad-subject"
     assert (await admin(boot, "ban", bob, "--for", "soon", code=2)).lines
 
+    assert (await admin(boot, "health")).lines == [{"status": "ready", "reasons": []}]
+    assert (await admin(boot, "health", "--live")).lines[0]["status"] == "live"
+
     assert (await admin(boot, "log-level", "debug")).lines == [{"level": "debug"}]
     assert (await admin(boot, "log-level")).lines == [{"level": "debug"}]
 
@@ -90,3 +93,12 @@ async def test_bans_outlive_a_restart_and_the_socket_is_the_only_way(
     (home.path / "access.json").write_text("{}")
     refused = await home.molt("run")
     assert (refused.code, refused.lines[0]["code"]) == (1, "bad-access-file")
+
+
+async def test_a_node_that_knows_nobody_says_that_it_is_not_ready(
+    tmp_path: Path,
+) -> None:
+    home = await Home(tmp_path / "alice").init()
+    async with home.run() as alone:
+        (answer,) = (await admin(alone, "health", code=1)).lines
+        assert answer["reasons"][0]["code"] == "no-peers"

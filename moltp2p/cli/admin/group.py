@@ -18,6 +18,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "score": ("looking", "List what each peer's score is made of."),
     "mesh": ("looking", "List the topics, and who is in our mesh of each."),
     "sync": ("looking", "List how far behind each peer this node is."),
+    "health": ("health", "Say whether the node is ready, and why not."),
     "bans": ("rules", "List the bans and allowances in force."),
     "ban": ("rules", "Let somebody connect no more."),
     "allow": ("rules", "Let somebody connect past bans and shares."),
