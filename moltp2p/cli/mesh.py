@@ -95,14 +95,28 @@ DEFAULT_RATE: Final = 20.0
     metavar="SHARE",
     help="How many nodes have a thin line: 0.2,uplink_mbit=0.5,downlink_mbit=1.",
 )
+@click.option(
+    "--sybils",
+    type=click.IntRange(1, 200),
+    metavar="K",
+    help="How many attackers join, from the beginning to the last post.",
+)
+@click.option(
+    "--behaviour",
+    "behaviours",
+    metavar="NAME",
+    multiple=True,
+    help="What they do, one on top of the other: silent, dropper,share=0.5, censor,"
+    " invalid-flood, replay, ihave-flood, iwant-flood, graft-flood, idontwant-flood.",
+)
 @json_option
 @pass_shell
 def command(shell: Shell, /, **options: Any) -> None:  # noqa: ANN401 - click's
     """Run a local mesh of real nodes, let their agents post, and measure.
 
-    Faults are put between the nodes by --loss, --latency, --partition, --kill and
-    --slow, or by a scenario that the simulator knows too; a seed repeats their
-    schedule.
+    Faults are put between the nodes by --loss, --latency, --partition, --kill,
+    --slow and --sybils, or by a scenario that the simulator knows too; a seed
+    repeats their schedule.
 
     Exits with 0 only if every post reached every node's store, and under faults
     everything else held too.
@@ -156,6 +170,7 @@ def _scenario(**options: Any) -> Scenario | None:  # noqa: ANN401 - click's
             for name in (
                 *("file", "nodes", "posts", "rate"),
                 *("loss", "latency", "partitions", "kill", "slow"),
+                *("sybils", "behaviours"),
             )
         },
     )

@@ -22,6 +22,10 @@ COUNTED: Final = {
     "refused": "dials and streams into nothing",
     "hung-up": "connections given up",
     "killed": "nodes killed",
+    "said": "RPCs that Sybils said besides",
+    "forged": "records that Sybils forged",
+    "kept-back": "valid messages that Sybils kept back",
+    "rejected": "messages that nodes rejected",
 }
 """What was counted, in words."""
 

@@ -25,11 +25,13 @@ class Audit:
             written them.
         repeated: how often it told its embedder of a record that it had already,
             since it was started.
+        rejected: messages that its judge rejected, since then.
     """
 
     records: int
     invalid: int
     repeated: int
+    rejected: int = 0
 
 
 class Repeats:

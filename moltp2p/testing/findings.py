@@ -45,6 +45,11 @@ class Outcome:
     audits: Sequence[Audit]
     fingerprints: Sequence[str]
 
+    @property
+    def rejected(self) -> int:
+        """Return how many messages the judges of all nodes rejected."""
+        return sum(each.rejected for each in self.audits)
+
     def healed_s(self) -> float | None:
         """Return how long after the last fault's end what was older was everywhere.
 

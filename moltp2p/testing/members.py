@@ -250,7 +250,9 @@ class LocalMember:
         async for stored in all_records(self.node):
             count += 1
             invalid += not is_valid(stored.record, welcome)
-        return Audit(count, invalid, self._repeats.count)
+        gossip = (await self.node.status()).gossip
+        rejected = 0 if gossip is None else gossip.counters["rejected"]
+        return Audit(count, invalid, self._repeats.count, rejected)
 
     async def face(self, orders: Orders) -> None:
         """Let it bear faults from now on."""

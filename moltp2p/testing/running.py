@@ -150,7 +150,7 @@ async def _faced(
     return Faced(
         seed=plan.seed,
         injected=tuple(injector.injected),
-        counts=dict(injector.counts),
+        counts=dict(injector.counts) | {"rejected": outcome.rejected},
         skipped=load.skipped,
         phases=outcome.phases(),
         healed_s=outcome.healed_s(),

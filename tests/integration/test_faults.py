@@ -90,6 +90,25 @@ def test_late_lossy_and_thin_lines_lose_nothing() -> None:
     assert "1 slow nodes" in report["injected"][0]["detail"]
 
 
+def test_sybils_with_every_habit_change_nothing() -> None:
+    behaviours = (
+        *("silent", "dropper,share=0.5", "censor", "invalid-flood", "replay"),
+        *("ihave-flood", "iwant-flood", "graft-flood", "idontwant-flood"),
+    )
+    code, report = run_mesh(
+        *("--nodes", "4", "--rate", "10", "--duration", "4", "--sybils", "4"),
+        *(word for name in behaviours for word in ("--behaviour", name)),
+    )
+
+    assert code == 0, report
+    assert [fault for fault, _, _ in faults_of(report)] == ["join", "attack", "leave"]
+    assert report["injected"][1]["detail"].split(" + ")[0] == "silent"
+    assert report["counts"]["forged"] > 0
+    assert report["counts"]["kept-back"] > 0
+    assert report["counts"]["rejected"] > 0
+    assert all(each["passed"] for each in report["held"])
+
+
 def test_a_file_is_for_the_simulator_and_for_real_nodes(tmp_path: Path) -> None:
     file = tmp_path / "shared.toml"
     file.write_text(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import assert_never
+from typing import Any, assert_never
 
 import trio
 
+from moltp2p.core.errors import UsageError
 from moltp2p.core.ids import PeerId
 from moltp2p.testing.faults.conditions import Orders
 from moltp2p.testing.faults.schedule import (
     Attacked,
     Healed,
+    Joined,
     Killed,
     Left,
     Moment,
@@ -23,7 +25,9 @@ from moltp2p.testing.faults.schedule import (
 )
 from moltp2p.testing.mesh import Mesh
 from moltp2p.testing.plan import Injected
+from moltp2p.testing.remote import Worker
 from moltp2p.testing.sim.scenario import Scenario
+from moltp2p.testing.sybils.opening import open_den
 
 
 class Injector:
@@ -55,13 +59,17 @@ class Injector:
         self._moments = schedule(scenario, seed)
         self._peers: list[PeerId] = []
         self._orders: list[Orders] = []
+        self._sybils: Worker | None = None
         self._lives = [trio.Lock() for _ in mesh.members]
 
     async def begin(self) -> None:
         """Let the lasting conditions hold, and the schedule's time begin."""
         self._peers = [await member.peer() for member in self._mesh.members]
+        if self.scenario.sybils is not None:
+            self._sybils = await open_den(self._mesh, self.scenario, self._seed)
+            self._peers += [PeerId(each) for each in await self._den("peers")]
         self._orders = orders(self.scenario, self._seed, self._peers)
-        for member, each in zip(self._mesh.members, self._orders, strict=True):
+        for member, each in zip(self._mesh.members, self._orders, strict=False):
             await member.face(each)
         self.began = trio.current_time()
         if words := told(self.scenario):
@@ -98,12 +106,23 @@ class Injector:
                 async with self._lives[node]:
                     await self._restart(node)
                 self._note(at_s, "restart", [node])
+            case Joined(at_s):
+                await self._den("join")
+                self._note(at_s, "join", [], f"{self.scenario.sybil_count} Sybils")
             case Attacked(at_s):
-                self._note(at_s, "attack", [])
+                await self._den("attack")
+                self._note(at_s, "attack", [], sybils_told(self.scenario))
             case Left(at_s):
-                self._note(at_s, "leave", [])
+                self.counts.update(await self._den("leave"))
+                self._note(at_s, "leave", [], f"{self.scenario.sybil_count} Sybils")
             case _:
                 assert_never(moment)
+
+    async def _den(self, call: str) -> Any:  # noqa: ANN401 - JSON
+        """Return what the Sybils answer."""
+        if self._sybils is None:
+            raise UsageError("bad-call", "there are no Sybils")
+        return await self._sybils.ask(call)
 
     async def _part(self, sides: tuple[int, ...]) -> None:
         self.sides = sides
@@ -113,7 +132,7 @@ class Injector:
 
     async def _cut(self, index: int) -> None:
         """Tell a node whom it cannot reach."""
-        settled = zip(self._peers, self.sides, strict=True)
+        settled = zip(self._peers, self.sides, strict=False)  # no Sybil has a side
         apart = [peer for peer, side in settled if side != self.sides[index]]
         await self._mesh.members[index].cut(apart)
 
@@ -149,6 +168,13 @@ def whom(nodes: Sequence[int], count: int) -> str:
     if len(nodes) in {0, count}:
         return ""
     return "node " + ", ".join(map(str, nodes))
+
+
+def sybils_told(scenario: Scenario) -> str:
+    """Return what the Sybils do, in words."""
+    if scenario.sybils is None:
+        return ""
+    return " + ".join(each.name for each in scenario.sybils.behaviours)
 
 
 def told(scenario: Scenario) -> str:

@@ -54,8 +54,15 @@ class Restarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """The Sybils come, and behave like everybody."""
+
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Attacked:
-    """The Sybils, so far like everybody, show what they are."""
+    """The Sybils show what they are."""
 
     at_s: float
 
@@ -67,7 +74,7 @@ class Left:
     at_s: float
 
 
-Moment = Parted | Healed | Killed | Restarted | Attacked | Left
+Moment = Parted | Healed | Killed | Restarted | Joined | Attacked | Left
 
 
 def schedule(scenario: Scenario, seed: int) -> tuple[Moment, ...]:
@@ -78,7 +85,10 @@ def schedule(scenario: Scenario, seed: int) -> tuple[Moment, ...]:
         moments.append(Parted(scenario.partition.at_s, tuple(sides)))
         moments.append(Healed(scenario.partition.until_s))
     if scenario.sybils and scenario.fault:
-        moments += [Attacked(scenario.fault[0]), Left(scenario.fault[1])]
+        attack_s, leave_s = scenario.fault
+        join_s = scenario.sybils.join_s
+        moments.append(Joined(attack_s if join_s is None else join_s))
+        moments += [Attacked(attack_s), Left(leave_s)]
     for death in deaths(scenario, seed):
         moments += [Killed(death.at_s, death.node), Restarted(death.back_s, death.node)]
     return tuple(sorted(moments, key=lambda moment: moment.at_s))

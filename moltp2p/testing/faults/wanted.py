@@ -12,7 +12,7 @@ from typing import Any, Final
 from moltp2p.core.errors import UsageError
 from moltp2p.testing.faults import flags
 from moltp2p.testing.sim.library import build, put, read_table, refuse
-from moltp2p.testing.sim.scenario import Scenario
+from moltp2p.testing.sim.scenario import PHASES, Nodes, Scenario
 
 MAX_NODES: Final = 200
 
@@ -31,13 +31,17 @@ MESH_LACKS: Final = {
     "nodes.start_within_s": "its nodes take as long as they take",
     "nodes.max_inbound": "its nodes have their own limits",
     "sample_s": "it looks twice a second",
+    "sybils.per_address": "its Sybils have this machine's address",
     "check.healthy_within": "it measures records, not meshes",
-    "check.steady.duplicates": "it measures records, not copies",
-    "check.before.duplicates": "it measures records, not copies",
-    "check.during.duplicates": "it measures records, not copies",
-    "check.settling.duplicates": "it measures records, not copies",
-    "check.after.duplicates": "it measures records, not copies",
-    "sybils": "its nodes are all honest",
+    **{
+        f"check.{phase}.{check}": reason
+        for phase in PHASES
+        for check, reason in (
+            ("duplicates", "it measures records, not copies"),
+            ("victim_delivered", "it does not count the victim apart"),
+            ("victim_p99_s", "it does not count the victim apart"),
+        )
+    },
 }
 """What only the simulator can do, and why."""
 
@@ -65,12 +69,15 @@ class Wanted:
     partitions: Sequence[str] = ()
     kill: str | None = None
     slow: str | None = None
+    sybils: int | None = None
+    behaviours: Sequence[str] = ()
 
     @property
     def is_calm(self) -> bool:
         """Whether nothing is to go wrong."""
-        flags = (self.loss, self.latency, self.kill, self.slow, self.file)
-        return not self.partitions and all(each is None for each in flags)
+        flags = (self.loss, self.latency, self.kill, self.slow, self.sybils, self.file)
+        lists = (*self.partitions, *self.behaviours)
+        return not lists and all(each is None for each in flags)
 
 
 def scenario_of(wanted: Wanted, default_rate: float) -> Scenario | None:
@@ -89,6 +96,8 @@ def scenario_of(wanted: Wanted, default_rate: float) -> Scenario | None:
     table = _base() if wanted.file is None else read_table(wanted.file)
     for dotted, value in _overrides(wanted).items():
         put(table, dotted, value)
+    if wanted.sybils is not None or wanted.behaviours:
+        table["sybils"] = _sybils(wanted, table)
     refuse(table, MESH_LACKS, "a mesh of real nodes")
     if wanted.file is None:
         _put_end(table, wanted, default_rate)
@@ -99,6 +108,8 @@ def scenario_of(wanted: Wanted, default_rate: float) -> Scenario | None:
             f"nodes.count: a mesh has at most {MAX_NODES} nodes",
             "give fewer with --nodes",
         )
+    if scenario.sybil_count > MAX_NODES:
+        raise UsageError("bad-scenario", f"a mesh has at most {MAX_NODES} Sybils")
     if scenario.virtual_s > MAX_RUN_S:
         raise UsageError("bad-scenario", f"a mesh runs for {MAX_RUN_S:g} s at most")
     return scenario
@@ -139,6 +150,22 @@ def _overrides(wanted: Wanted) -> Mapping[str, object]:
     return found
 
 
+def _sybils(wanted: Wanted, table: Mapping[str, Any]) -> Mapping[str, object]:
+    """Return the attackers that the flags ask for."""
+    if wanted.sybils is None or not wanted.behaviours:
+        raise UsageError(
+            "bad-option",
+            "--sybils and --behaviour go together",
+            "as in: --sybils 8 --behaviour invalid-flood --behaviour dropper,share=0.5",
+        )
+    count = table.get("nodes", {}).get("count", Nodes().count)
+    return {
+        "per_honest": wanted.sybils / max(1, count),
+        "behaviours": [flags.behaviour(text) for text in wanted.behaviours],
+        "attack_s": 0,
+    }
+
+
 def _put_end(table: dict[str, Any], wanted: Wanted, default_rate: float) -> None:
     """Let the agents post until a while after the last fault."""
     rate = table["load"].setdefault("per_s", default_rate)
@@ -149,5 +176,7 @@ def _put_end(table: dict[str, Any], wanted: Wanted, default_rate: float) -> None
     elif wanted.posts is not None and not partition:
         until_s = wanted.posts / rate
     table["load"]["until_s"] = until_s
+    if "sybils" in table:
+        table["sybils"]["until_s"] = until_s
     healed_s = partition["until_s"] if partition else 0.0
     table["virtual_s"] = max(until_s, healed_s) + 10

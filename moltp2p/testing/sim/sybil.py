@@ -26,7 +26,7 @@ MEMORY: Final = 2000
 """Messages that a Sybil remembers."""
 
 _EVERYBODY: Final = Degrees(wanted=10_000, low=10_000, high=10_000, outbound=0)
-_GREEDY: Final = GossipSettings(degrees=_EVERYBODY, small_degrees=_EVERYBODY)
+GREEDY: Final = GossipSettings(degrees=_EVERYBODY, small_degrees=_EVERYBODY)
 """A router that is never content grafts to everybody whose backoff has passed."""
 
 
@@ -68,7 +68,7 @@ class Sybil(Party):
             self.dials = orders.dials
             self.max_inbound = scenario.nodes.max_inbound
             if orders.are_greedy:
-                self.settings = _GREEDY
+                self.settings = GREEDY
 
     # What habits see.
 

@@ -10,6 +10,7 @@ import pytest
 from moltp2p.core.errors import UsageError
 from moltp2p.testing.faults import flags
 from moltp2p.testing.faults.wanted import MESH_LACKS, Wanted, scenario_of
+from moltp2p.testing.sim.behaviours import Dropper, Silent
 from moltp2p.testing.sim.latency import Constant, LogNormal
 from moltp2p.testing.sim.library import build, load, refuse
 from moltp2p.testing.sim.scenario import Scenario
@@ -118,6 +119,20 @@ def test_flags_are_put_over_a_file() -> None:
         ({"slow": "2"}, "bad-scenario", "share"),
         ({"slow": "half"}, "bad-option", "--slow"),
         ({"loss": 0.1, "duration_s": 1e9}, "bad-scenario", "at most"),
+        ({"sybils": 3}, "bad-option", "--behaviour"),
+        ({"behaviours": ["silent"]}, "bad-option", "--behaviour"),
+        ({"sybils": 3, "behaviours": ["kind"]}, "bad-scenario", "behaviours"),
+        (
+            {"sybils": 3, "behaviours": ["replay,per_beat=0"]},
+            "bad-scenario",
+            "per_beat",
+        ),
+        ({"sybils": 3, "behaviours": ["dropper"]}, "bad-scenario", "share"),
+        (
+            {"sybils": 3, "behaviours": ["silent"], "partitions": ["0|1@1s-2s"]},
+            "bad-scenario",
+            "not both",
+        ),
         ({"file": "no-such-thing"}, "unknown-scenario", "no-such-thing"),
         ({"file": "/etc/passwd"}, "unknown-scenario", "passwd"),
         ({"file": "halves", "nodes": 1}, "bad-scenario", "nodes.count"),
@@ -135,7 +150,16 @@ def test_a_flag_that_means_nothing_is_refused_by_a_code(
     assert word in refused.value.message
 
 
-def test_behaviours_have_the_simulators_names() -> None:
+def test_sybils_have_the_simulators_behaviours() -> None:
+    found = scenario(nodes=4, sybils=6, behaviours=["silent", "dropper,share=0.5"])
+
+    assert found.sybils is not None
+    assert found.sybils.behaviours == (Silent(), Dropper(share=0.5))
+    assert found.sybil_count == 6
+    assert found.fault == (0, found.load_until_s)
+
+
+def test_a_behaviour_is_a_name_and_fields() -> None:
     assert flags.behaviour("dropper,share=0.5") == {"name": "dropper", "share": 0.5}
 
 
