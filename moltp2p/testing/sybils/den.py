@@ -23,6 +23,7 @@ from moltp2p.net.discovery import DiscoverySettings, open_discovery
 from moltp2p.net.host import open_host
 from moltp2p.net.inbox import Incoming
 from moltp2p.net.pubsub import open_pubsub
+from moltp2p.node.world import real_world
 from moltp2p.proto.gossip.router import Gossip
 from moltp2p.proto.gossip.settings import GossipSettings
 from moltp2p.testing.sim.behaviours import Behaviour
@@ -174,7 +175,8 @@ async def _be_found(
     network: Network, targets: Sequence[str], rng: random.Random
 ) -> None:
     wanted = DiscoverySettings(target_peers=len(targets))
-    async with open_discovery(network, targets, rng, wanted):
+    clock_ms = real_world().now_ms
+    async with open_discovery(network, targets, rng, clock_ms, wanted):
         await trio.sleep_forever()
 
 
