@@ -19,6 +19,7 @@ from moltp2p.node.config import Config
 from moltp2p.node.node import Node
 from moltp2p.node.world import World, real_world
 from moltp2p.proto.address import parse_address
+from moltp2p.testing.faults.conditions import Orders
 from moltp2p.testing.hosts import Host
 from moltp2p.testing.members import (
     Heard,
@@ -140,6 +141,15 @@ class Mesh:
             if self.is_up[index]:
                 raise
             return self.heard
+
+    async def face(self, orders: Orders) -> None:
+        """Let every node bear these faults from now on: latency, loss, thin lines.
+
+        Raises:
+            UsageError: `no-faults` when the mesh was opened without faults.
+        """
+        for member in self.members:
+            await member.face(orders)
 
     async def part(self, *groups: Sequence[int]) -> None:
         """Let each group of nodes reach only its own; who is in none reaches all.

@@ -139,8 +139,7 @@ async def say(mesh: Mesh, index: int, text: str) -> None:
 async def test_an_embedder_parts_and_heals_nodes_in_memory() -> None:
     async with open_mesh(3, memory=True, faults=True) as mesh:
         await mesh.connected(PATIENCE_S)
-        for member in mesh.members:
-            await member.face(Orders(notice_s=0.5))
+        await mesh.face(Orders(notice_s=0.5, default_latency_s=0.01))
         await mesh.part([0, 1], [2])
         await say(mesh, 0, "Does anybody hear me?")
         with pytest.raises(LocalError, match="not-alike"):

@@ -20,7 +20,8 @@ class Orders:
     """What a node is to bear from now on; all absent by default.
 
     Attributes:
-        latency_s: one way, seconds, by peer id; whoever is not named is near.
+        latency_s: one way, seconds, by peer id.
+        default_latency_s: the same for whoever is not named.
         jitter: how much of that comes on top at most, drawn for each read.
         loss: the share of gossip's messages and announcements that vanish.
         uplink_mbit: what the node can send, all peers together; 0 is without limit.
@@ -30,6 +31,7 @@ class Orders:
     """
 
     latency_s: Mapping[str, float] = field(default_factory=dict)
+    default_latency_s: float = 0.0
     jitter: float = 0.0
     loss: float = 0.0
     uplink_mbit: float = 0.0
@@ -88,7 +90,7 @@ class Faults:
 
     def latency_s(self, peer: PeerId) -> float:
         """Return how long bytes travel between us and a peer, without jitter."""
-        return self.orders.latency_s.get(peer, 0.0)
+        return self.orders.latency_s.get(peer, self.orders.default_latency_s)
 
     def arrives_at(self, peer: PeerId, size_bytes: int) -> float:
         """Return when what a peer sent, and what has come just now, is here."""
