@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 import trio
 from libp2p.io.abc import ReadWriteCloser
 from libp2p.io.exceptions import ConnectionClosedError
-from libp2p.security.secure_session import SecureSession
 from libp2p.stream_muxer.yamux.yamux import (
     FLAG_ACK,
     TYPE_PING,
@@ -180,6 +179,9 @@ class _Buffers(dict[int, bytearray]):
 class _Held:
     """The connection as yamux's read loop sees it: it holds answers back.
 
+    A Noise message is taken whole, and handed out in parts: upstream copies what is
+    left of it at each header.
+
     Yamux answers a ping, and a new stream, from within its read loop. Sent at once,
     each answer of 12 bytes is a Noise message and a system call of its own. Here
     they go with the next frame that is written, and at the latest when the loop
@@ -196,16 +198,31 @@ class _Held:
         self._secured = secured
         self._flush = flush
         self._answers = b""
+        self._message = b""
+        self._read_to = 0
 
     def hold(self, answer: bytes) -> None:
         """Let `answer` be sent later."""
         self._answers += answer
 
+    @property
+    def unread_bytes(self) -> int:
+        """How much can be read without waiting for the peer."""
+        return len(self._message) - self._read_to
+
     async def read(self, n: int) -> bytes:
         """Return exactly `n` bytes, or fewer at the end of the connection."""
-        if self._answers and _decrypted(self._secured) < n:
-            await self._flush()
-        return await self._secured.read(n)
+        while self.unread_bytes < n:
+            if self._answers:
+                await self._flush()
+            more = await self._secured.read()
+            if not more:
+                break
+            self._message = self._message[self._read_to :] + more
+            self._read_to = 0
+        taken = self._message[self._read_to : self._read_to + n]
+        self._read_to += len(taken)
+        return taken
 
     async def write(self, data: bytes) -> None:
         """Send what was held back, and then `data`."""
@@ -216,13 +233,6 @@ class _Held:
     async def close(self) -> None:
         """Close the connection."""
         await self._secured.close()
-
-
-def _decrypted(secured: ISecureConn) -> int:
-    """Return how many bytes can be read without waiting for the peer."""
-    if isinstance(secured, SecureSession):
-        return secured.high_watermark - secured.low_watermark
-    return 0
 
 
 ANSWERS: Final = frozenset({(TYPE_PING, FLAG_ACK), (TYPE_WINDOW_UPDATE, FLAG_ACK)})
@@ -249,15 +259,28 @@ class BoundedYamux(Yamux):
             self._held.hold(data)
             await trio.lowlevel.checkpoint()
         else:
-            await super()._write_frame(data)
+            await self._write(data)
+
+    async def _write(self, data: bytes) -> None:
+        # As upstream, less a switch of tasks for a lock that nobody holds, and one
+        # after the write, which has been one itself.
+        try:
+            self._write_lock.acquire_nowait()
+        except trio.WouldBlock:
+            await self._write_lock.acquire()
+        try:
+            await self._held.write(data)
+        finally:
+            self._write_lock.release()
 
     async def _flush(self) -> None:
-        async with self._write_lock:
-            await self._held.write(b"")
+        await self._write(b"")
 
     async def _read_data_body(self, length: int) -> bytes:
         if length > STREAM_BUFFER_BYTES:
             raise trio.TooSlowError("a frame larger than any window")
+        if length <= self._held.unread_bytes:
+            return await self._held.read(length)
         return await super()._read_data_body(length)
 
 

@@ -6,12 +6,18 @@ what a finished stream received; each is put right here, beside its reason.
 
 from __future__ import annotations
 
+import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import trio
 from libp2p.exceptions import BaseLibp2pError
-from libp2p.stream_muxer.yamux.yamux import Yamux, YamuxStream
+from libp2p.stream_muxer.yamux.yamux import (
+    TYPE_DATA,
+    YAMUX_HEADER_FORMAT,
+    Yamux,
+    YamuxStream,
+)
 
 from moltp2p.core.errors import PeerError
 from moltp2p.net.hardening import keep_window
@@ -56,7 +62,7 @@ class MuxedStream:
             data, self._pending = self._pending[:max_bytes], self._pending[max_bytes:]
             return data
         try:
-            data = await self._muxer.read_stream(self._stream.stream_id, max_bytes)
+            data = await self._read(max_bytes)
         except BaseLibp2pError as error:
             self._forget()
             # Upstream reports a reset, or the loss of the connection, as a clean
@@ -64,11 +70,34 @@ class MuxedStream:
             if self._lost():
                 raise PeerError("stream-reset", str(error)) from error
             return b""
-        # The bytes are ours now: cancelled between here and the caller, upstream's
-        # `YamuxStream.read` loses them. The socket's own deadline bounds the write.
-        with trio.CancelScope(shield=True):
-            await self._credit()
+        await self._credit()
         return data
+
+    async def _read(self, max_bytes: int) -> bytes:
+        """Read as upstream does, but without a lock while the stream is well.
+
+        Nothing waits between looking at the buffer and taking from it, so the lock
+        guards nothing, and would cost two switches of tasks a read.
+        """
+        while self._is_well():
+            buffer = self._muxer.stream_buffers[self._id]
+            if buffer:
+                await trio.lowlevel.checkpoint()
+                if taken := bytes(buffer[:max_bytes]):
+                    del buffer[: len(taken)]
+                    return taken
+                continue  # it was reset meanwhile
+            await self._muxer.stream_events[self._id].wait()
+            if self._id in self._muxer.stream_events:
+                self._muxer.stream_events[self._id] = trio.Event()
+        return await self._muxer.read_stream(self._id, max_bytes)
+
+    def _is_well(self) -> bool:
+        """Return whether the stream is there, and the peer may still say more."""
+        stream, muxer = self._stream, self._muxer
+        ended = stream.closed or stream.recv_closed or stream.reset_received
+        here = self._id in muxer.stream_buffers and self._id in muxer.stream_events
+        return here and not ended and not muxer.event_shutting_down.is_set()
 
     async def _credit(self) -> None:
         """Open the window again once half of it was read, as go-yamux does.
@@ -76,20 +105,41 @@ class MuxedStream:
         Upstream does so at each read when told how much was read: a frame back for
         each message, and a window that grows by what was credited twice.
         """
+        stream = self._stream
+        unread = len(self._muxer.stream_buffers.get(self._id, b""))
+        missing = stream.target_recv_window - stream.recv_window - unread
+        if missing < stream.target_recv_window // 2:
+            return
         try:
-            await self._stream._auto_tune_and_send_window_update(bytes_read=0)  # noqa: SLF001
+            # The bytes are ours now: cancelled between here and the caller, upstream's
+            # `YamuxStream.read` loses them. The socket's own deadline bounds the write.
+            with trio.CancelScope(shield=True):
+                await stream._auto_tune_and_send_window_update(bytes_read=0)  # noqa: SLF001
         except BaseLibp2pError:
             return  # the connection is gone, which the next read will say
 
     async def write(self, piece: bytes) -> None:
         """Send a piece."""
         try:
-            await self._stream.write(piece)
+            await self._write(piece)
         except BaseLibp2pError as error:
             if self._lost() or self._stream.closed:
                 raise PeerError("stream-reset", str(error)) from error
             # Upstream's own limit, on a window that stays shut (`yamux.py:280`).
             raise PeerError("too-slow", str(error)) from error
+
+    async def _write(self, piece: bytes) -> None:
+        """Write as upstream does, but without its locks while the window has room.
+
+        Only one task writes here, and none waits between the look and the taking.
+        """
+        stream = self._stream
+        if stream.send_closed or stream.closed or stream.send_window < len(piece):
+            await stream.write(piece)
+            return
+        stream.send_window -= len(piece)
+        header = struct.pack(YAMUX_HEADER_FORMAT, 0, TYPE_DATA, 0, self._id, len(piece))
+        await self._muxer._write_frame(header + piece)  # noqa: SLF001
 
     async def end(self) -> None:
         """Send nothing more; see to it that yamux forgets the stream."""

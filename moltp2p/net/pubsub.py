@@ -53,6 +53,11 @@ from moltp2p.proto.gossip.stats import PeerStats
 GOODBYE_S: Final = 1.0
 """How long the end of the block waits for what is still queued to be sent."""
 
+PUBLISH_BYTES: Final = 32 * 1024
+"""Of our own messages, queued between two looks at how full the queues are, and at
+most one message more: less than what lies between the publish mark and the forward
+mark of an outbox."""
+
 Judge = Callable[[Sequence[Incoming]], Awaitable[Sequence[Verdict | Judgement]]]
 """Judges a batch; one answer for each message, in order. A bare verdict is one that
 needs no more words: what is accepted is passed on. It is called again once
@@ -99,7 +104,7 @@ class PubSub:
     async def publish(self, topic: str, *messages: bytes) -> None:
         """Queue messages for every peer in the topic, in order.
 
-        Each waits for room while a peer is behind and keeps reading, so that a
+        They wait for room while a peer is behind and keeps reading, so that a
         burst arrives whole; a peer that does not keep up is not waited for
         (`net.backpressure`). The judge does not see our own messages.
 
@@ -108,9 +113,13 @@ class PubSub:
         """
         await trio.lowlevel.checkpoint()
         targets = partial(self._publish_targets, topic)
+        room = 0
         for data in messages:
-            await self._pressure.before_publishing(targets)
+            if room <= 0:
+                await self._pressure.before_publishing(targets)
+                room = PUBLISH_BYTES
             self._handle(Publish(topic, data))
+            room -= len(data)
 
     def mesh(self, topic: str) -> list[PeerId]:
         """Return the peers in our mesh of a topic."""

@@ -26,8 +26,9 @@ READ_BYTES: Final = 256 * 1024
 """Asked of a stream at once: its whole window (libp2p's yamux: 256 KiB).
 Reading less sends more window updates, at about 1 ms each."""
 
-PIECE_BYTES: Final = 64 * 1024 - 12
-"""Written at once: one yamux frame with its header (libp2p `yamux.py:229`)."""
+PIECE_BYTES: Final = 65_535 - 16 - 12
+"""Written at once: one Noise message, less its tag, of one yamux frame with its header.
+A frame of yamux's own 64 KiB would not fit, and cost a second message of 17 bytes."""
 
 
 class RawStream(Protocol):

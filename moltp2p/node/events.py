@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections import deque
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Final, Self
@@ -15,6 +15,10 @@ from moltp2p.store.base import Stored
 
 SUBSCRIPTION_ARRIVALS: Final = 1_024
 """Arrivals kept for one subscriber; when full the newest is dropped and counted."""
+
+ARRIVALS_AT_ONCE: Final = 64
+"""Handed to a subscriber that does not wait for anything else, before other tasks
+have their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +50,35 @@ class Subscription:
         self._hub = hub
         self._community = community
         self._missed = 0
-        self._send, self._receive = trio.open_memory_channel[Arrival](
-            SUBSCRIPTION_ARRIVALS
-        )
+        self._arrivals: deque[Arrival] = deque()
+        self._handed_over = 0
+        self._is_closed = False
+        self._changed = trio.lowlevel.ParkingLot()
 
     def offer(self, arrival: Arrival) -> None:
         """Queue an arrival that this subscriber asked for; never waits."""
         if self._community not in (None, arrival.stored.record.header.community):
             return
-        try:
-            self._send.send_nowait(replace(arrival, missed=self._missed))
-        except trio.WouldBlock:
+        if self._is_closed:
+            return
+        if len(self._arrivals) >= SUBSCRIPTION_ARRIVALS:
             self._missed += 1
-        else:
+            return
+        if self._missed:
+            arrival = replace(arrival, missed=self._missed)
             self._missed = 0
+        self._arrivals.append(arrival)
+        self._changed.unpark_all()
 
     def skip(self) -> None:
         """Pass over what is queued."""
-        with suppress(trio.WouldBlock, trio.EndOfChannel):
-            while True:
-                self._receive.receive_nowait()
+        self._arrivals.clear()
 
     def close(self) -> None:
         """Stop; what is queued can still be read."""
         self._hub.remove(self)
-        self._send.close()
+        self._is_closed = True
+        self._changed.unpark_all()
 
     async def __aenter__(self) -> Self:
         """Begin."""
@@ -91,7 +99,14 @@ class Subscription:
 
     async def __anext__(self) -> Arrival:
         """Wait for the next arrival; ends when the node closes."""
-        return await self._receive.__anext__()
+        self._handed_over += 1
+        if not self._arrivals or self._handed_over % ARRIVALS_AT_ONCE == 0:
+            await trio.lowlevel.checkpoint()
+        while not self._arrivals:
+            if self._is_closed:
+                raise StopAsyncIteration
+            await self._changed.park()
+        return self._arrivals.popleft()
 
 
 class Hub:

@@ -2,7 +2,8 @@
 
 Each side publishes as fast as its own `publish` returns. Where something is lost
 that way, its sustained rate is the highest of a ladder of paced rates at which
-nothing is.
+nothing is. What a message costs in processor time at each end is told beside it:
+that says most about a machine on which others work too.
 """
 
 from __future__ import annotations
@@ -34,24 +35,37 @@ class Run:
         received: over all receivers.
         expected: the same, had all arrived.
         rate: messages a second, from the first published to the last received.
+        sender_us: processor time of the sender for each, in microseconds.
+        receiver_us: the same, of one receiver.
     """
 
     published: int
     received: int
     expected: int
     rate: float
+    sender_us: float
+    receiver_us: float
 
 
 async def load(peers: Sequence[Peer], count: int, rate: float | None) -> Run:
     """Let the first node publish, and wait for the others to receive."""
     sender, *receivers = peers
-    before = [(await peer.ask("state"))["received"] for peer in receivers]
-    times = await sender.ask("publish", count=count, first=sum(before), rate=rate)
-    states = await drained(receivers, [start + count for start in before])
-    received = sum(state["received"] for state in states) - sum(before)
+    cost_s = (await sender.ask("state"))["cpu_s"]
+    before = [await peer.ask("state") for peer in receivers]
+    had = [state["received"] for state in before]
+    times = await sender.ask("publish", count=count, first=sum(had), rate=rate)
+    states = await drained(receivers, [start + count for start in had])
+    cost_s = (await sender.ask("state"))["cpu_s"] - cost_s
+    costs_s = [b["cpu_s"] - a["cpu_s"] for a, b in zip(before, states, strict=True)]
     ended = max([state["last"] for state in states] + [times["ended"]])
-    whole = count * len(receivers)
-    return Run(count, received, whole, count / (ended - times["began"]))
+    return Run(
+        published=count,
+        received=sum(state["received"] for state in states) - sum(had),
+        expected=count * len(receivers),
+        rate=count / (ended - times["began"]),
+        sender_us=cost_s / count * 1e6,
+        receiver_us=statistics.mean(costs_s) / count * 1e6,
+    )
 
 
 async def drained(
@@ -92,20 +106,20 @@ async def run(rounds: int) -> Outcome:
     sides = [ours(), bare(), js(), js(signed=True)]
     for nodes in (2, 6):
         rates: dict[str, list[float]] = {side.name: [] for side in sides}
-        shares: dict[str, list[float]] = {side.name: [] for side in sides}
+        bursts: dict[str, list[Run]] = {side.name: [] for side in sides}
         for turn in range(rounds):
             for side in sides if turn % 2 == 0 else sides[::-1]:
                 rate, burst = await sustained(
                     side, nodes, BURST if nodes == 2 else BURST // 2
                 )
                 rates[side.name].append(rate)
-                shares[side.name].append(burst.received / burst.expected)
+                bursts[side.name].append(burst)
         for side in sides:
             name = f"{side.name}, {nodes} nodes"
             outcome.add(
                 f"{name}: sustained", statistics.median(rates[side.name]), "1/s"
             )
-            outcome.add(f"{name}: burst arrived", min(shares[side.name]) * 100, "%")
+            _add_bursts(outcome, name, bursts[side.name])
         mine = statistics.median(rates["ours"])
         for other in ("py-libp2p", "js-libp2p", "js signed"):
             outcome.compare(
@@ -120,3 +134,11 @@ async def run(rounds: int) -> Outcome:
         " js-libp2p neither sign, verify nor store; js signed signs and verifies"
     )
     return outcome
+
+
+def _add_bursts(outcome: Outcome, name: str, bursts: Sequence[Run]) -> None:
+    arrived = min(burst.received / burst.expected for burst in bursts)
+    outcome.add(f"{name}: burst arrived", arrived * 100, "%")
+    for end in ("sender", "receiver"):
+        costs_us = [getattr(burst, f"{end}_us") for burst in bursts]
+        outcome.add(f"{name}: {end}'s cost", statistics.median(costs_us), "us")

@@ -171,8 +171,7 @@ class _Ending(Fake):
     """A connection that ends after what it says."""
 
     async def read(self, n: int | None = None) -> bytes:
-        taken, self._data = self._data[:n], self._data[n:]
-        return taken
+        return self._take(n)
 
 
 MALLORY = ID.from_string(memory_peer_id(b"mallory"))

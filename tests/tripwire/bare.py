@@ -60,7 +60,11 @@ class Fake:
     async def read(self, n: int | None = None) -> bytes:
         if not self._data:
             await trio.sleep_forever()
-        taken, self._data = self._data[:n], self._data[n:]
+        return self._take(n)
+
+    def _take(self, n: int | None) -> bytes:
+        end = len(self._data) if n is None else n
+        taken, self._data = self._data[:end], self._data[end:]
         return taken
 
     async def write(self, data: bytes) -> None: ...

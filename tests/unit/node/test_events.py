@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import trio
+
 from moltp2p.core.record import Record
 from moltp2p.core.validate import Road
-from moltp2p.node.events import SUBSCRIPTION_ARRIVALS, Arrival, Hub
+from moltp2p.node.events import (
+    ARRIVALS_AT_ONCE,
+    SUBSCRIPTION_ARRIVALS,
+    Arrival,
+    Hub,
+)
 from moltp2p.store.base import Stored
 from moltp2p.testing.factories import TestAgent
 
@@ -61,3 +68,44 @@ async def test_nobody_is_told_after_leaving() -> None:
     hub.announce(_arrival(post))
 
     assert [arrival async for arrival in subscription] == []
+
+
+async def test_one_who_only_listens_lets_others_have_their_turn(
+    nursery: trio.Nursery,
+) -> None:
+    hub, post, turns = Hub(), TestAgent("alice").post(), 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+
+    nursery.start_soon(other)
+    async with hub.subscribe(None) as subscription:
+        for _ in range(ARRIVALS_AT_ONCE * 4):
+            hub.announce(_arrival(post))
+        for _ in range(ARRIVALS_AT_ONCE * 4):
+            await anext(subscription)
+
+    assert turns >= 4
+
+
+async def test_one_who_stops_waiting_misses_nothing() -> None:
+    hub, post = Hub(), TestAgent("alice").post()
+    async with hub.subscribe(None) as subscription:
+        with trio.move_on_after(0) as waiting:
+            await anext(subscription)
+        for _ in range(ARRIVALS_AT_ONCE):
+            hub.announce(_arrival(post))
+        heard = 0
+        with trio.move_on_after(0):
+            while True:
+                await anext(subscription)
+                heard += 1
+        while heard < ARRIVALS_AT_ONCE:
+            await anext(subscription)
+            heard += 1
+
+    assert waiting.cancelled_caught
+    assert heard == ARRIVALS_AT_ONCE

@@ -6,8 +6,13 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from moltp2p.core.record import Record
-from moltp2p.core.topics import NetworkParams
-from moltp2p.node.relay import QUEUED_RECORDS, UNHEARD_PAUSE_S, Relay
+from moltp2p.core.topics import NetworkParams, topic_of
+from moltp2p.node.relay import (
+    QUEUED_RECORDS,
+    TOLD_AT_ONCE,
+    UNHEARD_PAUSE_S,
+    Relay,
+)
 from moltp2p.testing.factories import TestAgent
 
 PARAMS = NetworkParams("test-net")
@@ -19,12 +24,14 @@ class Ear:
     def __init__(self, *, present: bool) -> None:
         self.present = present
         self.heard: list[bytes] = []
+        self.calls: list[tuple[str, int]] = []
         self.busy = trio.Event()
         self.busy.set()
 
-    async def publish(self, topic: str, data: bytes) -> None:
+    async def publish(self, topic: str, *messages: bytes) -> None:
         await self.busy.wait()
-        self.heard.append(data)
+        self.heard += messages
+        self.calls.append((topic, len(messages)))
 
     def has_peers(self, topic: str) -> bool:
         return self.present
@@ -43,6 +50,24 @@ async def test_records_are_told_in_order(nursery: trio.Nursery) -> None:
         relay.tell(post)
     await wait_all_tasks_blocked()
 
+    assert ear.heard == [post.wire() for post in posts]
+
+
+async def test_neighbours_of_one_topic_are_told_together(
+    nursery: trio.Nursery,
+) -> None:
+    relay, ear, alice = Relay(PARAMS), Ear(present=True), TestAgent("alice")
+    communities = ["art"] * (TOLD_AT_ONCE + 1) + ["science", "art", "art"]
+    posts = [alice.post(community=name) for name in communities]
+    for post in posts:
+        relay.tell(post)
+
+    nursery.start_soon(relay.run, ear.publish, ear.has_peers)
+    await wait_all_tasks_blocked()
+
+    art, science = (topic_of(PARAMS, name) for name in ("art", "science"))
+    assert art != science
+    assert ear.calls == [(art, TOLD_AT_ONCE), (art, 1), (science, 1), (art, 2)]
     assert ear.heard == [post.wire() for post in posts]
 
 
