@@ -53,6 +53,7 @@ async def main() -> None:
                 "connections": network.stats().connections,
                 "bugs": sum(network.stats().handler_bugs.values()),
                 "faults": sum(network.stats().faults.values()),
+                "rpcs": stats.received_rpcs,
                 "slots": network.slots.total,  # type: ignore[attr-defined]
                 "tasks": trio.lowlevel.current_statistics().tasks_living,
                 "files": len(os.listdir("/proc/self/fd")),  # noqa: PTH208 - of names

@@ -100,14 +100,14 @@ async def visits(count: int, rng: random.Random) -> Gossiper:
         for number in range(count):
             async with open_memory_network(hub, b"%d" % number) as stranger:
                 for protocol in PROTOCOLS:
-                    stranger.handle(protocol, _read_on)
+                    stranger.handle(protocol, read_on)
                 await stranger.dial(victim.network.addresses()[0])
                 await babble(stranger, victim.peer, rng)
         await trio.testing.wait_all_tasks_blocked()
     return victim
 
 
-async def _read_on(stream: Stream) -> None:
+async def read_on(stream: Stream) -> None:
     while await stream.receive_some(65536):
         pass
 
