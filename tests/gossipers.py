@@ -96,11 +96,15 @@ async def gossip_on(
 
 @asynccontextmanager
 async def open_gossiper(
-    hub: MemoryHub, name: str, pause: Pause = no_pause
+    hub: MemoryHub,
+    name: str,
+    pause: Pause = no_pause,
+    *,
+    limits: ConnectionLimits | None = None,
 ) -> AsyncIterator[Gossiper]:
     """Run a driver in a hub, subscribed to `TOPIC`."""
     async with (
-        open_memory_network(hub, name.encode()) as network,
+        open_memory_network(hub, name.encode(), limits=limits) as network,
         gossip_on(network, pause) as gossiper,
     ):
         yield gossiper

@@ -68,12 +68,17 @@ class LibP2PConnection:
     async def run(self, offered: Callable[[Offer], Awaitable[None]]) -> None:
         """Carry streams until the connection ends."""
         try:
-            async with trio.open_nursery() as self._nursery:
-                self._nursery.start_soon(self._yamux.start)
-                await self._accept(offered)
-                self._nursery.cancel_scope.cancel()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._yamux.start)
+                self._nursery = nursery
+                try:
+                    await self._accept(offered)
+                finally:
+                    # Before the nursery has closed, or whoever closes a stream then
+                    # could not start a task, and would raise.
+                    self._nursery = None
+                nursery.cancel_scope.cancel()
         finally:
-            self._nursery = None
             self._socket.abort()
             # Wakes whoever still reads a stream. Upstream does so only where its
             # read loop ends by itself; no lock it needs is held across a wait.

@@ -22,7 +22,7 @@ from moltp2p.net.peering import PROTOCOLS
 from moltp2p.net.rpc_codec import encode_rpc, frame
 from scripts.benches.peers import Peer, Side, open_peer
 from tests.acquaintances import wall_ms
-from tests.fuzz.test_handlers import babble, read_on
+from tests.fuzz.test_handlers import ANY_PACE, babble, read_on
 from tests.gossipers import SUBSCRIBE, Gossiper, open_gossiper, open_raw_peer
 from tests.patience import PATIENCE_S
 
@@ -79,7 +79,7 @@ async def test_thousands_of_visits_leave_nothing_behind(
 ) -> None:
     hub = MemoryHub()
     async with (
-        open_gossiper(hub, "victim") as victim,
+        open_gossiper(hub, "victim", limits=ANY_PACE) as victim,
         open_discovery(victim.network, [], random.Random(1), wall_ms),
     ):
         await wave(hub, victim, "before")

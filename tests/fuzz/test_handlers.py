@@ -18,7 +18,7 @@ from trio.testing import MockClock
 
 from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import PeerId, PublicKey
-from moltp2p.net.base import Network, Stream
+from moltp2p.net.base import ConnectionLimits, Network, Stream
 from moltp2p.net.discovery import open_discovery
 from moltp2p.net.identify import IDENTIFY, PING, Introduction, ping
 from moltp2p.net.memory import MemoryHub, open_memory_network
@@ -34,6 +34,9 @@ pytestmark = pytest.mark.slow
 
 STREAMS = 10
 """A stranger's, before another comes: too many faults end a connection."""
+
+ANY_PACE = ConnectionLimits(handshakes_per_s=10_000, address_per_s=10_000)
+"""They come faster than a node lets them, so that it does not take all day."""
 
 Sayings = tuple[str, Mutation, Callable[[], list[bytes]]]
 
@@ -91,7 +94,7 @@ async def visits(count: int, rng: random.Random) -> Gossiper:
     """Let strangers come one after the other; return the node that bore them."""
     hub, key = MemoryHub(), PublicKey(bytes(32))
     async with (
-        open_gossiper(hub, "victim") as victim,
+        open_gossiper(hub, "victim", limits=ANY_PACE) as victim,
         open_discovery(victim.network, [], rng, wall_ms),
     ):
         us = Introduction(key, list, lambda: PROTOCOLS)

@@ -152,7 +152,7 @@ def _muxer() -> Read:
 
 async def _yamux(data: bytes) -> None:
     """Let a muxer hear a peer to its end, however many streams it opens."""
-    muxer = BoundedYamux(_Ending(data), MALLORY, outbound=False)  # type: ignore[arg-type]
+    muxer = BoundedYamux(Ending(data), MALLORY, outbound=False)  # type: ignore[arg-type]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_take_streams, muxer)
         with trio.fail_after(PATIENCE_S):
@@ -167,7 +167,7 @@ async def _take_streams(muxer: BoundedYamux) -> None:
         pass
 
 
-class _Ending(Fake):
+class Ending(Fake):
     """A connection that ends after what it says."""
 
     async def read(self, n: int | None = None) -> bytes:
