@@ -24,7 +24,7 @@ TICKET_LIFE_MS: Final = (
 )  # SPEC 07: "for 2 epochs from its beginning"
 TICKET_EARLY_MS: Final = 600_000  # SPEC 07: "600 seconds before its epoch begins"
 DRAWN: Final = 7  # SPEC 07: "draws 7 challengers"
-SMALL_NETWORK: Final = 16  # SPEC 07: "fewer than 16 challengers"
+SMALL_NETWORK: Final = 16  # SPEC 07: "fewer than 16 of those of less depth"
 MAX_SIZE: Final = 2**40  # SPEC 07: "from 1 to 2^40"
 MAX_NONCE: Final = 2**63 - 1
 TICKET_BYTES: Final = 32
@@ -145,7 +145,7 @@ def least_size(challengers: int) -> int:
 
 def usual_size(challengers: int) -> int:
     """Return the size to apply with when one knows so many challengers."""
-    return 1 if challengers < SMALL_NETWORK else challengers
+    return max(1, challengers)
 
 
 def _argon2(network: str, subject: AgentId, ticket: Ticket) -> bytes:

@@ -141,9 +141,9 @@ class Agents:
         """Return how many challengers there are, in the last day, that count."""
         return self.register.known(self._clock_ms())
 
-    def quorum(self, now_ms: int) -> int:
-        """Return how many attestations a proof needs that is made now."""
-        return self.register.now.bars()[-1].quorum(now_ms)
+    def quorum(self, time_ms: int) -> int:
+        """Return how many attestations a proof of a time needs, if all is known."""
+        return self.register.now.bars()[-1].quorum(time_ms, 1)
 
     @property
     def counts_nobody(self) -> bool:

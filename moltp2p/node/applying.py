@@ -23,6 +23,7 @@ from moltp2p.core.kinds import Kind
 from moltp2p.core.record import Record
 from moltp2p.core.work import (
     MAX_NONCE,
+    MAX_SIZE,
     Ticket,
     epoch_of,
     is_current,
@@ -49,9 +50,13 @@ PASSING: Final = frozenset({"busy", "too-slow", "dial-failed", "not-connected"})
 """The codes after which a challenger may be asked once more with one ticket."""
 SPARE: Final = 1
 """Attestations beyond what is enough here, while the network is small: others may
-have counted more challengers by then. More would use up slots that newcomers need."""
+have counted more challengers by then. More would use up slots that newcomers need;
+but four it should be in the end, and slots of an epoch that is over are free."""
 MAX_ASKS: Final = 6
 """Of one challenger, with one ticket."""
+MAX_DOUBLINGS: Final = 12
+"""Of a ticket's size, one after each attempt that challengers found too weak: whoever
+has just come knows fewer of them than they do."""
 
 
 @dataclass(slots=True)
@@ -64,6 +69,7 @@ class Attempt:
         published: how many of those a proof has.
         asks: how often each challenger was asked.
         not_before: when each may be asked again; never is infinity.
+        is_weak: whether a challenger has found its size too small.
     """
 
     found: Found
@@ -71,6 +77,7 @@ class Attempt:
     published: int = 0
     asks: dict[AgentId, int] = field(default_factory=dict)
     not_before: dict[AgentId, float] = field(default_factory=dict)
+    is_weak: bool = False
 
     def note(self, agent: AgentId, outcome: Ended) -> None:
         """Take note of how a session ended."""
@@ -78,6 +85,7 @@ class Attempt:
         again = outcome.code in PASSING and self.asks[agent] < MAX_ASKS
         pause_s = BUSY_S * 2.0 ** (self.asks[agent] - 1) if again else math.inf
         self.not_before[agent] = trio.current_time() + pause_s
+        self.is_weak = self.is_weak or outcome.code == "weak-ticket"
         if isinstance(outcome.outcome, Passed):
             self.attested[agent] = outcome.outcome.attested
 
@@ -104,6 +112,7 @@ class Applying:
         self.tries = 0
         self.attempt: Attempt | None = None
         self.failures = 0
+        self._weak = 0
         self._means = means
         self._wanted = trio.Event()
         self._anew = False
@@ -170,7 +179,9 @@ class Applying:
         await self._wait_for_challengers()
         self.attempt = Attempt(await self._ticket())
         await self._ask(self.attempt)
+        self._weak = min(self._weak + 1, MAX_DOUBLINGS) if self.attempt.is_weak else 0
         await self._publish(self.attempt)
+        self._weak = 0
 
     async def _thicken(self) -> bool:
         """Go on with the ticket when the proof is hardly enough, as seen by now.
@@ -181,8 +192,9 @@ class Applying:
         attempt, own = self.attempt, self._means.agents.own()
         if attempt is None or own.time_ms is None or not self._is_usable(attempt):
             return False
-        least = min(self._means.agents.quorum(own.time_ms) + SPARE, QUORUM)
-        if attempt.published >= least or not self._ready(attempt):
+        if attempt.published >= self._plenty(attempt, own.time_ms):
+            return False
+        if not self._ready(attempt):
             return False
         await self._ask(attempt)
         if len(attempt.attested) > attempt.published and self._is_enough(attempt):
@@ -206,7 +218,7 @@ class Applying:
         self.phase, self.tries = "ticket", 0
         start = Ticket(
             epoch_of(means.now_ms()),
-            usual_size(means.agents.known),
+            min(usual_size(means.agents.known) << self._weak, MAX_SIZE),
             # Anywhere: two tries from one place would find one ticket.
             means.dice.randrange(MAX_NONCE // 2),
         )
@@ -234,7 +246,14 @@ class Applying:
                 await trio.sleep(TICK_S)
 
     def _is_plenty(self, attempt: Attempt) -> bool:
-        return len(attempt.attested) >= min(self._enough() + SPARE, QUORUM)
+        plenty = self._plenty(attempt, self._means.now_ms())
+        return len(attempt.attested) >= plenty
+
+    def _plenty(self, attempt: Attempt, time_ms: int) -> int:
+        """Return how many attestations there should be: four, once slots are free."""
+        if attempt.found.ticket.epoch < epoch_of(self._means.now_ms()):
+            return QUORUM
+        return min(self._means.agents.quorum(time_ms) + SPARE, QUORUM)
 
     def _is_enough(self, attempt: Attempt) -> bool:
         return len(attempt.attested) >= self._enough()

@@ -4,6 +4,7 @@
                               └──▶ check: we are challenged
 once an epoch      ──▶ kind 9: we have slots
 we count nobody    ──▶ direct challenges of the first peers
+others count them  ──▶ direct challenges of those whom we do not, one in an hour
 at random hours    ──▶ spot checks of those who count
 """
 
@@ -54,6 +55,9 @@ REPEAT_S: Final = 5.0
 ANOTHER_TRY_S: Final = 60.0
 """Until a peer that could not be challenged is asked again."""
 
+OTHERS: Final = Rate(1 / 3_600, 4)  # SPEC 07: "one in an hour"
+"""Direct challenges of those who have a proof that is not enough here."""
+
 SPOT_S: Final = 3 * DAY_S  # SPEC 07: "one in three days to each agent"
 SPOT_CHECKS: Final = Rate(2 / DAY_S, 2)  # SPEC 07: "at most 2 a day"
 CHECKS_BY_ONE: Final = Rate(2 / DAY_S, 2)
@@ -87,6 +91,7 @@ class Challenging:
         self._by_strangers = RateLimiter[None](CHECKS_BY_STRANGERS, 1)
         self._by_known = RateLimiter[None](CHECKS_BY_KNOWN, 1)
         self._spots = RateLimiter[AgentId](SPOT_CHECKS, MAX_RATED)
+        self._others = RateLimiter[None](OTHERS, 1)
         self._met: set[AgentId] = set()
         self._groups: Counter[str] = Counter()
         self._tried_at: dict[AgentId, float] = {}
@@ -176,36 +181,50 @@ class Challenging:
         return ended
 
     async def acquaint(self) -> None:
-        """Challenge the first peers, as long as we count nobody, for ever."""
+        """Challenge the first peers, and then whom only others count, for ever."""
         while True:
-            if self._is_new() and (live := self._stranger()):
+            if live := self._stranger():
                 await self._meet(live)
             else:
                 await trio.sleep(TICK_S)
+
+    def _stranger(self) -> Live | None:
+        """Return whom to challenge next, if there is somebody."""
+        able = self._able()
+        if self._is_new():
+            # SPEC 07: "from at least 2 groups of addresses"
+            means = self._means
+            near = (each for each in able if means.is_connected(each.says.peer))
+            met = self._groups
+            return min(
+                near, key=lambda each: met[means.group(each.says.peer)], default=None
+            )
+        agents = self._means.agents
+        others = [
+            each
+            for each in able
+            if agents.has_proof(each.agent)
+            and agents.state(each.agent) is State.UNVERIFIED
+        ]
+        if others and self._others.take(None, 1, trio.current_time()):
+            return self._means.dice.choice(others)
+        return None
 
     def _is_new(self) -> bool:
         # Those whom it knows by itself make a node hard to fool: it goes on to
         # three even when others vouch for somebody by then.
         return 0 < len(self._met) < FIRST_PEERS or self._means.agents.counts_nobody
 
-    def _stranger(self) -> Live | None:
-        """Return whom to challenge next: connected, of a group not met before."""
+    def _able(self) -> list[Live]:
+        """Return who says that it can be asked, and was not, or not lately."""
         now = trio.current_time()
-        means = self._means
-        able = [
+        return [
             live
-            for live in means.agents.challengers(means.now_ms())
+            for live in self._means.agents.challengers(self._means.now_ms())
             if live.agent not in self._met
-            and live.agent != means.agent
+            and live.agent != self._means.agent
             and now >= self._tried_at.get(live.agent, 0.0) + ANOTHER_TRY_S
-            and means.is_connected(live.says.peer)
         ]
-        # SPEC 07: "from at least 2 groups of addresses"
-        return min(
-            able,
-            key=lambda live: self._groups[means.group(live.says.peer)],
-            default=None,
-        )
 
     async def _meet(self, live: Live) -> None:
         self._tried_at[live.agent] = trio.current_time()

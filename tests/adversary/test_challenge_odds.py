@@ -37,6 +37,7 @@ from moltp2p.core.work import (
     is_eligible,
     ticket_value,
 )
+from moltp2p.proto.admission.bars import quorum_of
 from moltp2p.proto.challenge.applicant import Invited, invited
 from moltp2p.proto.challenge.events import (
     Answered,
@@ -280,3 +281,19 @@ def test_the_price_that_the_design_tells(percent: int, tickets_needed: int) -> N
     needed = 1 / drawn_odds(percent * 1_000, 100_000)
 
     assert needed == pytest.approx(tickets_needed, rel=0.02)
+
+
+@pytest.mark.parametrize(("percent", "tickets_needed"), [(2, 36), (5, 15), (10, 8)])
+def test_the_price_of_claiming_a_larger_network(
+    percent: int, tickets_needed: int
+) -> None:
+    """A larger size asks for fewer attestations; five times as large is cheapest."""
+    known = 131_072  # one of the row of numbers, where a reader asks for most
+    colluders = known * percent // 100
+
+    def price(times: float) -> float:
+        size = int(known * times)
+        return 1 / drawn_odds(colluders, size, quorum_of(known, size, 4))
+
+    assert min(map(price, (1, 1.25, 5 / 3, 2.5, 5, 8))) == price(5)
+    assert price(5) == pytest.approx(tickets_needed, rel=0.05)

@@ -147,7 +147,7 @@ def test_everybody_is_held_up_by_those_above(seed: int, agents: int) -> None:
                 census.view.objection(each, place.depth, proof) is None
                 for each in proof.vouches
             )
-            >= bar.quorum(proof.time_ms)
+            >= bar.quorum(proof.time_ms, proof.size)
             and proof.size >= bar.least_size(proof.time_ms)
             for proof in census.claims(who)
         )

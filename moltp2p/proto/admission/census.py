@@ -26,8 +26,9 @@ from moltp2p.core.ids import AgentId, RecordId
 from moltp2p.core.limits import MAX_AHEAD_MS
 from moltp2p.core.work import SMALL_NETWORK
 from moltp2p.proto.admission.alarms import Alarms
+from moltp2p.proto.admission.bars import Above, Bar, Window
 from moltp2p.proto.admission.claims import Claims
-from moltp2p.proto.admission.rules import Above, Bar, Claim, Place, State, Window
+from moltp2p.proto.admission.rules import Claim, Place, State
 from moltp2p.proto.admission.view import MAX_DEPTH, OF_AGE_MS, Owns, View
 
 FEW: Final = 8

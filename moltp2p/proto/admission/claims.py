@@ -9,7 +9,8 @@ from typing import Final
 from sortedcontainers import SortedList
 
 from moltp2p.core.ids import AgentId, RecordId
-from moltp2p.proto.admission.rules import Claim, Window
+from moltp2p.proto.admission.bars import Window
+from moltp2p.proto.admission.rules import Claim
 
 CLAIMS_KEPT: Final = 4
 """Proofs of one agent that are looked at, the newest: one in force, one before it;
@@ -23,7 +24,7 @@ class Claims:
         self._claims: dict[AgentId, tuple[Claim, ...]] = {}
         self._subjects: dict[AgentId, set[AgentId]] = defaultdict(set)
         self._times: SortedList[tuple[int, AgentId]] = SortedList()
-        self._sizes: dict[int, dict[RecordId, Claim]] = defaultdict(dict)
+        self._sizes: SortedList[tuple[int, int, AgentId]] = SortedList()
 
     def of(self, agent: AgentId) -> tuple[Claim, ...]:
         """Return an agent's proofs, newest first."""
@@ -35,27 +36,26 @@ class Claims:
 
     def count(self, window: Window) -> int:
         """Return how many proofs are looked through for a window."""
-        if window.below is None:
-            return self._last(window) - self._first(window)
-        return sum(len(self._sizes.get(size, ())) for size in _sizes(window.below))
+        return min(_length(self._spans(window)[0]), _length(self._spans(window)[1]))
 
     def within(self, window: Window) -> Iterable[AgentId]:
-        """Return whose proofs lie in a window."""
-        if window.below is None:
-            found = self._times.islice(self._first(window), self._last(window))
-            return [agent for _, agent in found]
+        """Return whose proofs lie in a window; perhaps some more."""
+        of_time, of_size = self._spans(window)
+        if _length(of_time) <= _length(of_size):
+            return [agent for _, agent in self._times.islice(*of_time)]
         return [
-            claim.subject
-            for size in _sizes(window.below)
-            for claim in self._sizes.get(size, {}).values()
-            if window.since_ms <= claim.time_ms < window.until_ms
+            agent
+            for _, time_ms, agent in self._sizes.islice(*of_size)
+            if window.since_ms <= time_ms < window.until_ms
         ]
 
-    def _first(self, window: Window) -> int:
-        return int(self._times.bisect_left((window.since_ms, b"")))
-
-    def _last(self, window: Window) -> int:
-        return int(self._times.bisect_left((window.until_ms, b"")))
+    def _spans(self, window: Window) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return where the times, and the sizes, of a window begin and end."""
+        times = ((each, b"") for each in (window.since_ms, window.until_ms))
+        sizes = ((each, 0, b"") for each in (window.least, window.below))
+        first_ms, last_ms = map(self._times.bisect_left, times)
+        least, below = map(self._sizes.bisect_left, sizes)
+        return (first_ms, last_ms), (least, below)
 
     def add(self, claim: Claim) -> None:
         """Take a proof in; another may make room for it."""
@@ -76,10 +76,10 @@ class Claims:
         were = set(self.of(subject))
         for claim in were - set(claims):
             self._times.remove((claim.time_ms, subject))
-            del self._sizes[claim.size.bit_length()][claim.record]
+            self._sizes.remove((claim.size, claim.time_ms, subject))
         for claim in set(claims) - were:
             self._times.add((claim.time_ms, subject))
-            self._sizes[claim.size.bit_length()][claim.record] = claim
+            self._sizes.add((claim.size, claim.time_ms, subject))
         issuers = _issuers(claims)
         for issuer in _issuers(were) - issuers:
             self._subjects[issuer].discard(subject)
@@ -93,9 +93,8 @@ class Claims:
             self._claims.pop(subject, None)
 
 
-def _sizes(below: int) -> Iterable[int]:
-    """Return the lengths in bits of the sizes below a power of two."""
-    return range(below.bit_length())
+def _length(span: tuple[int, int]) -> int:
+    return span[1] - span[0]
 
 
 def _issuers(claims: Iterable[Claim]) -> set[AgentId]:

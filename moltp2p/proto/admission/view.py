@@ -12,8 +12,9 @@ from typing import Final
 
 from moltp2p.core.ids import AgentId, PublicKey
 from moltp2p.core.limits import MAX_AHEAD_MS
+from moltp2p.proto.admission.bars import Bar
 from moltp2p.proto.admission.claims import Claims
-from moltp2p.proto.admission.rules import Bar, Claim, Objection, Place, Vouch
+from moltp2p.proto.admission.rules import Claim, Objection, Place, Vouch
 
 MAX_DEPTH: Final = 6  # SPEC 07: "a depth of at most 6"
 OF_AGE_MS: Final = 172_800_000  # SPEC 07: "172,800 seconds"
@@ -96,7 +97,7 @@ class View:
             return None
         at_ms, backings = self.at_ms(claim), self._backings(claim)
         found = [
-            expiries[-self.bars[depth - 1].quorum(claim.time_ms)]
+            expiries[-self.bars[depth - 1].quorum(claim.time_ms, claim.size)]
             for depth in range(1, MAX_DEPTH + 1)
             if (expiries := self._expiries(claim, backings, depth, at_ms))
         ]
@@ -177,7 +178,7 @@ class View:
     ) -> list[int]:
         """Return when those expire that hold up a proof, in order; none if too few."""
         bar = self.bars[depth - 1]
-        quorum = bar.quorum(claim.time_ms)
+        quorum = bar.quorum(claim.time_ms, claim.size)
         if len(backings) < quorum or claim.size < bar.least_size(claim.time_ms):
             return []
         held = [
