@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 from moltp2p.core import keychain
 from moltp2p.core.errors import PeerError
@@ -76,6 +77,25 @@ class Bench:
     keep_all: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A record that is right in itself, its signature aside.
+
+    Attributes:
+        record: the record.
+        said: what its body says; None where it has none, or one of an unknown kind.
+        is_signed: whether it is signed by the key it names; None while nobody looked.
+    """
+
+    record: Record
+    said: Body | None
+    is_signed: bool | None = None
+
+    def verified(self) -> Self:
+        """Return the same, once somebody has looked at the signature."""
+        return dataclasses.replace(self, is_signed=self.record.is_signed())
+
+
 def judge(wire: bytes, bench: Bench, facts: Facts) -> Ruling:
     """Return the one ruling on `wire`. Pure: all it depends on is passed in.
 
@@ -89,17 +109,31 @@ def judge(wire: bytes, bench: Bench, facts: Facts) -> Ruling:
     ahead, has a place on its shelf, was not held before (or without a body that it
     brings), and was not deleted.
     """
+    found = read(wire, bench)
+    return found if isinstance(found, Ruling) else judge_reading(found, bench, facts)
+
+
+def read(wire: bytes, bench: Bench) -> Reading | Ruling:
+    """Do of `judge` what depends on no fact; return what was read, or a REJECT."""
     try:
         record = parse(wire)
         said = _check(record, bench)
     except PeerError as error:
         return Ruling(Verdict.REJECT, error.code, error.message, error.hint)
+    return Reading(record, said)
+
+
+def judge_reading(reading: Reading, bench: Bench, facts: Facts) -> Ruling:
+    """Do what is left of `judge`, once `read` has been done with the same bench."""
+    record = reading.record
     if facts.has(record.id) and not _fills(record, facts):
         return _ignore("duplicate", record, "held already")
-    if not record.is_signed():
+    # By its id a record that is held is known, whatever signature came with it.
+    known = reading.is_signed
+    if not (record.is_signed() if known is None else known):
         message = "not signed by the key it names"
         return Ruling(Verdict.REJECT, "bad-signature", message, record=record)
-    return _believed(_weigh(record, bench, facts), said)
+    return _believed(_weigh(record, bench, facts), reading.said)
 
 
 def judge_own(record: Record, bench: Bench, facts: Facts) -> Ruling:

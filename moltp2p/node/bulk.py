@@ -15,7 +15,6 @@ from moltp2p.core.record import Record
 from moltp2p.core.topics import topic_number
 from moltp2p.core.validate import Road, Ruling
 from moltp2p.core.verdict import Verdict
-from moltp2p.node.desk import Desk
 from moltp2p.node.journal import Journal
 from moltp2p.node.pen import AWAITED, Incoming
 from moltp2p.proto.sync.ledger import Ledger
@@ -81,11 +80,9 @@ class Bulk:
             Incoming(wire, Road.SYNC, peer=self._peer, came_ms=came_ms)
             for wire in wires
         ]
-
-        def work(desk: Desk) -> list[Ruling]:
-            return [desk.rule(each) for each in incoming]
-
-        rulings = await self._journal.submit(work, len(incoming))
+        rulings = await self._journal.submit(
+            lambda desk: desk.rule(incoming), len(incoming)
+        )
         for ruling in rulings:
             self._note(ruling, tally)
         for ruling in rulings:

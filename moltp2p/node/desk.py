@@ -23,7 +23,16 @@ from moltp2p.core.facts import Overlay
 from moltp2p.core.ids import AgentId, PeerId
 from moltp2p.core.kinds import CHAIN_KINDS, Kind
 from moltp2p.core.record import Record
-from moltp2p.core.validate import Bench, Road, Ruling, judge, judge_own
+from moltp2p.core.validate import (
+    Bench,
+    Reading,
+    Road,
+    Ruling,
+    judge,
+    judge_own,
+    judge_reading,
+    read,
+)
 from moltp2p.core.verdict import Verdict
 from moltp2p.node.agents import Agents
 from moltp2p.node.clues import Clue, of_chain, of_gap
@@ -65,16 +74,33 @@ class Desk:
         self.rulings: Counter[tuple[Verdict, str]] = Counter()
         self.clues: list[Clue] = []
         self.suspects: list[Record] = []
-        self._facts = Overlay(store, agents)
+        self.sitting = store.sit()
+        self._facts = Overlay(self.sitting.held, agents)
         self._store = store
         self._agents = agents
         self._bench = bench
         self._pen = pen
         self._heads: dict[AgentId, Head] = {}
+        self._stored: set[AgentId] = set()
+        self._benches: dict[tuple[Road, str | None], Bench] = {}
 
-    def rule(self, incoming: Incoming) -> Ruling:
-        """Judge one record; keep it, or pen it, as the ruling says."""
-        ruling = self._judge(incoming)
+    def rule(self, batch: Sequence[Incoming]) -> list[Ruling]:
+        """Judge records, one after the other; keep or pen each, as its ruling says."""
+        found = [
+            each.reading or read(each.wire, self._bench_for(each)) for each in batch
+        ]
+        readings = (each for each in found if isinstance(each, Reading))
+        self.sitting.look_ahead(each.record for each in readings)
+        return [
+            self._rule(each, incoming)
+            for each, incoming in zip(found, batch, strict=True)
+        ]
+
+    def _rule(self, found: Reading | Ruling, incoming: Incoming) -> Ruling:
+        ruling = found
+        if isinstance(ruling, Reading):
+            bench = self._bench_for(incoming)
+            ruling = judge_reading(ruling, bench, self._facts)
         self._settle(ruling, incoming, relay=False)
         record = ruling.record
         if ruling.code in AWAITED and record is not None:
@@ -142,7 +168,16 @@ class Desk:
 
     def head(self, agent: AgentId) -> Head | None:
         """Return where an agent's sequence stands, this group included."""
-        return self._heads.get(agent) or self._store.head(agent)
+        if agent not in self._stored:
+            self._stored.add(agent)
+            self._pass(agent, self._store.head(agent))
+        return self._heads.get(agent)
+
+    def _pass(self, agent: AgentId, head: Head | None) -> None:
+        """Take it that an agent's sequence has come as far as that, or further."""
+        known = self._heads.get(agent)
+        if head is not None and (known is None or head.seq > known.seq):
+            self._heads[agent] = head
 
     def head_before(self, agent: AgentId, seq: int) -> Head:
         """Return the agent's newest record before a place in its sequence.
@@ -180,11 +215,12 @@ class Desk:
             raise UsageError("no-agent", "the agent has no first record yet")
         return head
 
-    def _judge(self, incoming: Incoming) -> Ruling:
-        bench = dataclasses.replace(
-            self._bench, road=incoming.road, topic=incoming.topic
-        )
-        return judge(incoming.wire, bench, self._facts)
+    def _bench_for(self, incoming: Incoming) -> Bench:
+        key = incoming.road, incoming.topic
+        if key not in self._benches:
+            bench = dataclasses.replace(self._bench, road=key[0], topic=key[1])
+            self._benches[key] = bench
+        return self._benches[key]
 
     def _settle(self, ruling: Ruling, incoming: Incoming, *, relay: bool) -> None:
         self.rulings[ruling.verdict, ruling.code] += 1
@@ -195,15 +231,12 @@ class Desk:
         came_ms = self.now_ms if incoming.came_ms is None else incoming.came_ms
         self.kept.append(Kept(record, incoming.road, incoming.peer, relay, came_ms))
         header = record.header
-        head = self.head(header.agent)
         if incoming.road is Road.GOSSIP:
             # Rounds find all gaps at once; what they bring comes in no order.
+            head = self.head(header.agent)
             clue = of_gap(record, head, incoming.peer, self._facts.has)
             self.clues += [] if clue is None else [clue]
-        if head is None or header.seq > head.seq:
-            self._heads[header.agent] = Head(header.seq, record.id)
-        elif header.kind not in CHAIN_KINDS:
-            self.suspects.append(record)
+        self._pass(header.agent, Head(header.seq, record.id))
         moved = self._agents.note(record)
         if header.kind in CHAIN_KINDS:
             moved.add(header.agent)
@@ -213,7 +246,7 @@ class Desk:
     def _release(self, agent: AgentId) -> None:
         """Judge again what waited for this agent's key chain, or for its proof."""
         for incoming in self._pen.take(agent):
-            ruling = self._judge(incoming)
+            ruling = judge(incoming.wire, self._bench_for(incoming), self._facts)
             # What came by sync is on its way to others by theirs.
             relay = incoming.road is Road.GOSSIP
             self._settle(ruling, incoming, relay=relay)

@@ -64,7 +64,7 @@ class GossipJudge:
         ]
         try:
             rulings = await self._journal.submit(
-                lambda desk: [desk.rule(each) for each in incoming], len(incoming)
+                lambda desk: desk.rule(incoming), len(incoming)
             )
         except LocalError:
             self.passed_over += len(batch)

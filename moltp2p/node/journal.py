@@ -16,14 +16,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from typing import Any, Final, Generic, TypeVar
 
 import trio
 
 from moltp2p.core.errors import LocalError, MoltError, UsageError
 from moltp2p.core.ids import AgentId
-from moltp2p.core.kinds import CHAIN_KINDS, Kind
-from moltp2p.core.record import Record
+from moltp2p.core.kinds import Kind
 from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Bench, Road
 from moltp2p.core.verdict import Verdict
@@ -211,30 +211,21 @@ class Journal:
         if not desk.kept:
             return desk, []
         new = self._keep(desk)
-        desk.suspects = [each for each in desk.suspects if self._is_taken(each)]
         self._moved = self._rekey(new)
         return desk, new
 
     def _keep(self, desk: Desk) -> list[Kept]:
         """Write what is to be kept; return what of it was new."""
         records = [kept.record for kept in desk.kept]
-        if not self.retention.policy.arrivals:
-            is_new = self._store.add(records, desk.now_ms)
-            return [
-                kept for kept, is_it in zip(desk.kept, is_new, strict=True) if is_it
-            ]
+        notes_arrivals = self.retention.policy.arrivals
         came = [Came(kept.came_ms, kept.road, kept.peer) for kept in desk.kept]
-        is_new = self._store.add(records, desk.now_ms, came)
-        new = [kept for kept, is_it in zip(desk.kept, is_new, strict=True) if is_it]
+        added = desk.sitting.keep(records, desk.now_ms, came if notes_arrivals else ())
+        desk.suspects += compress(records, added.is_taken)
+        new = list(compress(desk.kept, added.is_new))
+        if not notes_arrivals:
+            return new
         first = self._store.last_arrival() - len(new) + 1
         return [replace(kept, number=n) for n, kept in enumerate(new, first)]
-
-    def _is_taken(self, record: Record) -> bool:
-        """Tell whether another record has the place of one that was judged."""
-        header = record.header
-        if header.kind in CHAIN_KINDS:
-            return True
-        return len(self._store.sequence(header.agent, header.seq, header.seq, 2)) > 1
 
     def _rekey(self, new: Iterable[Kept]) -> set[AgentId]:
         """Tell of key chains that are others now; return whom that moves."""

@@ -126,7 +126,7 @@ class Node:
         """
         incoming = [Incoming(wire, road) for wire in wires]
         return await self._journal.submit(
-            lambda desk: [desk.rule(each) for each in incoming], len(incoming)
+            lambda desk: desk.rule(incoming), len(incoming)
         )
 
     async def get(self, record: RecordId) -> Stored | None:

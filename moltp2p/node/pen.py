@@ -6,12 +6,13 @@ first. What waits here is lost on a restart, and found again by reconciliation.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
 from moltp2p.core.ids import AgentId, PeerId, RecordId
-from moltp2p.core.validate import Road
+from moltp2p.core.validate import Reading, Road
 
 PEN_RECORDS: Final = 1_024
 PEN_BYTES: Final = 8 * 2**20
@@ -37,6 +38,7 @@ class Incoming:
         topic: the topic it came on, when it came by gossip.
         peer: who brought it, when a peer did.
         came_ms: our clock when it came, where that was noted; it may wait in the pen.
+        reading: what it says, once somebody has read it; forgotten in the pen.
     """
 
     wire: bytes
@@ -44,6 +46,7 @@ class Incoming:
     topic: str | None = None
     peer: PeerId | None = None
     came_ms: int | None = None
+    reading: Reading | None = None
 
 
 class Pen:
@@ -63,7 +66,7 @@ class Pen:
         """Keep a record until `take` asks for its agent's."""
         if record in self._waiting:
             return
-        self._waiting[record] = (agent, incoming)
+        self._waiting[record] = (agent, dataclasses.replace(incoming, reading=None))
         mine = self._per_agent.setdefault(agent, OrderedDict())
         mine[record] = None
         self._bytes += len(incoming.wire)

@@ -10,7 +10,7 @@ that it is asked for again; adding it again puts it right.
 from __future__ import annotations
 
 import enum
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -187,6 +187,52 @@ class Page:
     damaged: list[Damage] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What came of a batch, record by record.
+
+    Attributes:
+        is_new: whether it was new, and is now held; see `Store.add`.
+        is_taken: whether it is new, and found another record at its place in its
+            agent's sequence: one of the two is a fork's branch.
+    """
+
+    is_new: list[bool]
+    is_taken: list[bool]
+
+
+class Sitting(Protocol):
+    """One batch: look-ups for judging it, each entry read once, and one write."""
+
+    @property
+    def held(self) -> Held:
+        """Answer a judgement by what was held when it was first read."""
+        ...
+
+    def look_ahead(self, records: Iterable[Record]) -> None:
+        """Read at once what judging and keeping these records will ask for.
+
+        Raises:
+            LocalError: `store-failed`.
+        """
+        ...
+
+    def keep(
+        self,
+        records: Sequence[Record],
+        received_at_ms: int,
+        came: Sequence[Came] = (),
+    ) -> Added:
+        """Keep records as `Store.add` does, without reading again what was read.
+
+        What was read does not count if others wrote since the sitting began.
+
+        Raises:
+            LocalError: as `Store.add`.
+        """
+        ...
+
+
 class Store(Held, Protocol):
     """Signed records on this machine, and the indexes that find them."""
 
@@ -221,6 +267,10 @@ class Store(Held, Protocol):
                 half-written, and the same records can be added again. (A batch
                 that the disk took and could not confirm may turn out to be held.)
         """
+        ...
+
+    def sit(self) -> Sitting:
+        """Begin a batch of records that are judged and kept together, soon."""
         ...
 
     def retire(self, before_ms: int, cap_ms: int, max_records: int) -> Retired:

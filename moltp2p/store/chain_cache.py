@@ -36,6 +36,11 @@ class ChainCache:
             self._chains.move_to_end(agent)
             return self._chains[agent]
 
+    def seen(self, agent: AgentId) -> tuple[KeyChain | None, ...]:
+        """Return the one answer of `get`, if it is known without reading."""
+        with self._lock:
+            return (self._chains[agent],) if agent in self._chains else ()
+
     def update(self, chains: Mapping[AgentId, KeyChain]) -> None:
         """Put chains that are on disk in the place of those before."""
         with self._lock:

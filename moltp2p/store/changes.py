@@ -28,9 +28,12 @@ from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams
 from moltp2p.store import layout, shelf_layout
 from moltp2p.store.base import Policy
+from moltp2p.store.chain_cache import ChainCache
 from moltp2p.store.engine import Change, Delete, Hole, Reader
+from moltp2p.store.graves import Graves
 from moltp2p.store.layout import Mark
 from moltp2p.store.pending import Pending
+from moltp2p.store.places import Places
 from moltp2p.store.set_tree import Sums, new_sums, set_changes
 from moltp2p.store.shelves import Settlement, Shelves
 
@@ -46,12 +49,15 @@ class Outcome:
     Attributes:
         changes: for the engine; empty when nothing was new.
         is_new: for each record, whether it was new and is now held.
+        is_taken: for each record, whether it is new and found another at its place in
+            its agent's sequence.
         chains: the key chains that changed.
         sums: the nodes of sets that changed.
     """
 
     changes: list[Change]
     is_new: list[bool]
+    is_taken: list[bool]
     chains: dict[AgentId, KeyChain]
     sums: Sums
 
@@ -59,9 +65,7 @@ class Outcome:
 def changes(
     records: Sequence[Record],
     received_at_ms: Sequence[int],
-    held: Reader,
-    network: NetworkParams,
-    policy: Policy,
+    batch: Batch,
     known: Sums,
 ) -> Outcome:
     """Return what keeping `records` changes.
@@ -69,22 +73,24 @@ def changes(
     Args:
         records: judged already.
         received_at_ms: our clock when each came.
-        held: what is on disk.
-        network: whose topics the records are on.
-        policy: what the operator chose to keep.
+        batch: has no change yet.
         known: nodes of sets as they are on disk, so that they need not be read.
 
     Raises:
         LocalError: `store-damaged`, `store-failed`.
     """
-    batch = Batch(held, network, policy)
+    batch.places.look_ahead(records)
     is_new = [False] * len(records)
     for place in sorted(range(len(records)), key=lambda place: _turn(records[place])):
         is_new[place] = batch.add(records[place], received_at_ms[place])
     made, sums = batch.changes(known)
     for place, record in enumerate(records):
         is_new[place] &= batch.holds(record.id)
-    return Outcome(made, is_new, batch.chains, sums)
+    is_taken = [
+        new and record.id in batch.places.late
+        for record, new in zip(records, is_new, strict=True)
+    ]
+    return Outcome(made, is_new, is_taken, batch.chains, sums)
 
 
 def _turn(record: Record) -> int:
@@ -96,22 +102,35 @@ def _turn(record: Record) -> int:
 class Batch:
     """The state on disk, and on top of it what this batch has changed so far.
 
+    Args:
+        held: what is on disk.
+        network: whose topics the records are on.
+        policy: what the operator chose to keep.
+        cache: key chains as they are on disk, so that they need not be read.
+
     Attributes:
         chains: the key chains that changed.
         evicted: what was beyond its quota and was to be removed by `changes`.
+        places: what stands where its records belong.
     """
 
-    def __init__(self, held: Reader, network: NetworkParams, policy: Policy) -> None:
+    def __init__(
+        self,
+        held: Reader,
+        network: NetworkParams,
+        policy: Policy,
+        cache: ChainCache | None = None,
+    ) -> None:
         self.chains: dict[AgentId, KeyChain] = {}
         self.evicted: set[RecordId] = set()
         self._held = held
         self._policy = policy
         self._pending = Pending(held)
+        self.places = Places(held, self._pending)
+        self._graves = Graves(self._pending)
         self._shelves = Shelves(held, network, policy.limits)
+        self._cache = cache
         self._known_chains: dict[AgentId, KeyChain | None] = {}
-        self._buried: dict[bytes, set[bytes]] = {}
-        # Mostly nothing was ever dropped: one look spares one for each record.
-        self._may_have_dropped = next(held.scan(layout.DROPPED), None) is not None
 
     def add(self, record: Record, received_at_ms: int) -> bool:
         """Keep one record, and do what its kind asks; tell whether it is new."""
@@ -143,7 +162,6 @@ class Batch:
 
     def drop(self, record: RecordId, now_ms: int) -> None:
         """Drop a record's body, held or yet to come."""
-        self._may_have_dropped = True
         self._pending.put(shelf_layout.dropped_key(record), layout.number(now_ms))
         self._write_again(record)
 
@@ -197,13 +215,12 @@ class Batch:
         """Give a record the body it lacks, unless nobody wants it here."""
         bare, received_at_ms = found
         lacks_body = bare.body is None and record.body is not None
-        if lacks_body and not (self._is_deleted(bare) or self._is_dropped(bare)):
+        if lacks_body and not (self._graves.has(bare) or self._is_dropped(bare)):
             self._write(record, received_at_ms)
 
     def _keep(self, record: Record, received_at_ms: int) -> None:
-        by_time = layout.index_keys(record.id, record.header)[0]
         # A damaged record is counted already: its entries are there.
-        if self._pending.get(by_time) is None:
+        if self.places.put(record):
             self._pending.records += 1
             self._shelves.put(record)
         self._write(record, received_at_ms)
@@ -218,7 +235,7 @@ class Batch:
 
     def _write(self, record: Record, received_at_ms: int) -> None:
         """Write a record and its index entries, without a body that is unwanted."""
-        deleted = self._is_deleted(record)
+        deleted = self._graves.has(record)
         dropped = not deleted and self._is_dropped(record)
         kept = record.without_body() if deleted or dropped else record
         value = layout.pack_record(kept, received_at_ms)
@@ -235,6 +252,7 @@ class Batch:
     def _remove(self, record: Record) -> None:
         self._pending.records -= 1
         self._shelves.take(record)
+        self.places.take(record)
         self._pending.delete(layout.record_key(record.id))
         for key in layout.index_keys(record.id, record.header):
             self._pending.delete(key)
@@ -243,50 +261,28 @@ class Batch:
         if record.header.kind == Kind.DELETE:
             self._unbury(record)
 
-    def _is_deleted(self, record: Record) -> bool:
-        """Tell whether its author deleted a record, and could."""
-        header = record.header
-        if not can_be_deleted(header):
-            return False
-        key = layout.tombstone_key(record.id, header.agent)
-        return self._pending.get(key) is not None
-
     def _is_dropped(self, record: Record) -> bool:
-        if record.header.body_hash is None or not self._may_have_dropped:
+        if record.header.body_hash is None:
             return False
         return self._pending.get(shelf_layout.dropped_key(record.id)) is not None
 
     def _bury(self, deletion: Record) -> None:
         header = deletion.header
-        key = layout.tombstone_key(header.refs["target"], header.agent)
-        mine, other = layout.pack_tombstone(deletion), self._pending.get(key)
-        self._pending.put(shelf_layout.deletion_key(deletion), b"")
-        self._buried.setdefault(key, set()).add(mine)
-        if other is None or mine < other:
-            self._pending.put(key, mine)
+        is_first = self._graves.put(deletion)
         target = self._pending.find(header.refs["target"])
-        if other is None and target and target[0].header.agent == header.agent:
+        if is_first and target and target[0].header.agent == header.agent:
             self._write(*target)
 
     def _unbury(self, deletion: Record) -> None:
         """Take a deletion back: a rotation swept it, or it was the oldest on a shelf.
 
-        If another stands, that takes its place. Else the target's body is gone, and
-        removing the bare header lets it come again whole; while it is held, no peer
-        offers it. On a shelf, the target of a deletion went before.
+        If none stands, the target's body is gone, and removing the bare header lets it
+        come again whole; while it is held, no peer offers it. On a shelf, the target of
+        a deletion went before.
         """
         header = deletion.header
-        key = layout.tombstone_key(header.refs["target"], header.agent)
-        mine = layout.pack_tombstone(deletion)
-        self._pending.delete(shelf_layout.deletion_key(deletion))
-        self._buried.get(key, set()).discard(mine)
-        if self._pending.get(key) != mine:
+        if not self._graves.take(deletion):
             return
-        other = self._next_deletion(deletion)
-        if other is not None:
-            self._pending.put(key, other)
-            return
-        self._pending.delete(key)
         found = self._pending.find(header.refs["target"])
         if found is None:
             return
@@ -295,22 +291,16 @@ class Batch:
         if is_its_own and can_be_deleted(target.header) and target.body is None:
             self._remove(target)
 
-    def _next_deletion(self, deletion: Record) -> bytes | None:
-        """Return the tombstone of the first deletion of the same after this one."""
-        target, agent = deletion.header.refs["target"], deletion.header.agent
-        prefix = shelf_layout.deletion_prefix(target, agent)
-        after = shelf_layout.deletion_key(deletion)
-        others = set(self._buried.get(layout.tombstone_key(target, agent), ()))
-        if on_disk := self._pending.first_on_disk(prefix, after):
-            others.add(on_disk[len(prefix) :])
-        return min(others, default=None)
-
     def _chain(self, agent: AgentId) -> KeyChain | None:
         if agent not in self._known_chains:
-            value = self._held.get(layout.key_chain_key(agent))
-            chain = None if value is None else layout.unpack_key_chain(agent, value)
-            self._known_chains[agent] = chain
+            self._known_chains[agent] = self._read_chain(agent)
         return self._known_chains[agent]
+
+    def _read_chain(self, agent: AgentId) -> KeyChain | None:
+        for known in () if self._cache is None else self._cache.seen(agent):
+            return known
+        value = self._held.get(layout.key_chain_key(agent))
+        return None if value is None else layout.unpack_key_chain(agent, value)
 
     def _link(self, chain: KeyChain | None, record: Record) -> bool:
         """Lengthen the agent's key chain by a record; tell whether it may be kept."""

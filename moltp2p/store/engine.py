@@ -69,6 +69,16 @@ class Reader(Protocol):
         """
         ...
 
+    def scan_each(self, prefixes: Sequence[bytes]) -> Iterator[list[Entry | Hole]]:
+        """Yield, for each of several prefixes, the few entries that begin with it.
+
+        Cheaper than as many scans, above all where the prefixes are in order.
+
+        Raises:
+            LocalError: `store-failed`.
+        """
+        ...
+
 
 Result = TypeVar("Result")
 
@@ -86,6 +96,22 @@ class Snapshot(Protocol):
             LocalError: `store-failed` when the engine was opened anew since.
             UsageError: `store-closed`.
         """
+        ...
+
+
+class Source(Protocol):
+    """Where entries are read: an engine, or what remembers what it read of one."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value at `key` now, or None.
+
+        Raises:
+            LocalError: `store-damaged`, `store-failed`.
+        """
+        ...
+
+    def view(self) -> AbstractContextManager[Reader]:
+        """Open a reader of this moment; nobody inside may enter a second one."""
         ...
 
 

@@ -131,6 +131,16 @@ def agent_prefix(agent: AgentId) -> bytes:
     return BY_AGENT + agent
 
 
+def place_prefix(header: Header) -> bytes:
+    """Return how the keys of all records begin that are at one place in a sequence."""
+    return BY_AGENT + header.agent + number(header.seq)
+
+
+def agent_key(record: RecordId, header: Header) -> bytes:
+    """Return where a record stands among its agent's."""
+    return place_prefix(header) + record
+
+
 def lost_prefix(agent: AgentId) -> bytes:
     """Return how the keys of one agent's lost records begin."""
     return LOST + agent
@@ -169,7 +179,7 @@ def index_keys(record: RecordId, header: Header) -> list[bytes]:
     timed = number(header.time_ms) + record
     keys = [
         BY_TIME + timed,
-        agent_prefix(header.agent) + number(header.seq) + record,
+        agent_key(record, header),
     ]
     if header.community is not None:
         keys.append(community_prefix(header.community) + timed)

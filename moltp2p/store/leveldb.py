@@ -56,11 +56,14 @@ OPTIONS: Final = {
     "paranoid_checks": True,
     # Halves the time of `has` for a record that is not held: 5 us among 100,000.
     "bloom_filter_bits": 10,
+    # Twice LevelDB's own: of 100,000 records that come in a sync, its compactions then
+    # take 66 us each instead of 119, beside what writes them.
+    "write_buffer_size": 8 * 2**20,
 }
 """The rest is LevelDB's own choice. Measured with 100,000 records: a write buffer of
-8 or 16 MiB instead of 4 spares 10 us of some 70 a record, and a cache of 32 MiB
-instead of 8 spares nothing that could be told from noise; both cost every node of a
-mesh their memory. Without compression a store is larger by a third, and no faster."""
+16 MiB would spare 26 us more, and cost every node of a mesh the memory; a cache of 32
+MiB instead of 8 spares nothing that could be told from noise. Without compression a
+store is larger by a third."""
 
 _SPARE_BYTES: Final = 2**20
 """For the small files that opening writes, beside what stands in the log."""
@@ -287,6 +290,20 @@ class _View:
                     step()
                 except plyvel.Error as error:
                     walk.note(error)
+
+    def scan_each(self, prefixes: Sequence[bytes]) -> Iterator[list[Entry | Hole]]:
+        with self._source.raw_iterator(verify_checksums=True) as iterator:
+            for prefix in prefixes:
+                walk = _Walk(iterator)
+                walk.do(iterator.seek, prefix)
+                found: list[Entry | Hole] = []
+                while iterator.valid():
+                    entry: Entry = iterator.item()
+                    if not entry[0].startswith(prefix):
+                        break
+                    found.append(entry)
+                    walk.do(iterator.next)
+                yield found if walk.hole is None else [walk.hole, *found]
 
 
 class _Walk:

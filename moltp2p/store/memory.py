@@ -16,6 +16,7 @@ from moltp2p.store.engine import (
     Change,
     Delete,
     Entry,
+    Hole,
     Put,
     Reader,
     Result,
@@ -121,6 +122,9 @@ class _Table:
         keys = (self._keys[place] for place in places)
         for key in takewhile(lambda key: key.startswith(prefix), keys):
             yield key, self._values[key]
+
+    def scan_each(self, prefixes: Sequence[bytes]) -> Iterator[list[Entry | Hole]]:
+        return (list(self.scan(prefix)) for prefix in prefixes)
 
     def put(self, key: bytes, value: bytes) -> None:
         if key not in self._values:

@@ -50,6 +50,20 @@ def load(record: RecordId, reader: Reader) -> Stored | None:
     return Stored(parsed, received_at_ms, deleted, dropped, forked)
 
 
+def load_sound(record: RecordId, reader: Reader) -> Stored | None:
+    """Return one record, or None when it is not held whole.
+
+    Raises:
+        LocalError: `store-failed`.
+    """
+    try:
+        return load(record, reader)
+    except LocalError as error:
+        if error.code not in layout.DAMAGE:
+            raise
+        return None
+
+
 def has_forked(agent: AgentId, reader: Reader) -> bool:
     """Tell whether a proof is held that an agent has forked.
 

@@ -42,6 +42,10 @@ class Pending:
         """Leave nothing at this key."""
         self._values[key] = None
 
+    def is_gone(self, key: bytes) -> bool:
+        """Tell whether what stood at `key` is deleted by the changes."""
+        return self._values.get(key, b"") is None
+
     def first_on_disk(self, prefix: bytes, after: bytes) -> bytes | None:
         """Return the first key after this one that was there before and stays.
 

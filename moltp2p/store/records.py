@@ -38,14 +38,15 @@ from moltp2p.store.base import (
 )
 from moltp2p.store.building import Progress, untold
 from moltp2p.store.chain_cache import ChainCache
-from moltp2p.store.changes import Batch, changes
-from moltp2p.store.engine import Change, Delete, Engine, Hole, Put, Reader
+from moltp2p.store.changes import Batch, Outcome, changes
+from moltp2p.store.engine import Change, Delete, Engine, Hole, Put
+from moltp2p.store.held import HeldRecords
 from moltp2p.store.opening import prepare
-from moltp2p.store.pages import load, read_page
+from moltp2p.store.pages import load, load_sound, read_page
 from moltp2p.store.retiring import read_horizon, retire
 from moltp2p.store.set_tree import Sums
 from moltp2p.store.set_view import SetView
-from moltp2p.store.shelves import is_over_quota
+from moltp2p.store.sitting import Sitting
 from moltp2p.store.verifying import verify
 
 CACHED_SUMS: Final = 4_096
@@ -83,6 +84,8 @@ class RecordStore:
         self._chains = ChainCache(engine)
         self._arrivals = ArrivalLog(engine)
         self._sums: dict[bytes, SetSum] = {}
+        self._held = HeldRecords(engine, self._chains, network, policy.limits)
+        self._version = 0
         self._writing = threading.Lock()
         try:
             prepare(engine, network, progress)
@@ -106,24 +109,41 @@ class RecordStore:
         came: Sequence[Came] = (),
     ) -> list[bool]:
         """Keep records that came at different times, as `add` does."""
+        return self._keep(records, received_at_ms, came, self.sit()).is_new
+
+    def sit(self) -> Sitting:
+        """Begin a batch; see `Store.sit`."""
+        return Sitting(
+            self._engine,
+            self._chains,
+            self._network,
+            self._policy.limits,
+            self._version,
+            self._keep,
+        )
+
+    def _keep(
+        self,
+        records: Sequence[Record],
+        received_at_ms: Sequence[int],
+        came: Sequence[Came],
+        sitting: Sitting,
+    ) -> Outcome:
         with self._writing:
             self._mend()
+            if sitting.version != self._version:
+                sitting = self.sit()
             with self._engine.view() as view:
-                outcome = changes(
-                    records,
-                    received_at_ms,
-                    view,
-                    self._network,
-                    self._policy,
-                    self._sums,
+                batch = Batch(
+                    sitting.over(view), self._network, self._policy, self._chains
                 )
+                outcome = changes(records, received_at_ms, batch, self._sums)
             arrived = self._arrived(records, outcome.is_new, came)
-            if outcome.changes:
-                self._engine.apply([*outcome.changes, *arrived])
+            self._apply([*outcome.changes, *arrived])
             self._arrivals.note(arrived)
             self._chains.update(outcome.chains)
             self._note_sums(outcome.sums)
-        return outcome.is_new
+        return outcome
 
     def _arrived(
         self, records: Sequence[Record], is_new: Sequence[bool], came: Sequence[Came]
@@ -171,8 +191,7 @@ class RecordStore:
                     before_ms, cap_ms, max_records, view, self._network, self._policy
                 )
                 made, sums = batch.changes(self._sums)
-            if made:
-                self._engine.apply(made)
+            self._apply(made)
             self._note_sums(sums)
         return retired
 
@@ -206,7 +225,7 @@ class RecordStore:
                 else:
                     batch.undrop(record)
                 made, sums = batch.changes(self._sums)
-            self._engine.apply(made)
+            self._apply(made)
             self._note_sums(sums)
         return True
 
@@ -237,35 +256,27 @@ class RecordStore:
 
     def has(self, record: RecordId) -> bool:
         """Tell whether the record is held, and not damaged."""
-        try:
-            value = self._engine.get(layout.record_key(record))
-        except LocalError as error:
-            if error.code not in layout.DAMAGE:
-                raise
-            return False
-        return value is not None and layout.is_sound(record, value)
+        return self._held.has(record)
 
     def key_chain(self, agent: AgentId) -> KeyChain | None:
         """Return the agent's key chain, or None before its inception is held."""
-        return self._chains.get(agent)
+        return self._held.key_chain(agent)
 
     def is_deleted(self, record: RecordId, agent: AgentId) -> bool:
         """Tell whether `agent` deleted `record`."""
-        return self._engine.get(layout.tombstone_key(record, agent)) is not None
+        return self._held.is_deleted(record, agent)
 
     def is_dropped(self, record: RecordId) -> bool:
         """Tell whether the operator dropped the record's body, held or not."""
-        return self._engine.get(shelf_layout.dropped_key(record)) is not None
+        return self._held.is_dropped(record)
 
     def wants_body(self, record: RecordId) -> bool:
         """Tell whether the record is held without its body, and that is welcome."""
-        with self._engine.view() as view:
-            stored = _load_sound(record, view)
-        return stored is not None and stored.lacks_body
+        return self._held.wants_body(record)
 
     def is_over_quota(self, record: Record) -> bool:
         """Tell whether a record, not held, has no place on its shelf."""
-        return is_over_quota(record, self._engine, self._network, self._policy.limits)
+        return self._held.is_over_quota(record)
 
     def get(self, record: RecordId) -> Stored | None:
         """Return one record, or None; see `Store.get`."""
@@ -275,7 +286,7 @@ class RecordStore:
     def get_many(self, records: Sequence[RecordId]) -> list[Stored | None]:
         """Return several records as they are at one moment; see `Store.get_many`."""
         with self._engine.view() as view:
-            return [_load_sound(record, view) for record in records]
+            return [load_sound(record, view) for record in records]
 
     def sums(self, topics: Sequence[int], since_ms: int, until_ms: int) -> list[SetSum]:
         """Return the sum of each topic's set in a window; see `Store.sums`."""
@@ -395,7 +406,7 @@ class RecordStore:
         """
         with self._writing:
             self._mend()
-            self._engine.apply(changes)
+            self._apply(changes)
             self._chains.clear()
             self._arrivals.forget()
 
@@ -410,21 +421,17 @@ class RecordStore:
 
     def _mend(self) -> None:
         if self._engine.mend():
+            self._version += 1
             self._arrivals.forget()
             self._chains.clear()
             self._sums.clear()
+
+    def _apply(self, changes: Sequence[Change]) -> None:
+        if changes:
+            self._version += 1
+            self._engine.apply(changes)
 
     def _note_sums(self, sums: Sums) -> None:
         if len(self._sums) + len(sums) > CACHED_SUMS:
             self._sums.clear()
         self._sums.update(sums)
-
-
-def _load_sound(record: RecordId, view: Reader) -> Stored | None:
-    """Return one record, or None when it is not held whole."""
-    try:
-        return load(record, view)
-    except LocalError as error:
-        if error.code not in layout.DAMAGE:
-            raise
-        return None

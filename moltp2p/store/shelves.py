@@ -20,7 +20,7 @@ from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams, topic_number
 from moltp2p.proto.quota import Limits, Volume, is_over, shelf_of, surplus, volume_of
 from moltp2p.store import layout, shelf_layout
-from moltp2p.store.engine import Change, Delete, Engine, Hole, Put, Reader
+from moltp2p.store.engine import Change, Delete, Hole, Put, Reader, Source
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -226,7 +226,7 @@ def scan(
 
 
 def is_over_quota(
-    record: Record, engine: Engine, network: NetworkParams, limits: Limits
+    record: Record, source: Source, network: NetworkParams, limits: Limits
 ) -> bool:
     """Tell whether a record that is not held has no place on its shelf.
 
@@ -238,9 +238,9 @@ def is_over_quota(
         return False
     name = shelf_layout.shelf_name(record.header.agent, number)
     key, limit = shelf_layout.units_key(name), limits.of(number)
-    if shelf_layout.unpack_units(engine.get(key)) < limit:
+    if shelf_layout.unpack_units(source.get(key)) < limit:
         return False  # most are, and a view is dear
-    with engine.view() as view:
+    with source.view() as view:
         units = shelf_layout.unpack_units(view.get(key))
         places = scan(layout.ON_SHELF, name, view)
         oldest = next((place.volume for place in places), None)

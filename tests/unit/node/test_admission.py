@@ -52,7 +52,7 @@ class Court:
     async def rule(self, *records: Record, road: Road = Road.SYNC) -> list[str]:
         incoming = [Incoming(record.wire(), road) for record in records]
         rulings = await self.journal.submit(
-            lambda desk: [desk.rule(each) for each in incoming], len(incoming)
+            lambda desk: desk.rule(incoming), len(incoming)
         )
         return [ruling.code for ruling in rulings]
 

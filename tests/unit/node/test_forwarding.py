@@ -18,7 +18,7 @@ from moltp2p.node.desk import Kept
 from moltp2p.node.forwarding import GossipJudge, agent_rate
 from moltp2p.node.journal import Journal
 from moltp2p.proto.ratelimit import Rate, units
-from moltp2p.store.base import Store
+from moltp2p.store.base import Added, Store
 from moltp2p.store.memory import open_store
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
 from tests.swarm import id_of
@@ -145,10 +145,12 @@ async def test_garbage_is_rejected(court: Court) -> None:
 async def test_a_disk_that_is_full_blames_nobody(
     court: Court, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> list[bool]:
+    def fail(*_: object) -> Added:
         raise LocalError("disk-full", "no room")
 
-    monkeypatch.setattr(court.store, "add", fail)
+    sitting = court.store.sit()
+    monkeypatch.setattr(sitting, "keep", fail)
+    monkeypatch.setattr(court.store, "sit", lambda: sitting)
 
     judgements = await court.judge()([gossiped(TestAgent("alice").post())])
 

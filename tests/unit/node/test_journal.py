@@ -21,7 +21,8 @@ from moltp2p.node.desk import Desk, Kept
 from moltp2p.node.journal import Journal
 from moltp2p.node.outage import LOOK_S
 from moltp2p.node.pen import Incoming
-from moltp2p.store.base import Store
+from moltp2p.store.arrivals import Came
+from moltp2p.store.base import Added, Sitting, Store
 from moltp2p.store.memory import open_store
 from moltp2p.testing.factories import EPOCH_MS, TestAgent, signer
 
@@ -52,11 +53,26 @@ class FullDisk:
         if self.is_full:
             raise LocalError("disk-full", "no room", "make some")
 
-    def add(self, records: Sequence[Record], received_at_ms: int) -> list[bool]:
-        if self.is_full:
-            raise LocalError(self.code, "no room")
-        self.batches.append(len(records))
-        return self._store.add(records, received_at_ms)
+    def sit(self) -> FullSitting:
+        return FullSitting(self, self._store.sit())
+
+
+class FullSitting:
+    """A sitting of it, at whose end nothing can be kept."""
+
+    def __init__(self, disk: FullDisk, sitting: Sitting) -> None:
+        self.held = sitting.held
+        self.look_ahead = sitting.look_ahead
+        self._disk = disk
+        self._sitting = sitting
+
+    def keep(
+        self, records: Sequence[Record], received_at_ms: int, came: Sequence[Came]
+    ) -> Added:
+        if self._disk.is_full:
+            raise LocalError(self._disk.code, "no room")
+        self._disk.batches.append(len(records))
+        return self._sitting.keep(records, received_at_ms, came)
 
 
 class Bench:
@@ -77,7 +93,7 @@ class Bench:
     async def rule(self, *records: Record) -> list[Ruling]:
         incoming = [Incoming(record.wire(), Road.GOSSIP) for record in records]
         return await self.journal.submit(
-            lambda desk: [desk.rule(each) for each in incoming], len(incoming)
+            lambda desk: desk.rule(incoming), len(incoming)
         )
 
     async def publish(self, agent: TestAgent) -> Record:

@@ -236,7 +236,7 @@ async def test_the_journal_suspects_what_finds_its_place_taken_and_nothing_else(
         incoming = [Incoming(record.wire(), Road.SYNC) for record in batch]
 
         def rule(desk: Desk, incoming: list[Incoming] = incoming) -> list[str]:
-            return [desk.rule(each).code for each in incoming]
+            return [each.code for each in desk.rule(incoming)]
 
         await journal.submit(rule, len(incoming))
 

@@ -67,6 +67,9 @@ class BadReader:
             if isinstance(entry, Hole) or entry[0] not in self._disk.unreadable:
                 yield entry
 
+    def scan_each(self, prefixes: Sequence[bytes]) -> Iterator[list[Entry | Hole]]:
+        return (list(self.scan(prefix)) for prefix in prefixes)
+
 
 @pytest.fixture
 def disk() -> BadDisk:

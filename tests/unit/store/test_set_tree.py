@@ -6,7 +6,7 @@ Members are made up: a tree knows times and ids, and no records.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -212,6 +212,9 @@ class Counting:
         for entry in self._view.scan(prefix, after, reverse=reverse):
             self.entries += 1
             yield entry
+
+    def scan_each(self, prefixes: Sequence[bytes]) -> Iterator[list[Entry | Hole]]:
+        return (list(self.scan(prefix)) for prefix in prefixes)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
