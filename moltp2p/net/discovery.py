@@ -9,23 +9,26 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol, assert_never
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, assert_never
 
 import trio
 
-from moltp2p.core.errors import LocalError, MoltError
+from moltp2p.core.errors import MoltError
 from moltp2p.net.background import open_background
 from moltp2p.net.base import PeerDown, PeerUp
+from moltp2p.net.book_keeping import BookKeeper, Shelf
 from moltp2p.net.exchanging import Exchange
+from moltp2p.net.first_peers import FirstPeers
 from moltp2p.net.log import get_logger
+from moltp2p.net.names import Names
+from moltp2p.net.neighbours import NeighbourSettings, open_neighbours
 from moltp2p.proto.address import Address, Endpoint, parse_address
 from moltp2p.proto.peers.address_book import AddressBook
-from moltp2p.proto.peers.book_file import encode_book, read_secret, restore_book
+from moltp2p.proto.peers.bootstrap import parse_bootstrap
 from moltp2p.proto.peers.dial_plan import DialPlan
 from moltp2p.proto.peers.peer_exchange import PROTOCOL
 from moltp2p.proto.peers.status import AddressStatus, FindingStatus
-from moltp2p.proto.peers.tables import SECRET_BYTES
 
 if TYPE_CHECKING:
     import random
@@ -41,30 +44,20 @@ ASK_AGAIN_S: Final = (1.0, 60.0)
 NEWS_S: Final = 10.0
 """How often a node that has enough peers looks whether it must sign anew."""
 
-KEEP_S: Final = (60.0, 300.0)
-"""The book is written after the first, and then every so often: what is learned in
-between is lost when the machine loses power."""
 
-GOODBYE_S: Final = 5.0
-"""How long writing the book may take at the end."""
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What discovery takes from outside.
 
+    Attributes:
+        clock_ms: the wall clock, milliseconds since 1970 UTC.
+        shelf: where the book is from one run to the next; None to begin anew.
+        names: looks up first peers; by default at the system's name servers.
+    """
 
-class Shelf(Protocol):
-    """Where the book lies while the node does not run; both calls block."""
-
-    def read(self) -> bytes:
-        """Return what was written last; `b""` if nothing was.
-
-        Raises:
-            LocalError: `home-failed`.
-        """
-
-    def write(self, data: bytes) -> None:
-        """Put the book in place whole, or not at all.
-
-        Raises:
-            LocalError: `home-failed`.
-        """
+    clock_ms: Callable[[], int]
+    shelf: Shelf | None = None
+    names: Names = field(default_factory=Names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +69,13 @@ class DiscoverySettings:
         max_dials: how many dials at once.
         announce: where to tell others that we can be dialled; empty for where we
             listen, and where peers see us.
+        neighbours: how to look around on the local network; None for not at all.
     """
 
     target_peers: int = 10
     max_dials: int = 4
     announce: tuple[Endpoint, ...] = ()
+    neighbours: NeighbourSettings | None = None
 
 
 class Discovery:
@@ -90,6 +85,7 @@ class Discovery:
         network: where to dial.
         plan: decides whom.
         exchange: asks and answers.
+        first: looks up first peers.
         rng: for whom to ask, and when.
 
     Attributes:
@@ -102,12 +98,14 @@ class Discovery:
         book: AddressBook,
         plan: DialPlan,
         exchange: Exchange,
+        first: FirstPeers,
         rng: random.Random,
     ) -> None:
         self.book = book
         self._network = network
         self._plan = plan
         self._exchange = exchange
+        self._first = first
         self._rng = rng
         self._changed = trio.Event()
 
@@ -122,12 +120,17 @@ class Discovery:
             announced=[str(each) for each in self._exchange.endpoints()],
             seen=[str(each) for each in self._exchange.sightings.believed()],
             clock_ahead_ms=self._exchange.sightings.clock_ahead_ms(),
+            names=self._first.status(),
         )
 
     def heed_bans(self) -> None:
         """Forget the addresses that the operator bans, and learn them no more."""
         access = self._network.access
         self.book.keep_out(lambda each: access.is_banned(each.endpoint.ip, each.peer))
+
+    def wake(self) -> None:
+        """Look again whom to dial: something is known that was not."""
+        self._changed.set()
 
     # -- dialling --------------------------------------------------------------
 
@@ -221,24 +224,16 @@ class Discovery:
         await self._exchange.ask(info)
         self._changed.set()
 
-    # -- keeping ---------------------------------------------------------------
+    async def look_around(self, settings: NeighbourSettings) -> None:
+        """Learn of peers on the local network, for ever."""
 
-    async def keep(self, shelf: Shelf, clock_ms: Callable[[], int]) -> None:
-        """Write the book to its shelf every now and then, for ever."""
-        first_s, then_s = KEEP_S
-        await trio.sleep(first_s)
-        while True:
-            await self.put_away(shelf, clock_ms)
-            await trio.sleep(then_s)
+        def found(address: Address) -> None:
+            if self.book.suggest(address, "neighbour", trio.current_time()):
+                log.info("neighbour", address=str(address))
+                self.wake()
 
-    async def put_away(self, shelf: Shelf, clock_ms: Callable[[], int]) -> None:
-        """Write the book to its shelf now; a node goes on without."""
-        now, wall_s = trio.current_time(), clock_ms() // 1000
-        data = encode_book(self.book, self._plan, now, wall_s)
-        try:
-            await trio.to_thread.run_sync(shelf.write, data)
-        except LocalError as error:
-            log.warning("address book not written", error=error.message)
+        async with open_neighbours(self._network, settings, found):
+            await trio.sleep_forever()
 
 
 @asynccontextmanager
@@ -246,58 +241,43 @@ async def open_discovery(
     network: Network,
     bootstrap: Sequence[str],
     rng: random.Random,
-    clock_ms: Callable[[], int],
+    means: Means,
     settings: DiscoverySettings | None = None,
-    shelf: Shelf | None = None,
 ) -> AsyncIterator[Discovery]:
     """Keep a network connected for the length of the block.
 
     Args:
         network: where to dial; it outlives the block.
-        bootstrap: multiaddrs to keep connected; this node's own is passed over.
+        bootstrap: multiaddrs to keep connected, names among them; this node's own
+            is passed over.
         rng: for jitter, for whom to choose and ask, and for the book's secret.
-        clock_ms: the wall clock, milliseconds since 1970 UTC.
+        means: the clock, the disk and the name servers.
         settings: what an operator may choose.
-        shelf: where the book is from one run to the next; None to begin anew.
 
     Raises:
         UsageError: `bad-address` for a bootstrap address nobody could dial.
     """
     settings = settings or DiscoverySettings()
-    configured = [parse_address(text) for text in bootstrap]
-    saved = await _read(shelf)
-    secret = read_secret(saved) or rng.randbytes(SECRET_BYTES)
-    book = AddressBook(network.peer_id, secret)
-    for address in configured:
-        book.add_bootstrap(address)
-    damaged = restore_book(book, saved, trio.current_time(), clock_ms() // 1000)
-    if damaged:
-        log.warning("address book damaged", lines=damaged)
+    configured = [parse_bootstrap(text) for text in bootstrap]
+    keeper = BookKeeper(means.shelf, means.clock_ms)
+    book, saved = await keeper.open(network.peer_id, rng)
+    first = FirstPeers(configured, book, means.names, rng)
+    keeper.restore(book, saved)
     plan = DialPlan(book, rng, settings.target_peers, settings.max_dials)
-    exchange = Exchange(network, book, rng, clock_ms, settings.announce)
-    discovery = Discovery(network, book, plan, exchange, rng)
+    exchange = Exchange(network, book, rng, means.clock_ms, settings.announce)
+    discovery = Discovery(network, book, plan, exchange, first, rng)
     discovery.heed_bans()
     network.handle(PROTOCOL, exchange.answer)
     async with open_background() as nursery:
         nursery.start_soon(discovery.watch, nursery)
         nursery.start_soon(discovery.dial, nursery)
         nursery.start_soon(discovery.ask_again)
-        if shelf is not None:
-            nursery.start_soon(discovery.keep, shelf, clock_ms)
+        nursery.start_soon(keeper.keep, book, plan)
+        for name in first.names:
+            nursery.start_soon(first.keep, name, discovery.wake)
+        if settings.neighbours is not None:
+            nursery.start_soon(discovery.look_around, settings.neighbours)
         try:
             yield discovery
         finally:
-            if shelf is not None:
-                with trio.move_on_after(GOODBYE_S, shield=True):
-                    await discovery.put_away(shelf, clock_ms)
-
-
-async def _read(shelf: Shelf | None) -> bytes:
-    """Return the book as it was saved; `b""` when there is none to be had."""
-    if shelf is None:
-        return b""
-    try:
-        return await trio.to_thread.run_sync(shelf.read)
-    except LocalError as error:
-        log.warning("address book not read", error=error.message)
-        return b""
+            await keeper.finish(book, plan)

@@ -19,7 +19,8 @@ from moltp2p.core.topics import NetworkParams, check_community
 from moltp2p.net.base import ConnectionLimits
 from moltp2p.node.limit_settings import LIMIT_SETTINGS, limits_of
 from moltp2p.node.solver_settings import KEY_VARIABLE, check_network, check_solver
-from moltp2p.proto.address import can_be_dialled, parse_address, parse_endpoint
+from moltp2p.proto.address import can_be_dialled, parse_endpoint
+from moltp2p.proto.peers.bootstrap import parse_bootstrap
 from moltp2p.store.base import Policy
 
 CONFIG_FILE: Final = "config.toml"
@@ -77,7 +78,8 @@ class Config:
         listen: multiaddrs to listen on.
         announce: multiaddrs at which others are told to dial this node; empty for
             where it listens, and where peers see it.
-        bootstrap: multiaddrs of first peers, with `/p2p/<peer id>`.
+        mdns: whether to look for neighbours on the local network: `auto`, `on`, `off`.
+        bootstrap: multiaddrs of first peers, with `/p2p/<peer id>`, or names.
         communities: communities to follow; empty for all.
         target_peers: how many peers the node dials by itself.
         agent_rate: how much of what one agent says is passed on, units of 1,024
@@ -103,6 +105,7 @@ class Config:
     role: Role = Role.AGENT
     listen: tuple[str, ...] = ("/ip4/127.0.0.1/tcp/0",)
     announce: tuple[str, ...] = ()
+    mdns: str = "auto"
     bootstrap: tuple[str, ...] = ()
     communities: tuple[str, ...] = ()
     target_peers: int = 12
@@ -199,10 +202,18 @@ SETTINGS: Final = (
         _each(_check_announced),
     ),
     Setting(
+        "mdns",
+        "auto",
+        "auto, on or off: find peers on the local network; auto does so where the "
+        "node listens on a private address and on none of the world.",
+        _one_of("auto", "on", "off"),
+    ),
+    Setting(
         "bootstrap",
         (),
-        "Multiaddrs of first peers: /ip4/…/tcp/…/p2p/<peer id>.",
-        _each(parse_address),
+        "Multiaddrs of first peers: /ip4/…/tcp/…/p2p/<peer id>, /dns4/…, or lists "
+        "of them: /dnsaddr/<name>.",
+        _each(parse_bootstrap),
     ),
     Setting(
         "communities",
@@ -315,6 +326,7 @@ def _config(home: Path, values: Mapping[str, Scalar]) -> Config:
         role=Role(values["role"]),
         listen=cast("tuple[str, ...]", values["listen"]),
         announce=cast("tuple[str, ...]", values["announce"]),
+        mdns=cast("str", values["mdns"]),
         bootstrap=cast("tuple[str, ...]", values["bootstrap"]),
         communities=cast("tuple[str, ...]", values["communities"]),
         target_peers=cast("int", values["target_peers"]),

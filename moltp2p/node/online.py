@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +13,13 @@ import trio
 from moltp2p.core.ids import PeerId
 from moltp2p.core.topics import agents_topic, all_topics, topic_of
 from moltp2p.net.base import LimitUse, Network, NetworkStats
-from moltp2p.net.discovery import Discovery, DiscoverySettings, open_discovery
+from moltp2p.net.discovery import (
+    Discovery,
+    DiscoverySettings,
+    Means,
+    open_discovery,
+)
+from moltp2p.net.neighbours import NeighbourSettings
 from moltp2p.net.pubsub import PubSub, open_pubsub
 from moltp2p.node.access import AccessDesk, AccessFile
 from moltp2p.node.config import Config, Role
@@ -28,7 +34,8 @@ from moltp2p.node.rounds import Tools
 from moltp2p.node.status import GossipStatus, PeerStatus
 from moltp2p.node.syncing import Scope, Syncing, open_syncing
 from moltp2p.node.world import World
-from moltp2p.proto.address import parse_endpoint
+from moltp2p.proto.address import Scope as Reach
+from moltp2p.proto.address import parse_address, parse_endpoint, scope_of
 from moltp2p.proto.gossip.router import Gossip
 from moltp2p.proto.gossip.settings import GossipSettings
 from moltp2p.proto.sync.ledger import Ledger
@@ -128,6 +135,22 @@ class Online:
         )
 
 
+def finding_settings(config: Config, addresses: Sequence[str]) -> DiscoverySettings:
+    """Return how to find peers, for a node that listens at those addresses.
+
+    By itself a node looks for neighbours only at home: a machine in the world stands
+    in somebody's hall, whose owner takes multicast for an attack.
+    """
+    scopes = {scope_of(parse_address(each).endpoint.ip) for each in addresses}
+    at_home = Reach.SITE in scopes and Reach.WORLD not in scopes
+    looks = config.mdns == "on" or (config.mdns == "auto" and at_home)
+    return DiscoverySettings(
+        target_peers=config.target_peers,
+        announce=tuple(parse_endpoint(each) for each in config.announce),
+        neighbours=NeighbourSettings(config.network.id) if looks else None,
+    )
+
+
 @asynccontextmanager
 async def open_online(
     config: Config,
@@ -153,10 +176,6 @@ async def open_online(
     topics = all_topics(config.network)
     router = Gossip(GossipSettings(), world.dice, frozenset(topics).__contains__)
     judge = GossipJudge(journal, agent_rate(config.agent_rate), trio.current_time)
-    wanted = DiscoverySettings(
-        target_peers=config.target_peers,
-        announce=tuple(parse_endpoint(each) for each in config.announce),
-    )
     async with (
         world.open_network(config, seed) as network,
         open_pubsub(network, router, judge, world.dice) as pubsub,
@@ -170,9 +189,8 @@ async def open_online(
             network,
             config.bootstrap,
             world.dice,
-            world.now_ms,
-            wanted,
-            PeerShelf(home.peers),
+            Means(world.now_ms, PeerShelf(home.peers)),
+            finding_settings(config, network.addresses()),
         ) as discovery,
         trio.open_nursery() as nursery,
     ):

@@ -20,7 +20,7 @@ from moltp2p.core.codec import encode
 from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import MessageId, PeerId
 from moltp2p.net.base import Network, Stream
-from moltp2p.net.discovery import open_discovery
+from moltp2p.net.discovery import Means, open_discovery
 from moltp2p.net.host import open_host
 from moltp2p.net.identify import IDENTIFY, PING
 from moltp2p.net.peering import PROTOCOLS
@@ -82,7 +82,7 @@ async def tapped() -> AsyncIterator[Tap]:
     async with (
         open_host(b"v" * 32, ["/ip4/127.0.0.1/tcp/0"]) as network,
         gossip_on(network) as victim,
-        open_discovery(network, [], random.Random(1), wall_ms),
+        open_discovery(network, [], random.Random(1), Means(wall_ms)),
         trio.open_nursery() as nursery,
     ):
         (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")

@@ -14,7 +14,7 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from moltp2p.net.discovery import open_discovery
+from moltp2p.net.discovery import Means, open_discovery
 from moltp2p.net.host import open_host
 from moltp2p.net.identify import PING
 from moltp2p.net.memory import MemoryHub, open_memory_network
@@ -80,7 +80,7 @@ async def test_thousands_of_visits_leave_nothing_behind(
     hub = MemoryHub()
     async with (
         open_gossiper(hub, "victim", limits=ANY_PACE) as victim,
-        open_discovery(victim.network, [], random.Random(1), wall_ms),
+        open_discovery(victim.network, [], random.Random(1), Means(wall_ms)),
     ):
         await wave(hub, victim, "before")
         tasks, objects = held()

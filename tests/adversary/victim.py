@@ -15,7 +15,7 @@ from typing import Any
 
 import trio
 
-from moltp2p.net.discovery import open_discovery
+from moltp2p.net.discovery import Means, open_discovery
 from moltp2p.net.host import open_host
 from scripts.benches.lines import Meter, answer_lines
 from tests.acquaintances import wall_ms
@@ -36,7 +36,7 @@ async def main() -> None:
     async with (
         open_host(b"v" * 32, ["/ip4/127.0.0.1/tcp/0"]) as network,
         gossip_on(network) as gossiper,
-        open_discovery(network, [], random.Random(1), wall_ms),
+        open_discovery(network, [], random.Random(1), Means(wall_ms)),
     ):
         pubsub = gossiper.pubsub
 

@@ -19,7 +19,7 @@ from trio.testing import MockClock
 from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import PeerId, PublicKey
 from moltp2p.net.base import ConnectionLimits, Network, Stream
-from moltp2p.net.discovery import open_discovery
+from moltp2p.net.discovery import Means, open_discovery
 from moltp2p.net.identify import IDENTIFY, PING, Introduction, ping
 from moltp2p.net.memory import MemoryHub, open_memory_network
 from moltp2p.net.peering import PROTOCOLS
@@ -95,7 +95,7 @@ async def visits(count: int, rng: random.Random) -> Gossiper:
     hub, key = MemoryHub(), PublicKey(bytes(32))
     async with (
         open_gossiper(hub, "victim", limits=ANY_PACE) as victim,
-        open_discovery(victim.network, [], rng, wall_ms),
+        open_discovery(victim.network, [], rng, Means(wall_ms)),
     ):
         us = Introduction(key, list, lambda: PROTOCOLS)
         victim.network.handle(IDENTIFY, us.serve)

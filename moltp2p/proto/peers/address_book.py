@@ -95,6 +95,18 @@ class AddressBook:
             for address in new
         )
 
+    def suggest(self, address: Address, teller: str, now: float) -> bool:
+        """Take an address that nobody signed; return whether it is new.
+
+        Args:
+            address: to be dialled, whereupon the peer proves itself.
+            teller: where it is from, in place of a network group.
+            now: when.
+        """
+        if address.peer == self.own or self.get(address) or self._refuses(address):
+            return False
+        return self.tables.add(Entry(address, teller), now)
+
     def restore(self, entry: Entry, now: float) -> None:
         """Take an address from before the node's last end."""
         address = entry.address

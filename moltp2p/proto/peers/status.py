@@ -69,6 +69,23 @@ class BookStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class NameStatus:
+    """One first peer that is configured by name.
+
+    Attributes:
+        name: as it is configured.
+        addresses: how many it led to when it was last looked up.
+        last_error: the code of what went wrong the last time, or "".
+        message: the same in words.
+    """
+
+    name: str
+    addresses: int
+    last_error: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class FindingStatus:
     """How a node finds peers.
 
@@ -78,9 +95,11 @@ class FindingStatus:
         seen: our IPs in the world, as several peers see them.
         clock_ahead_ms: by how much peers' clocks are ahead of ours; None before
             anybody said.
+        names: first peers that are configured by name.
     """
 
     book: BookStatus
     announced: list[str]
     seen: list[str]
     clock_ahead_ms: int | None
+    names: list[NameStatus]

@@ -70,7 +70,8 @@ async def test_two_nodes_tell_all_their_figures_and_nobodys_name(
         for sample in each.samples
     }
     assert values["moltp2p_store_records",] == 12
-    assert values["moltp2p_gossip_messages_total", "accepted"] == 10
+    # The inception may come by gossip or by reconciliation, whichever is first.
+    assert values["moltp2p_gossip_messages_total", "accepted"] in {10, 11}
     assert values["moltp2p_connections", "outbound"] == 1
     assert values["moltp2p_sync_peers",] == 1
     assert values["moltp2p_proof_state", "unverified"] == 1

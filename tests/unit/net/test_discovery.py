@@ -15,7 +15,13 @@ from moltp2p.core.codec import encode
 from moltp2p.core.errors import LocalError, PeerError, UsageError
 from moltp2p.core.ids import PeerId
 from moltp2p.net.base import Network, Stream
-from moltp2p.net.discovery import Discovery, DiscoverySettings, Shelf, open_discovery
+from moltp2p.net.book_keeping import Shelf
+from moltp2p.net.discovery import (
+    Discovery,
+    DiscoverySettings,
+    Means,
+    open_discovery,
+)
 from moltp2p.net.memory import (
     MemoryHub,
     memory_peer_id,
@@ -60,7 +66,9 @@ async def open_node(
     rng = random.Random(name)
     async with (
         open_memory_network(hub, name.encode(), endpoint=endpoint) as network,
-        open_discovery(network, bootstrap, rng, wall_ms, settings, shelf) as discovery,
+        open_discovery(
+            network, bootstrap, rng, Means(wall_ms, shelf), settings
+        ) as discovery,
     ):
         yield Node(network, discovery)
 
@@ -391,7 +399,7 @@ async def test_peers_tell_what_the_clock_should_say(
         open_node(hub, "boot", [], endpoint=HOME),
         open_memory_network(hub, b"alice") as network,
         open_discovery(
-            network, [BOOT], random.Random(1), lambda: wall_ms() - 90_000
+            network, [BOOT], random.Random(1), Means(lambda: wall_ms() - 90_000)
         ) as discovery,
     ):
         await trio.sleep(5)

@@ -1,0 +1,96 @@
+"""Neighbours found by multicast, on this machine's loopback alone."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+
+from moltp2p.net import neighbours
+from moltp2p.net.base import Network
+from moltp2p.net.discovery import DiscoverySettings, Means, open_discovery
+from moltp2p.net.host import open_host
+from moltp2p.net.neighbours import (
+    MAX_TEXTS,
+    NeighbourSettings,
+    open_neighbours,
+    read_texts,
+    service_of,
+    texts_of,
+)
+from moltp2p.proto.address import Address, Scope
+from tests.acquaintances import address, wall_ms
+from tests.patience import PATIENCE_S
+
+pytestmark = pytest.mark.slow
+
+
+def settings(network: str) -> NeighbourSettings:
+    return NeighbourSettings(network, Scope.MACHINE, ("127.0.0.1",))
+
+
+@asynccontextmanager
+async def finder(seed: bytes, network_id: str = "here") -> AsyncIterator[Network]:
+    wanted = DiscoverySettings(neighbours=settings(network_id))
+    async with (
+        open_host(seed * 32, ["/ip4/127.0.0.1/tcp/0"]) as network,
+        open_discovery(network, [], random.Random(seed), Means(wall_ms), wanted),
+    ):
+        yield network
+
+
+async def test_neighbours_of_one_network_find_each_other() -> None:
+    async with finder(b"a") as alice, finder(b"b") as bob, finder(b"c", "there"):
+        with trio.fail_after(PATIENCE_S):
+            while not alice.peers():  # noqa: ASYNC110
+                await trio.sleep(0.05)
+
+        assert {each.peer for each in alice.peers()} == {bob.peer_id}
+
+
+async def test_without_multicast_a_node_goes_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(interfaces: object) -> None:
+        raise OSError("no multicast here")
+
+    monkeypatch.setattr(neighbours, "_open", fail)
+    found: list[Address] = []
+    async with (
+        open_host(b"a" * 32, []) as network,
+        open_neighbours(network, settings("here"), found.append),
+    ):
+        await trio.lowlevel.checkpoint()
+
+    assert found == []
+
+
+def test_addresses_of_the_wanted_scope_are_read_and_no_others() -> None:
+    site = address(1, "10.0.0.1")
+    told = [site, address(2, "9.0.0.1"), address(3, "127.0.0.1")]
+    data = texts_of(told) + b"\x05hello\x0adnsaddr=/x" + b"\x09dnsaddr=\xff"
+
+    assert read_texts(data, Scope.SITE) == [site]
+    assert read_texts(data, Scope.WORLD) == [told[1]]
+
+
+def test_a_name_tells_only_so_many() -> None:
+    told = [address(n, "10.0.0.1") for n in range(40)]
+    data = b"".join(texts_of([each]) for each in told)
+
+    assert len(read_texts(data, Scope.SITE)) == MAX_TEXTS
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff", b"\x00" * 9, b"\x08dnsaddr="])
+def test_what_is_no_text_is_passed_over(data: bytes) -> None:
+    assert read_texts(data, Scope.SITE) == []
+
+
+def test_each_network_has_a_service_of_its_own() -> None:
+    one, other = service_of("main"), service_of("test-main")
+
+    assert one != other
+    assert len(one.split(".")[0]) <= 16  # an underscore and 15 (RFC 6335)
