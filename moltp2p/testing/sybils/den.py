@@ -19,7 +19,7 @@ from moltp2p.core.ids import AgentId, PeerId, parse_agent
 from moltp2p.core.topics import NetworkParams, all_topics
 from moltp2p.core.verdict import Verdict
 from moltp2p.net.base import Network
-from moltp2p.net.discovery import DiscoverySettings, open_discovery
+from moltp2p.net.discovery import DiscoverySettings, Means, open_discovery
 from moltp2p.net.host import open_host
 from moltp2p.net.inbox import Incoming
 from moltp2p.net.pubsub import open_pubsub
@@ -174,9 +174,8 @@ async def _open_sybil(
 async def _be_found(
     network: Network, targets: Sequence[str], rng: random.Random
 ) -> None:
-    wanted = DiscoverySettings(target_peers=len(targets))
-    clock_ms = real_world().now_ms
-    async with open_discovery(network, targets, rng, clock_ms, wanted):
+    means, wanted = Means(real_world().now_ms), DiscoverySettings(len(targets))
+    async with open_discovery(network, targets, rng, means, wanted):
         await trio.sleep_forever()
 
 
