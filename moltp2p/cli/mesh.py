@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,13 @@ DEFAULT_RATE: Final = 20.0
     "--nodes",
     type=click.IntRange(1, 200),
     help=f"How many.  [default: {DEFAULT_NODES}, or the scenario's]",
+)
+@click.option(
+    "--hosts",
+    type=click.IntRange(2, 100),
+    metavar="N",
+    help="In place of --nodes: each node on a host of its own, a network namespace"
+    " (needs root and iproute2).",
 )
 @click.option("--processes", is_flag=True, help="Give each node its own process.")
 @click.option(
@@ -122,6 +130,10 @@ def command(shell: Shell, /, **options: Any) -> None:  # noqa: ANN401 - click's
     everything else held too.
     """
     plan = _plan(**options)
+    if plan.hosts:
+        # What ends it by Ctrl-C takes the hosts away; so shall this.
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     report = shell.run(partial(_run, plan, live=not shell.as_json))
     from moltp2p.cli.mesh_report import report_fields, summary
 
@@ -141,6 +153,10 @@ def _plan(**options: Any) -> Plan:  # noqa: ANN401 - click's
         raise UsageError("bad-option", "--burst and --rate exclude each other")
     if options["burst"] and options["file"] is not None:
         raise UsageError("bad-option", "--burst and --scenario exclude each other")
+    if options["hosts"] is not None:
+        if options["nodes"] is not None:
+            raise UsageError("bad-option", "--hosts and --nodes exclude each other")
+        options["nodes"] = options["hosts"]
     scenario = _scenario(**options)
     posts, rate, duration_s = _load(scenario, **options)
     seed = options["seed"]
@@ -156,6 +172,7 @@ def _plan(**options: Any) -> Plan:  # noqa: ANN401 - click's
         processes=options["processes"] or bool(scenario and scenario.churn),
         proof=options["proof"],
         scenario=scenario,
+        hosts=options["hosts"] is not None,
     )
 
 
@@ -165,6 +182,7 @@ def _scenario(**options: Any) -> Scenario | None:  # noqa: ANN401 - click's
 
     wanted = Wanted(
         duration_s=options["duration"],
+        hosts=options["hosts"] is not None,
         **{
             name: options[name]
             for name in (

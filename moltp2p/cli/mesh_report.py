@@ -42,7 +42,9 @@ def summary(report: Report) -> RenderableType:
 def _figures(report: Report) -> Table:
     latency = report.latency_ms
     table = Table(title="What came of it", show_header=False)
-    table.add_row("nodes", f"{report.nodes}, connected in {report.connect_s:.1f} s")
+    each = ", each on its own host" if report.hosts else ""
+    connected = f"connected in {report.connect_s:.1f} s"
+    table.add_row("nodes", f"{report.nodes}{each}, {connected}")
     if report.prove_s is not None:
         table.add_row(
             "proved",
@@ -69,6 +71,7 @@ def report_fields(report: Report) -> dict[str, object]:
     """Return the report for a program."""
     fields: dict[str, object] = {
         "nodes": report.nodes,
+        "hosts": report.hosts,
         "posts": report.posts,
         "expected": report.expected,
         "delivered": report.delivered,

@@ -18,9 +18,8 @@ from moltp2p.net.memory import MemoryHub, open_memory_network
 from moltp2p.node.config import Config
 from moltp2p.node.node import Node
 from moltp2p.node.world import World, real_world
-from moltp2p.proto.address import parse_address
 from moltp2p.testing.faults.conditions import Orders
-from moltp2p.testing.hosts import Host
+from moltp2p.testing.layout import Layout, member_settings, same_place
 from moltp2p.testing.members import (
     Heard,
     LocalMember,
@@ -38,37 +37,6 @@ LOOK_S: Final = 0.1
 """How often `Mesh.alike` looks."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How a mesh is made.
-
-    Attributes:
-        nodes: how many.
-        network: its name.
-        processes: whether each node has a process of its own, and can be killed.
-        proof: whether the agents have to prove to be such.
-        memory: whether the network is one inside this process, without sockets.
-        has_faults: whether faults can be put between the nodes.
-        bootstrap: how many of the first nodes all others dial first.
-        hidden: how many of the last nodes listen nowhere.
-        target_peers: how many peers each looks for.
-        sync_interval: seconds between comparisons with peers.
-        hosts: where each node runs, when not on this machine's own network.
-    """
-
-    nodes: int
-    network: str = "test-mesh"
-    processes: bool = False
-    proof: bool = False
-    memory: bool = False
-    has_faults: bool = False
-    bootstrap: int = 1
-    hidden: int = 0
-    target_peers: int = 12
-    sync_interval: int = 60
-    hosts: Sequence[Host] = ()
-
-
 @dataclass(slots=True)
 class Mesh:
     """A running mesh.
@@ -78,6 +46,7 @@ class Mesh:
         settings: how each runs; restarted, it listens where it did.
         opened_at: `trio.current_time()` before the first was started.
         stack: closes them.
+        layout: how the mesh was made.
         is_up: which of them run.
         snapshots: how each was when it was last looked at.
         authored: how many posts each has written.
@@ -91,7 +60,7 @@ class Mesh:
     settings: list[MemberSettings]
     opened_at: float
     stack: AsyncExitStack
-    hosts: Sequence[Host] = ()
+    layout: Layout
     is_up: list[bool] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     authored: list[int] = field(default_factory=list)
@@ -193,7 +162,7 @@ class Mesh:
         Raises:
             LocalError: `member-failed`.
         """
-        prefix = self.hosts[index].prefix if self.hosts else ()
+        prefix = self.layout.prefix(index)
         opening = open_remote_member(self.settings[index], prefix)
         self.members[index] = await self.stack.enter_async_context(opening)
         self.is_up[index] = True
@@ -286,14 +255,13 @@ async def open_layout(layout: Layout) -> AsyncIterator[Mesh]:
     world = _in_memory() if layout.memory else None
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="moltp2p-"))
-        mesh = Mesh([], [], trio.current_time(), stack, layout.hosts)
+        mesh = Mesh([], [], trio.current_time(), stack, layout)
         mesh.authored = [0] * layout.nodes
         bootstrap: list[str] = []
         for index in range(layout.nodes):
-            settings = _settings(layout, Path(folder), index, bootstrap)
-            if layout.processes:
-                prefix = layout.hosts[index].prefix if layout.hosts else ()
-                remote = open_remote_member(settings, prefix)
+            settings = member_settings(layout, Path(folder), index, bootstrap)
+            if layout.processes or layout.hosts is not None:
+                remote = open_remote_member(settings, layout.prefix(index))
                 member: Member = await stack.enter_async_context(remote)
             else:
                 local = open_local_member(settings, world)
@@ -302,35 +270,9 @@ async def open_layout(layout: Layout) -> AsyncIterator[Mesh]:
             if index < layout.bootstrap:
                 bootstrap += addresses[:1]
             mesh.members.append(member)
-            mesh.settings.append(replace(settings, listen=_same(addresses)))
+            mesh.settings.append(replace(settings, listen=same_place(addresses)))
             mesh.is_up.append(True)
         yield mesh
-
-
-def _settings(
-    layout: Layout, folder: Path, index: int, bootstrap: Sequence[str]
-) -> MemberSettings:
-    listen: tuple[str, ...] = ("/ip4/127.0.0.1/tcp/0",)
-    if layout.hosts:
-        listen = (layout.hosts[index].listen,)
-    if index >= layout.nodes - layout.hidden:
-        listen = ()
-    return MemberSettings(
-        home=str(folder / f"node-{index}"),
-        network=layout.network,
-        listen=listen,
-        bootstrap=tuple(bootstrap),
-        proof=layout.proof,
-        has_faults=layout.has_faults,
-        target_peers=layout.target_peers,
-        sync_interval=layout.sync_interval,
-    )
-
-
-def _same(addresses: Sequence[str]) -> tuple[str, ...]:
-    """Return where to listen, to be found where one was."""
-    endpoints = [parse_address(each).endpoint for each in addresses]
-    return tuple(f"/ip{end.ip.version}/{end.ip}/tcp/{end.port}" for end in endpoints)
 
 
 def _in_memory() -> World:

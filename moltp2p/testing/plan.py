@@ -118,6 +118,7 @@ class Report:
             node; None when none had to.
         verified: agents that had, in the end.
         faced: what went wrong on purpose; None when nothing was to.
+        hosts: how many network namespaces the nodes were in; 0 for none.
     """
 
     nodes: int
@@ -133,6 +134,7 @@ class Report:
     prove_s: float | None = None
     verified: int = 0
     faced: Faced | None = None
+    hosts: int = 0
 
     @property
     def delivery_ratio(self) -> float:

@@ -156,8 +156,9 @@ async def open_worker(
         LocalError: `member-failed` when it does not come up.
     """
     words = [*prefix, sys.executable, "-m", module, json.dumps(settings)]
+    # Ctrl-C is for whoever opened it, who then closes its input.
     child = await trio.lowlevel.open_process(
-        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     )
     try:
         stdin, stdout = child.stdin, child.stdout

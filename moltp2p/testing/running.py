@@ -6,7 +6,8 @@ What counts is what is in each node's *store* at the end, not what was sent.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Final
 
 import psutil
@@ -15,9 +16,10 @@ import trio
 from moltp2p.core.errors import LocalError
 from moltp2p.testing.faults.injector import Injector
 from moltp2p.testing.findings import Outcome
-from moltp2p.testing.hosts import Host
+from moltp2p.testing.hosts.namespaces import open_hosts
+from moltp2p.testing.layout import Layout
 from moltp2p.testing.load import Load
-from moltp2p.testing.mesh import Layout, Mesh, open_layout
+from moltp2p.testing.mesh import Mesh, open_layout
 from moltp2p.testing.plan import Faced, Plan, Posted, Report
 
 TICK_S: Final = 0.5
@@ -45,33 +47,40 @@ OnLook = Callable[[Mesh], None]
 
 
 @asynccontextmanager
-async def open_planned(plan: Plan, hosts: Sequence[Host] = ()) -> AsyncIterator[Mesh]:
+async def open_planned(plan: Plan) -> AsyncIterator[Mesh]:
     """Run the mesh that a plan needs, for the length of the block.
 
     Args:
         plan: what it is to do.
-        hosts: where the nodes run, if not on this machine's own network.
 
     Raises:
-        LocalError: `member-failed`, or as `open_node`.
+        LocalError: `no-hosts`, `member-failed`, or as `open_node`.
     """
+    async with AsyncExitStack() as stack:
+        layout = _layout(plan)
+        if plan.hosts:
+            extra = 1 if plan.scenario and plan.scenario.sybils else 0
+            hosts = await stack.enter_async_context(open_hosts(plan.nodes + extra))
+            layout = replace(layout, hosts=hosts)
+        yield await stack.enter_async_context(open_layout(layout))
+
+
+def _layout(plan: Plan) -> Layout:
+    """Return how the mesh that a plan needs is made."""
     scenario = plan.scenario
-    layout = Layout(plan.nodes, processes=plan.processes, proof=plan.proof, hosts=hosts)
-    if scenario is not None:
-        nodes = scenario.nodes
-        layout = Layout(
-            plan.nodes,
-            processes=plan.processes or scenario.churn is not None,
-            proof=plan.proof,
-            has_faults=True,
-            bootstrap=max(1, min(nodes.bootstrap, plan.nodes)),
-            hidden=round(plan.nodes * nodes.nat_share),
-            target_peers=min(nodes.dials, 128),
-            sync_interval=SYNC_INTERVAL_S,
-            hosts=hosts,
-        )
-    async with open_layout(layout) as mesh:
-        yield mesh
+    if scenario is None:
+        return Layout(plan.nodes, processes=plan.processes, proof=plan.proof)
+    nodes = scenario.nodes
+    return Layout(
+        plan.nodes,
+        processes=plan.processes or scenario.churn is not None,
+        proof=plan.proof,
+        has_faults=True,
+        bootstrap=max(1, min(nodes.bootstrap, plan.nodes)),
+        hidden=round(plan.nodes * nodes.nat_share),
+        target_peers=min(nodes.dials, 128),
+        sync_interval=SYNC_INTERVAL_S,
+    )
 
 
 async def run_plan(mesh: Mesh, plan: Plan, on_look: OnLook = lambda _: None) -> Report:
@@ -126,6 +135,7 @@ async def run_plan(mesh: Mesh, plan: Plan, on_look: OnLook = lambda _: None) -> 
         prove_s=prove_s,
         verified=sum(each.proof == "proved" for each in mesh.snapshots),
         faced=faced,
+        hosts=len(mesh.members) if plan.hosts else 0,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, assert_never
 
 import trio
@@ -23,6 +24,7 @@ from moltp2p.testing.faults.schedule import (
     orders,
     schedule,
 )
+from moltp2p.testing.hosts.lines import has_netem, shape
 from moltp2p.testing.mesh import Mesh
 from moltp2p.testing.plan import Injected
 from moltp2p.testing.remote import Worker
@@ -69,12 +71,28 @@ class Injector:
             self._sybils = await open_den(self._mesh, self.scenario, self._seed)
             self._peers += [PeerId(each) for each in await self._den("peers")]
         self._orders = orders(self.scenario, self._seed, self._peers)
+        where = await self._shape_lines()
         for member, each in zip(self._mesh.members, self._orders, strict=False):
             await member.face(each)
         self.began = trio.current_time()
         if words := told(self.scenario):
             everybody = range(len(self._mesh.members))
-            self._note(0.0, "conditions", everybody, words)
+            self._note(0.0, "conditions", everybody, words + where)
+
+    async def _shape_lines(self) -> str:
+        """Let the hosts' lines bear what they can; return where the rest is borne."""
+        hosts = self._mesh.layout.hosts
+        if hosts is None:
+            return ""
+        if await has_netem(hosts):
+            await shape(hosts, self._peers, self._orders)
+            self._orders = [eased(each, packets=True) for each in self._orders]
+            return ", by tc"
+        thin = [replace(each, latency_s={}, loss=0) for each in self._orders]
+        await shape(hosts, self._peers, thin)
+        self._orders = [eased(each, packets=False) for each in self._orders]
+        is_needed = any(each.latency_s or each.loss for each in self._orders)
+        return ", latency and loss in the nodes: no netem here" if is_needed else ""
 
     async def run(self) -> None:
         """Let everything happen at its time; return when the last is done."""
@@ -126,12 +144,17 @@ class Injector:
 
     async def _part(self, sides: tuple[int, ...]) -> None:
         self.sides = sides
+        if self._mesh.layout.hosts is not None:
+            await self._mesh.layout.hosts.part(sides)
+            return
         for index, is_up in enumerate(self._mesh.is_up):
             if is_up:
                 await self._cut(index)
 
     async def _cut(self, index: int) -> None:
-        """Tell a node whom it cannot reach."""
+        """Tell a node whom it cannot reach, unless its host's line does."""
+        if self._mesh.layout.hosts is not None:
+            return
         settled = zip(self._peers, self.sides, strict=False)  # no Sybil has a side
         apart = [peer for peer, side in settled if side != self.sides[index]]
         await self._mesh.members[index].cut(apart)
@@ -153,6 +176,17 @@ class Injector:
         done_s = trio.current_time() - self.began
         self.injected.append(Injected(at_s, done_s, fault, tuple(nodes), detail))
         self._mesh.news = f"{fault} {detail or whom(nodes, len(self.sides))}".strip()
+
+
+def eased(orders: Orders, *, packets: bool) -> Orders:
+    """Return what is left for a node when its host's line bears a part.
+
+    Args:
+        orders: all of it.
+        packets: whether the line bears latency and loss too.
+    """
+    left = replace(orders, uplink_mbit=0, downlink_mbit=0)
+    return replace(left, latency_s={}, loss=0) if packets else left
 
 
 def _grouped(sides: Sequence[int]) -> str:

@@ -45,6 +45,12 @@ MESH_LACKS: Final = {
 }
 """What only the simulator can do, and why."""
 
+HOSTS_LACK: Final = {
+    "partition.notice_s": "its nodes give up a connection when they do",
+    "nodes.nat_share": "every host can be reached",
+}
+"""What a mesh can do on one machine's network alone, and why."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -57,6 +63,7 @@ class Wanted:
         rate: posts a second.
         duration_s: for how long.
         loss: `--loss`, and so on.
+        hosts: whether each node has a network of its own.
     """
 
     file: str | None = None
@@ -69,6 +76,7 @@ class Wanted:
     partitions: Sequence[str] = ()
     kill: str | None = None
     slow: str | None = None
+    hosts: bool = False
     sybils: int | None = None
     behaviours: Sequence[str] = ()
 
@@ -99,9 +107,17 @@ def scenario_of(wanted: Wanted, default_rate: float) -> Scenario | None:
     if wanted.sybils is not None or wanted.behaviours:
         table["sybils"] = _sybils(wanted, table)
     refuse(table, MESH_LACKS, "a mesh of real nodes")
+    if wanted.hosts:
+        refuse(table, HOSTS_LACK, "a mesh on hosts")
     if wanted.file is None:
         _put_end(table, wanted, default_rate)
     scenario = build(table, wanted.file or "the flags")
+    _check_size(scenario)
+    return scenario
+
+
+def _check_size(scenario: Scenario) -> None:
+    """Refuse what is more than a machine can run."""
     if scenario.nodes.count > MAX_NODES:
         raise UsageError(
             "bad-scenario",
@@ -112,7 +128,6 @@ def scenario_of(wanted: Wanted, default_rate: float) -> Scenario | None:
         raise UsageError("bad-scenario", f"a mesh has at most {MAX_NODES} Sybils")
     if scenario.virtual_s > MAX_RUN_S:
         raise UsageError("bad-scenario", f"a mesh runs for {MAX_RUN_S:g} s at most")
-    return scenario
 
 
 def _base() -> dict[str, Any]:

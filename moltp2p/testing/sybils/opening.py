@@ -17,7 +17,9 @@ async def open_den(mesh: Mesh, scenario: Scenario, seed: int) -> Worker:
         LocalError: `member-failed`.
     """
     settings = asdict(await _settings(mesh, scenario, seed))
-    opening = open_worker("moltp2p.testing.sybils.den", settings)
+    # Hosts have one more than there are nodes, for all Sybils.
+    prefix = mesh.layout.prefix(len(mesh.members))
+    opening = open_worker("moltp2p.testing.sybils.den", settings, prefix)
     return await mesh.stack.enter_async_context(opening)
 
 
@@ -42,4 +44,11 @@ async def _settings(mesh: Mesh, scenario: Scenario, seed: int) -> DenSettings:
         are_listed=plan.are_listed,
         are_greedy=plan.are_greedy,
         victim=victim,
+        listen=_listen(mesh),
     )
+
+
+def _listen(mesh: Mesh) -> str:
+    hosts = mesh.layout.hosts
+    ip = "127.0.0.1" if hosts is None else hosts.hosts[len(mesh.members)].ip
+    return f"/ip4/{ip}/tcp/0"
