@@ -211,6 +211,28 @@ class ExportQuery(BaseModel):
         return _maybe(parse_record_id, self.after)
 
 
+class SurveyQuery(BaseModel):
+    """Which records to study; `since` and `until` are of the authors' clocks, in ms."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    community: str | None = None
+    since: Annotated[int, Field(ge=0, le=MAX_INT)] = 0
+    until: Annotated[int, Field(ge=0, le=MAX_INT)] | None = None
+
+    def selection(self) -> Selection:
+        """Return which records those are.
+
+        Raises:
+            UsageError: `bad-community`.
+        """
+        return Selection(
+            community=_maybe(check_community, self.community),
+            since_ms=self.since,
+            until_ms=self.until,
+        )
+
+
 class WatchQuery(BaseModel):
     """Which arrivals to tell; `after` is the `cursor` of the last line read."""
 

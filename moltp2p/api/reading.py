@@ -14,7 +14,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from moltp2p.api import schemas
 from moltp2p.api.closing import Closing
-from moltp2p.api.inputs import ExportQuery, RecordsQuery, WatchQuery
+from moltp2p.api.inputs import ExportQuery, RecordsQuery, SurveyQuery, WatchQuery
 from moltp2p.api.lines import CBOR_SEQUENCE, LinesResponse, Write
 from moltp2p.api.problems import problem_of
 from moltp2p.api.views import (
@@ -36,12 +36,13 @@ from moltp2p.node.node import Node
 from moltp2p.proto.archive import Head, SectionWriter
 from moltp2p.store.backup import broken_off
 from moltp2p.store.base import MAX_PAGE_RECORDS, Stored
+from moltp2p.store.survey import TROUBLE, json_frame
 
 HEARTBEAT_S: Final = 15.0
 """A blank line after so long without news, so that either side notices that the
 other has gone."""
 
-BACKUP_KIND: Final = "application/octet-stream"
+OCTETS: Final = "application/octet-stream"
 
 router = APIRouter(responses=schemas.PROBLEMS)
 
@@ -166,7 +167,27 @@ async def backup(request: Request) -> Response:
             async for piece in pieces:
                 await write(piece)
 
-    return LinesResponse(produce, BACKUP_KIND, _broken_off)
+    return LinesResponse(produce, OCTETS, _broken_off)
+
+
+@router.get("/survey", responses=schemas.SURVEY)
+async def survey(request: Request, wanted: Annotated[SurveyQuery, Query()]) -> Response:
+    """Return all that is held now, for whoever studies it (`moltp2p.store.survey`).
+
+    Its frames are for `moltp2p dataset` and `moltp2p stats` of the same version.
+    """
+    frames = node_of(request).survey(wanted.selection())
+
+    async def produce(write: Write) -> None:
+        async with aclosing(frames):
+            async for piece in frames:
+                await write(piece)
+
+    return LinesResponse(produce, OCTETS, _cannot_go_on)
+
+
+def _cannot_go_on(error: MoltError) -> bytes:
+    return json_frame(TROUBLE, problem_of(error))
 
 
 def _broken_off(error: MoltError) -> bytes:

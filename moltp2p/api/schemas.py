@@ -287,3 +287,4 @@ IMPORT: Final[dict[str, Any]] = {
 BACKUP: Final[Responses] = {
     200: {"content": {"application/octet-stream": {"schema": _BYTES}}}
 }
+SURVEY: Final = BACKUP

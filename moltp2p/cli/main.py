@@ -51,6 +51,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "moltp2p.cli.export",
         "Write signed records to an archive, or as JSON lines.",
     ),
+    "dataset": ("moltp2p.cli.dataset", "Write Parquet files for research."),
     "import": (
         "moltp2p.cli.import_",
         "Read signed records from an archive or JSON lines.",

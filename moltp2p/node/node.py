@@ -42,6 +42,7 @@ from moltp2p.node.status import (
     set_fingerprint,
     store_status,
 )
+from moltp2p.node.surveying import about
 from moltp2p.node.world import World, real_world
 from moltp2p.store.base import Dropped, Page, Query, Stored
 
@@ -193,6 +194,20 @@ class Node:
                 yield piece
         finally:
             pieces.close()
+
+    async def survey(self, selection: Selection | None = None) -> AsyncGenerator[bytes]:
+        """Yield all that is held now, for whoever studies it; see `store.survey`.
+
+        Raises:
+            UsageError: `bad-community`.
+            LocalError: `store-failed`, `store-damaged`.
+        """
+        frames = self._store.survey(selection or Selection(), about(self.config))
+        try:
+            while piece := await trio.to_thread.run_sync(next, frames, None):
+                yield piece
+        finally:
+            frames.close()
 
     def horizon_ms(self) -> int:
         """Return the time below which no post is kept, nor to be asked for.

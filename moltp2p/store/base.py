@@ -10,7 +10,7 @@ that it is asked for again; adding it again puts it right.
 from __future__ import annotations
 
 import enum
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -19,6 +19,7 @@ from moltp2p.core.author import Head
 from moltp2p.core.facts import Held
 from moltp2p.core.ids import AgentId, PeerId, RecordId
 from moltp2p.core.record import Record
+from moltp2p.core.selection import Selection
 from moltp2p.proto.quota import SPEC_LIMITS, Limits
 from moltp2p.proto.sync.reconcile import ReconcileSet, SetSum
 from moltp2p.store.arrivals import Arrived, Came, Span
@@ -487,6 +488,23 @@ class Store(Held, Protocol):
 
         Raises:
             LocalError: `damaged-record`, `store-failed`: no backup was made.
+        """
+        ...
+
+    def survey(
+        self, selection: Selection, about: Mapping[str, object]
+    ) -> Generator[bytes]:
+        """Yield all that is held at this moment, in frames; see `store.survey`.
+
+        Nobody waits for it. Close it when it is not read to its end.
+
+        Args:
+            selection: which records.
+            about: what else the head is to say.
+
+        Raises:
+            UsageError: `bad-community`.
+            LocalError: `store-failed`, `store-damaged`.
         """
         ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice, takewhile
 from typing import Final
@@ -13,6 +13,7 @@ from moltp2p.core.errors import LocalError
 from moltp2p.core.ids import AgentId, PeerId, RecordId
 from moltp2p.core.keychain import KeyChain
 from moltp2p.core.record import Record
+from moltp2p.core.selection import Selection
 from moltp2p.core.topics import NetworkParams
 from moltp2p.proto.sync.reconcile import ReconcileSet, SetSum
 from moltp2p.store import layout, shelf_layout
@@ -47,6 +48,7 @@ from moltp2p.store.retiring import read_horizon, retire
 from moltp2p.store.set_tree import Sums
 from moltp2p.store.set_view import SetView
 from moltp2p.store.sitting import Sitting
+from moltp2p.store.survey import Survey
 from moltp2p.store.verifying import verify
 
 CACHED_SUMS: Final = 4_096
@@ -362,6 +364,13 @@ class RecordStore:
         """Yield a backup of this moment; see `Store.backup`."""
         with self._engine.keep() as kept:
             yield from write_backup(kept, self._network.id, created_ms)
+
+    def survey(
+        self, selection: Selection, about: Mapping[str, object]
+    ) -> Generator[bytes]:
+        """Yield all that is held, in frames; see `Store.survey`."""
+        with self._engine.keep() as kept:
+            yield from Survey(kept, self._network, selection).frames(about)
 
     def missing(self) -> Iterator[RecordId]:
         """Name what was lost to damage; see `Store.missing`."""

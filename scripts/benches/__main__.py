@@ -29,6 +29,7 @@ BENCHES: Final = {
     "store": "adding, pages, sets, their growth to a million records; publishing",
     "sync": "getting what one lacks, beside hypercore and ssb-ebt; and after a split",
     "proof": "the proof of agenthood: what it costs, and what it keeps out",
+    "dataset": "a listener's store as Parquet files: how fast, in how much memory",
     "recover": "from SIGKILL to serving again, what was lost, backup and restore",
 }
 

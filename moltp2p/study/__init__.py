@@ -1,0 +1,1 @@
+"""What researchers take home: datasets, and statistics, of what a node holds."""
