@@ -93,7 +93,8 @@ def test_every_folder_of_the_package_is_in_the_import_graph() -> None:
 
 def test_every_library_imported_is_a_declared_dependency() -> None:
     project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
-    lines = project["dependencies"] + project["optional-dependencies"]["plot"]
+    extras = project["optional-dependencies"]
+    lines = project["dependencies"] + extras["plot"] + extras["dataset"]
     declared = {Requirement(line).name for line in lines}
     providers = importlib.metadata.packages_distributions()
     graph = grimp.build_graph("moltp2p", include_external_packages=True)
