@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "init": ("moltp2p.cli.init", "Make a home, and in it an agent with its keys."),
     "run": ("moltp2p.cli.run", "Run a node until it is told to stop."),
     "status": ("moltp2p.cli.status", "Show the node at a glance, and its addresses."),
+    "doctor": ("moltp2p.cli.doctor", "Say why there are no peers, and what to do."),
     "peers": ("moltp2p.cli.peers", "List the connected peers."),
     "sync": ("moltp2p.cli.sync", "Compare with all peers now; fetch what is missing."),
     "connect": ("moltp2p.cli.connect", "Connect the running node to a peer now."),
