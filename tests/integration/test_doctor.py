@@ -79,7 +79,7 @@ async def test_nobody_there_is_refused() -> None:
         port = sock.getsockname()[1]
         (found,) = await probe(f"/ip4/127.0.0.1/tcp/{port}/p2p/{peer(1)}")
 
-    assert found.code == "refused"
+    assert found.code == "dial-refused"
 
 
 async def test_a_web_server_fails_the_handshake() -> None:
@@ -109,7 +109,7 @@ async def test_a_name_is_followed_to_each_of_its_peers() -> None:
         found = await probe("/dnsaddr/example.org", dns.names)
         (missing,) = await probe("/dnsaddr/nowhere.org", dns.names)
 
-    assert sorted(each.code for each in found) == ["", "refused"]
+    assert sorted(each.code for each in found) == ["", "dial-refused"]
     assert all("/dnsaddr/example.org → " in each.target for each in found)
     assert missing.code == "name-unknown"
 

@@ -25,11 +25,11 @@ REMEDIES: Final[Mapping[str, str]] = {
     "what is there",
     "name-server-failed": "is this machine online? see /etc/resolv.conf, or name the "
     "peer by its IP address",
-    "timed-out": "is this machine online, and the port open on both sides' firewalls? "
+    "dial-timed-out": "is this machine online, and the port open on both sides' firewalls? "
     "try `nc -vz <address> <port>`",
-    "refused": "the machine is there but no node listens on that port: is the node "
+    "dial-refused": "the machine is there but no node listens on that port: is the node "
     "running, and the port the right one?",
-    "no-route": "this machine has no way there; for /ip6/… it needs IPv6: see "
+    "dial-no-route": "this machine has no way there; for /ip6/… it needs IPv6: see "
     "`ip -6 route`",
     "wrong-peer": "another node answers there: ask the operator for its new /p2p/…; "
     "a node's id changes when its peer.key was lost",
@@ -40,9 +40,9 @@ REMEDIES: Final[Mapping[str, str]] = {
     "self-dial": "take this node's own address out of `bootstrap`",
 }
 MEANINGS: Final[Mapping[str, str]] = {
-    "timed-out": "nothing answers there",
-    "refused": "the connection is refused",
-    "no-route": "there is no way to that address",
+    "dial-timed-out": "nothing answers there",
+    "dial-refused": "the connection is refused",
+    "dial-no-route": "there is no way to that address",
     "wrong-peer": "another node answers there",
     "dial-failed": "what answers there makes no secure connection",
     "protocol-unsupported": "the node there does not speak to others of moltp2p",

@@ -126,7 +126,7 @@ async def _connect(address: Address) -> None:
         with trio.fail_after(CONNECT_S):
             stream = await trio.open_tcp_stream(str(endpoint.ip), endpoint.port)
     except trio.TooSlowError:
-        raise PeerError("timed-out", f"{endpoint} does not answer") from None
+        raise PeerError("dial-timed-out", f"{endpoint} does not answer") from None
     except OSError as error:
         raise PeerError(_word(error), f"{endpoint}: {error}") from None
     await stream.aclose()
@@ -139,12 +139,12 @@ def _word(error: BaseException) -> str:
         if isinstance(inner, BaseExceptionGroup):
             inner = inner.exceptions[0]
         elif isinstance(inner, ConnectionRefusedError):
-            return "refused"
+            return "dial-refused"
         elif isinstance(inner, OSError) and inner.errno in {
             errno.ENETUNREACH,
             errno.EHOSTUNREACH,
         }:
-            return "no-route"
+            return "dial-no-route"
         else:
             inner = inner.__cause__
-    return "timed-out"
+    return "dial-timed-out"
