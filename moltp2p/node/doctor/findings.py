@@ -25,10 +25,10 @@ REMEDIES: Final[Mapping[str, str]] = {
     "what is there",
     "name-server-failed": "is this machine online? see /etc/resolv.conf, or name the "
     "peer by its IP address",
-    "dial-timed-out": "is this machine online, and the port open on both sides' firewalls? "
-    "try `nc -vz <address> <port>`",
-    "dial-refused": "the machine is there but no node listens on that port: is the node "
-    "running, and the port the right one?",
+    "dial-timed-out": "is this machine online, and the port open on both sides' "
+    "firewalls? try `nc -vz <address> <port>`",
+    "dial-refused": "the machine is there but no node listens on that port: is the "
+    "node running, and the port the right one?",
     "dial-no-route": "this machine has no way there; for /ip6/… it needs IPv6: see "
     "`ip -6 route`",
     "wrong-peer": "another node answers there: ask the operator for its new /p2p/…; "
