@@ -28,21 +28,26 @@ if TYPE_CHECKING:
 MAX_ADDRESSES: Final = 16_384
 """Addresses whose rate is kept apart; beyond, newcomers share one bucket."""
 
+HANDSHAKE_SHARES: Final = 4
+"""One address has at most one of so many shares of the handshakes at once: whoever
+connects and says nothing would keep all others out for `handshake_s`."""
+
 EVERYBODY: Final = "everybody"
 
 
 class Slot:
     """One connection's share of the limits."""
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, slots: Slots, ip: IpAddress) -> None:
         self._slots = slots
+        self._ip = ip
         self._handshaking = True
 
     def secured(self) -> None:
         """Give back the share of the handshakes: the peer has proven who it is."""
         if self._handshaking:
             self._handshaking = False
-            self._slots.handshakes -= 1
+            self._slots.end_handshake(self._ip)
 
 
 class Slots:
@@ -59,6 +64,7 @@ class Slots:
     def __init__(self, limits: ConnectionLimits) -> None:
         self._limits = limits
         self._addresses: Counter[object] = Counter()
+        self._shaking: Counter[IpAddress] = Counter()
         self._rate = _limiter(limits.handshakes_per_s, 1)
         self._address_rate = _limiter(limits.address_per_s, MAX_ADDRESSES)
         self._come = RateMeter()
@@ -118,7 +124,7 @@ class Slots:
         if limits.exempt_loopback and scope_of(ip) is Scope.MACHINE:
             return None
         if not self.access.is_allowed(ip):
-            if self._addresses[ip] >= limits.per_address:
+            if self._addresses[ip] >= limits.per_address or self._hogs(ip):
                 return "too-many-from-address"
             if self._addresses[subnet_of(ip)] >= limits.per_subnet:
                 return "too-many-from-subnet"
@@ -129,6 +135,17 @@ class Slots:
             return "too-often"
         self._come.add(1, now)
         return None
+
+    def _hogs(self, ip: IpAddress) -> bool:
+        """Tell whether one address has its share of all handshakes already."""
+        return self._shaking[ip] >= max(1, self._limits.handshakes // HANDSHAKE_SHARES)
+
+    def end_handshake(self, ip: IpAddress) -> None:
+        """Count a handshake no more: it was done, or came to nothing."""
+        self.handshakes -= 1
+        self._shaking[ip] -= 1
+        if not self._shaking[ip]:
+            del self._shaking[ip]
 
     def use(self, now: float) -> dict[str, LimitUse]:
         """Return each limit, and what of it is in use."""
@@ -169,7 +186,8 @@ class Slots:
         self.inbound += 1
         self.handshakes += 1
         self._addresses.update(groups)
-        slot = Slot(self)
+        self._shaking[groups[0]] += 1
+        slot = Slot(self, groups[0])
         try:
             yield slot
         finally:

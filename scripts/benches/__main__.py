@@ -30,6 +30,9 @@ BENCHES: Final = {
     "sync": "getting what one lacks, beside hypercore and ssb-ebt; and after a split",
     "proof": "the proof of agenthood: what it costs, and what it keeps out",
     "dataset": "a listener's store as Parquet files: how fast, in how much memory",
+    "hostile": "what 10,000 hostile connections from one address cost others",
+    "held": "100 connections held by a bootstrap peer; --rounds minutes",
+    "soak": "a bootstrap peer and 40 others that come and go; --rounds minutes",
     "recover": "from SIGKILL to serving again, what was lost, backup and restore",
 }
 

@@ -6,6 +6,8 @@ The same attacks end or fill libp2p's own host: tests/tripwire.
 from __future__ import annotations
 
 import random
+import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 
@@ -22,6 +24,7 @@ from moltp2p.core.errors import PeerError
 from moltp2p.net.base import ConnectionLimits, Network, PeerDown, PeerUp, Stream
 from moltp2p.net.host import open_host
 from moltp2p.net.identify import IDENTIFY
+from moltp2p.net.streams import READ_BYTES
 from moltp2p.proto.address import parse_address
 from tests.patience import PATIENCE_S
 from tests.tripwire.bare import ask_for, dial_raw, header
@@ -30,6 +33,8 @@ pytestmark = pytest.mark.slow
 
 ANY_PORT = "/ip4/127.0.0.1/tcp/0"
 ECHO = "/test/echo/1.0.0"
+TURNED_AWAY = (OSError, trio.BrokenResourceError)
+"""A reset, before or after we have looked whether we are connected."""
 LIMITS = ConnectionLimits(
     handshake_s=0.8, negotiate_s=0.8, write_s=0.5, close_s=0.5, dial_s=5.0
 )
@@ -58,6 +63,12 @@ async def assert_alive(victim: Network) -> None:
 async def connect(victim: Network) -> trio.SocketStream:
     endpoint = parse_address(victim.addresses()[0]).endpoint
     return await trio.open_tcp_stream(str(endpoint.ip), endpoint.port)
+
+
+async def knock(victim: Network) -> None:
+    """Connect, and wait to be turned away."""
+    async with await connect(victim) as stream:
+        await stream.receive_some(1)
 
 
 async def empty(victim: Network) -> None:
@@ -127,11 +138,9 @@ async def test_only_so_many_handshakes_at_once() -> None:
         for _ in range(2):
             stack.push_async_callback((await connect(victim)).aclose)
         await trio.testing.wait_all_tasks_blocked(0.01)
-        third = await connect(victim)
         # At once, and not at the end of the time for a handshake.
-        with trio.fail_after(PATIENCE_S), pytest.raises(trio.BrokenResourceError):
-            await third.receive_some(1)
-        await third.aclose()
+        with trio.fail_after(PATIENCE_S), pytest.raises(TURNED_AWAY):
+            await knock(victim)
         assert victim.stats().refused == {"too-many-handshakes": 1}
 
         await trio.sleep(0.65)
@@ -153,6 +162,65 @@ async def test_only_so_many_connections_from_one_address(listen: str) -> None:
                 await third.dial(victim.addresses()[0])
 
         assert victim.stats().refused == {"too-many-from-address": 1}
+
+
+async def test_whoever_knocks_a_thousand_times_costs_others_nothing() -> None:
+    limits = ConnectionLimits(exempt_loopback=False)
+    async with open_host(b"v" * 32, [ANY_PORT], limits=limits) as victim:
+        port = int(victim.addresses()[0].split("/")[4])
+        begun_s = time.thread_time()
+        for number in range(1_000):
+            with socket.socket() as knock:
+                knock.bind(("127.0.66.6", 0))
+                knock.setblocking(False)
+                knock.connect_ex(("127.0.0.1", port))
+                if number % 2:
+                    knock.send(b"GET / HTTP/1.1\r\n\r\n")
+                await trio.testing.wait_all_tasks_blocked()
+        spent_s = time.thread_time() - begun_s
+
+        async with open_host(b"f" * 32, []) as friend:
+            await friend.dial(victim.addresses()[0])
+            assert [info.peer for info in victim.peers()] == [friend.peer_id]
+        refused = victim.stats().refused
+        assert refused["too-often-from-address"] > 900
+        assert victim.stats().handler_bugs == {}
+    # Both sides of it: 0.2 ms each on an idle machine.
+    assert spent_s < 2.0
+
+
+async def test_bandwidth_down_is_limited_and_nobody_else_waits() -> None:
+    limits = ConnectionLimits(down_bytes_s=512 * 1024)
+    got = 0
+
+    async def sink(stream: Stream) -> None:
+        nonlocal got
+        while data := await stream.receive_some(READ_BYTES):
+            got += len(data)
+
+    async with (
+        open_host(b"v" * 32, [ANY_PORT], limits=limits) as victim,
+        open_host(b"l" * 32, []) as loud,
+        open_host(b"q" * 32, []) as quiet,
+    ):
+        victim.handle("/test/sink/1.0.0", sink)
+        victim.handle(ECHO, echo)
+        peer = await loud.dial(victim.addresses()[0])
+        await quiet.dial(victim.addresses()[0])
+        stream = await loud.open_stream(peer, ["/test/sink/1.0.0"])
+        begun = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stream.send_all, bytes(1024 * 1024))
+            asked = await quiet.open_stream(peer, [ECHO])
+            await asked.send_all(b"alive?")
+            assert await asked.receive_some(100) == b"alive?"
+            assert got < 1024 * 1024  # the loud one is not through yet
+        while got < 1024 * 1024:
+            await trio.testing.wait_all_tasks_blocked()
+        # Half a second's worth is a burst.
+        assert trio.current_time() - begun > 0.9
+        assert victim.stats().limits["down_bytes_s"].refused > 0
+        assert victim.stats().faults == {}
 
 
 async def test_slots_come_back_however_often_somebody_connects() -> None:

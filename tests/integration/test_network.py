@@ -16,6 +16,7 @@ from moltp2p.core.ids import PeerId
 from moltp2p.net.base import (
     WATCH_EVENTS,
     ConnectionLimits,
+    LimitUse,
     Network,
     PeerDown,
     PeerUp,
@@ -23,6 +24,7 @@ from moltp2p.net.base import (
 )
 from moltp2p.net.memory import MemoryHub, open_memory_network
 from moltp2p.net.streams import FrameReader, FrameWriter
+from moltp2p.proto.access import AccessRule
 from tests.patience import PATIENCE_S
 
 ECHO = "/test/echo/1.0.0"
@@ -597,6 +599,46 @@ async def test_a_peer_opens_only_so_many_streams(open_network: OpenNetwork) -> N
             await alice.open_stream(bob.peer_id, [OPEN])
 
         assert bob.stats().faults["too-many-streams"] == 1
+
+
+async def test_all_peers_together_open_only_so_many_streams(
+    open_network: OpenNetwork,
+) -> None:
+    limits = ConnectionLimits(streams=3)
+    async with (
+        open_network("bob", limits=limits) as bob,
+        open_network("alice") as alice,
+        open_network("carol") as carol,
+        AsyncExitStack() as stack,
+    ):
+        bob.handle(OPEN, sleep)
+        for network, count in ((alice, 2), (carol, 1)):
+            await network.dial(bob.addresses()[0])
+            for _ in range(count):
+                stream = await network.open_stream(bob.peer_id, [OPEN])
+                stack.push_async_callback(stream.reset)
+
+        with pytest.raises(PeerError):
+            await carol.open_stream(bob.peer_id, [OPEN])
+
+        assert bob.stats().limits["streams"] == LimitUse(3, 3, 1)
+        assert bob.stats().limits["streams_per_peer"].used == 2
+
+
+async def test_whom_we_ban_we_neither_dial_nor_let_in(
+    open_network: OpenNetwork,
+) -> None:
+    async with open_network("alice") as alice, open_network("bob") as bob:
+        bob.access.put(AccessRule(alice.peer_id, False, "", 0))
+
+        with pytest.raises(LocalError) as raised:
+            await bob.dial(alice.addresses()[0])
+        await alice.dial(bob.addresses()[0])
+        await gone(alice, bob.peer_id)
+
+        assert raised.value.code == "banned"
+        assert bob.peers() == []
+        assert bob.stats().refused == {"banned": 1}
 
 
 # -- the end

@@ -78,6 +78,21 @@ def test_one_address_may_come_only_so_often_and_costs_others_nothing() -> None:
     assert slots.refusal(mallory, now=1.0) == "too-often-from-address"
 
 
+def test_one_address_cannot_take_all_handshakes() -> None:
+    slots = Slots(ConnectionLimits(handshakes=8, per_address=100, per_subnet=100))
+    mallory = parse_ip("9.0.0.1")
+    with ExitStack() as stack:
+        held = []
+        while slots.refusal(mallory, 0.0) is None:
+            held.append(stack.enter_context(slots.hold_inbound(mallory)))
+        assert len(held) == 2
+        assert slots.refusal(mallory, 0.0) == "too-many-from-address"
+        assert slots.refusal(parse_ip("9.0.0.2"), 0.0) is None
+        held[0].secured()
+        assert slots.refusal(mallory, 0.0) is None
+    assert not slots._shaking
+
+
 def test_all_together_may_come_only_so_often() -> None:
     slots = Slots(RATES)
 
@@ -112,17 +127,19 @@ def test_whom_the_operator_bans_is_refused_before_anything_is_counted() -> None:
 def test_each_limit_tells_what_of_it_is_in_use() -> None:
     slots = Slots(LIMITS)
     with ExitStack() as stack:
-        for ip in ("9.0.0.1", "9.0.0.1", "9.0.0.2"):
+        for ip in ("9.0.0.1", "9.0.0.1", "9.0.0.2", "9.0.1.1"):
             assert slots.refusal(parse_ip(ip), 0.5) is None
-            stack.enter_context(slots.hold_inbound(parse_ip(ip)))
-        assert slots.refusal(parse_ip("9.0.0.1"), 0.5) == "too-many-handshakes"
+            slot = stack.enter_context(slots.hold_inbound(parse_ip(ip)))
+            if slots.total == 1:
+                slot.secured()
+        assert slots.refusal(parse_ip("9.0.9.1"), 0.5) == "too-many-connections"
         use = slots.use(now=1.5)
 
     assert use["per_address"] == LimitUse(2, 2, 0)
     assert use["per_subnet"] == LimitUse(3, 3, 0)
-    assert use["handshakes"] == LimitUse(3, 3, 1)
-    assert use["total"] == LimitUse(5, 3, 0)
-    assert use["handshakes_per_s"].used == 3
+    assert use["handshakes"] == LimitUse(3, 3, 0)
+    assert use["inbound"] == LimitUse(4, 4, 1)
+    assert use["handshakes_per_s"].used == 4
     assert slots.use(now=9.0)["per_address"].used == 0
 
 

@@ -1,0 +1,63 @@
+"""A bootstrap peer in a process of its own, which limits this machine's nodes too.
+
+`bootstrap_peer.py crowd` lets a crowd of them in: here all have one address.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+import trio
+
+from moltp2p.core.topics import NetworkParams
+from moltp2p.net.base import ConnectionLimits
+from moltp2p.node.config import Config, Role
+from moltp2p.node.node import open_node
+from scripts.benches.lines import answer_lines
+
+LIMITS: Final = ConnectionLimits(exempt_loopback=False)
+CROWD: Final = replace(LIMITS, per_address=160, per_subnet=160, address_per_s=32)
+
+
+async def main() -> None:
+    """Run the node until stdin ends."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = Config(
+            Path(folder) / "home",
+            NetworkParams("test-bench"),
+            Role.BOOTSTRAP,
+            target_peers=0,
+            limits=CROWD if sys.argv[1:] == ["crowd"] else LIMITS,
+        )
+        async with open_node(config) as node:
+
+            async def address(_: dict[str, Any]) -> Mapping[str, object]:
+                gossip = (await node.status()).gossip
+                return {"address": gossip.addresses[0] if gossip else ""}
+
+            async def state(_: dict[str, Any]) -> Mapping[str, object]:
+                readings = await node.readings()
+                network = readings.network
+                gc.collect()
+                return {
+                    "connections": network.connections if network else 0,
+                    "refused": dict(network.refused) if network else {},
+                    "bugs": dict(network.handler_bugs) if network else {},
+                    "records": readings.status.store.records,
+                    "fingerprint": readings.status.store.fingerprint,
+                    "cpu_s": sum(psutil.Process().cpu_times()[:2]),
+                    "rss": psutil.Process().memory_info().rss,
+                }
+
+            await answer_lines({"address": address, "state": state})
+
+
+if __name__ == "__main__":
+    trio.run(main)
