@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from moltp2p.core.errors import LocalError
 from moltp2p.net.base import HANDSHAKE_BURST_S, LimitUse
 from moltp2p.proto.access import AccessRules
-from moltp2p.proto.address import Scope, scope_of, subnet_of, unmapped
+from moltp2p.proto.address import Scope, origin_of, scope_of, subnet_of, unmapped
 from moltp2p.proto.rate_meter import RateMeter
 from moltp2p.proto.ratelimit import Rate, RateLimiter
 
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from moltp2p.net.base import ConnectionLimits
-    from moltp2p.proto.address import IpAddress
+    from moltp2p.proto.address import IpAddress, IpNetwork
 
 MAX_ADDRESSES: Final = 16_384
-"""Addresses whose rate is kept apart; beyond, newcomers share one bucket."""
+"""Origins, addresses of IPv4 or a /64, whose rate is kept apart; beyond, newcomers
+share one bucket."""
 
 HANDSHAKE_SHARES: Final = 4
 """One address has at most one of so many shares of the handshakes at once: whoever
@@ -38,16 +39,16 @@ EVERYBODY: Final = "everybody"
 class Slot:
     """One connection's share of the limits."""
 
-    def __init__(self, slots: Slots, ip: IpAddress) -> None:
+    def __init__(self, slots: Slots, origin: IpNetwork) -> None:
         self._slots = slots
-        self._ip = ip
+        self._origin = origin
         self._handshaking = True
 
     def secured(self) -> None:
         """Give back the share of the handshakes: the peer has proven who it is."""
         if self._handshaking:
             self._handshaking = False
-            self._slots.end_handshake(self._ip)
+            self._slots.end_handshake(self._origin)
 
 
 class Slots:
@@ -64,7 +65,7 @@ class Slots:
     def __init__(self, limits: ConnectionLimits) -> None:
         self._limits = limits
         self._addresses: Counter[object] = Counter()
-        self._shaking: Counter[IpAddress] = Counter()
+        self._shaking: Counter[IpNetwork] = Counter()
         self._rate = _limiter(limits.handshakes_per_s, 1)
         self._address_rate = _limiter(limits.address_per_s, MAX_ADDRESSES)
         self._come = RateMeter()
@@ -124,28 +125,31 @@ class Slots:
         if limits.exempt_loopback and scope_of(ip) is Scope.MACHINE:
             return None
         if not self.access.is_allowed(ip):
-            if self._addresses[ip] >= limits.per_address or self._hogs(ip):
+            origin = origin_of(ip)
+            if self._addresses[ip] >= limits.per_address or self._hogs(origin):
                 return "too-many-from-address"
             if self._addresses[subnet_of(ip)] >= limits.per_subnet:
                 return "too-many-from-subnet"
             # Before the rate of all: what one asks for in vain costs others nothing.
-            if not self._address_rate.take(ip, 1, now):
+            if not self._address_rate.take(origin, 1, now):
                 return "too-often-from-address"
         if not self._rate.take(EVERYBODY, 1, now):
             return "too-often"
         self._come.add(1, now)
         return None
 
-    def _hogs(self, ip: IpAddress) -> bool:
-        """Tell whether one address has its share of all handshakes already."""
-        return self._shaking[ip] >= max(1, self._limits.handshakes // HANDSHAKE_SHARES)
+    def _hogs(self, origin: IpNetwork) -> bool:
+        """Tell whether one stranger has a share of all handshakes already."""
+        return self._shaking[origin] >= max(
+            1, self._limits.handshakes // HANDSHAKE_SHARES
+        )
 
-    def end_handshake(self, ip: IpAddress) -> None:
+    def end_handshake(self, origin: IpNetwork) -> None:
         """Count a handshake no more: it was done, or came to nothing."""
         self.handshakes -= 1
-        self._shaking[ip] -= 1
-        if not self._shaking[ip]:
-            del self._shaking[ip]
+        self._shaking[origin] -= 1
+        if not self._shaking[origin]:
+            del self._shaking[origin]
 
     def use(self, now: float) -> dict[str, LimitUse]:
         """Return each limit, and what of it is in use."""
@@ -186,8 +190,8 @@ class Slots:
         self.inbound += 1
         self.handshakes += 1
         self._addresses.update(groups)
-        self._shaking[groups[0]] += 1
-        slot = Slot(self, groups[0])
+        self._shaking[origin_of(ip)] += 1
+        slot = Slot(self, origin_of(ip))
         try:
             yield slot
         finally:

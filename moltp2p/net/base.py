@@ -35,7 +35,8 @@ class ConnectionLimits:
         handshakes: inbound connections at once that are not yet secured.
         handshakes_per_s: inbound connections a second from everybody together, in
             the long run; `HANDSHAKE_BURST_S` as many at once.
-        address_per_s: inbound connections a second from one IP address; likewise.
+        address_per_s: inbound connections a second from one IPv4 address or /64;
+            likewise.
         streams: streams at once that peers together may have opened with us.
         streams_per_peer: streams at once that one peer may have opened with us.
         up_bytes_s: bytes a second to all peers together; 0 for no limit.

@@ -24,9 +24,18 @@ if TYPE_CHECKING:
     from moltp2p.net.admission import Slot, Slots
     from moltp2p.net.containment import Counts
 
-NO_ROOM: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
-NO_ROOM_PAUSE_S: Final = 0.1
-"""While the system has no room for a connection, it is asked again after this."""
+GONE: Final = frozenset(
+    {
+        errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.ENETDOWN,
+        errno.ENOPROTOOPT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EOPNOTSUPP,
+        errno.ENETUNREACH, errno.ETIMEDOUT,
+    }
+)  # fmt: skip
+"""Of one connection, and not of the socket (accept(2)): go on with the next at once,
+or strangers could make us pause."""
+
+PAUSE_S: Final = 0.1
+"""After any other error, no room for more files among them."""
 
 AT_ONCE: Final = struct.pack("ii", 1, 0)
 """SO_LINGER: close with a reset. Of a goodbye in order, the kernel would keep a
@@ -75,9 +84,7 @@ class Door:
                 try:
                     sock, name = await self._listener.socket.accept()
                 except OSError as error:
-                    # All others say that this one connection is gone (accept(2)).
-                    pause_s = NO_ROOM_PAUSE_S if error.errno in NO_ROOM else 0
-                    await trio.sleep(pause_s)
+                    await trio.sleep(0 if error.errno in GONE else PAUSE_S)
                     continue
                 if arrival := self._let_in(sock, name):
                     nursery.start_soon(take, arrival)

@@ -93,7 +93,7 @@ LIMIT_SETTINGS: Final = (
         DEFAULTS.address_per_s,
         1,
         10_000,
-        "The same from one IP address.",
+        "The same from one IPv4 address, or one /64 of IPv6.",
     ),
     LimitSetting(
         "max_streams",

@@ -189,6 +189,12 @@ def can_be_dialled(endpoint: Endpoint) -> bool:
     return bool(endpoint.port) and not (ip.is_unspecified or ip.is_multicast)
 
 
+def origin_of(ip: IpAddress) -> IpNetwork:
+    """Return the addresses that one stranger is taken to hold: one of IPv4, a /64."""
+    ip = unmapped(ip)
+    return ipaddress.ip_network((ip, 32 if ip.version == 4 else 64), strict=False)
+
+
 def unmapped(ip: IpAddress) -> IpAddress:
     """Return the IPv4 address inside an IPv4-mapped IPv6 one, else `ip` itself."""
     if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:

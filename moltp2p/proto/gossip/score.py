@@ -14,21 +14,14 @@ under another name from the same address, is no way around it.
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from itertools import takewhile
 
 from moltp2p.core.ids import PeerId
-from moltp2p.proto.address import IpAddress, IpNetwork, unmapped
+from moltp2p.proto.address import IpAddress, IpNetwork, origin_of, unmapped
 from moltp2p.proto.gossip.score_settings import LOOPBACK, MAX_RETAINED, RETENTION_S
 from moltp2p.proto.gossip.standing import Standing
-
-
-def origin_of(ip: IpAddress) -> IpNetwork:
-    """Return the addresses that one stranger is taken to hold: one of IPv4, a /64."""
-    ip = unmapped(ip)
-    return ipaddress.ip_network((ip, 32 if ip.version == 4 else 64), strict=False)
 
 
 class Scores:

@@ -78,6 +78,15 @@ def test_one_address_may_come_only_so_often_and_costs_others_nothing() -> None:
     assert slots.refusal(mallory, now=1.0) == "too-often-from-address"
 
 
+def test_a_64_of_ipv6_is_one_stranger() -> None:
+    slots = Slots(RATES)
+
+    codes = [slots.refusal(parse_ip(f"2a00::{n:x}"), now=0.0) for n in range(100)]
+
+    assert codes == [None] * 8 + ["too-often-from-address"] * 92
+    assert slots.refusal(parse_ip("2a00:0:0:1::1"), now=0.0) is None
+
+
 def test_one_address_cannot_take_all_handshakes() -> None:
     slots = Slots(ConnectionLimits(handshakes=8, per_address=100, per_subnet=100))
     mallory = parse_ip("9.0.0.1")

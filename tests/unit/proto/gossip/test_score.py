@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moltp2p.core.ids import PeerId
-from moltp2p.proto.gossip.score import Scores, origin_of
+from moltp2p.proto.address import origin_of
+from moltp2p.proto.gossip.score import Scores
 from moltp2p.proto.gossip.score_settings import RETENTION_S
 from moltp2p.proto.gossip.standing import ScoreParts, Standing
 
