@@ -116,7 +116,7 @@ async def _running(shell: Shell, config: Config, flags: dict[str, Any]) -> list[
     found += [
         check_running_store(store["state"], store["hint"], store["records"]),
         judge_listening(parse_address(each).endpoint for each in status["addresses"]),
-        judge_reach(finding["announced"], finding["seen"]),
+        judge_reach(finding),
         *(
             ok("bootstrap", f"{each['address']} is connected")
             for each in dials

@@ -151,6 +151,7 @@ def _network_rows(
         yield "refused", turned_away
     if gossip["rules"]:
         yield "rules", f"{gossip['rules']:,} bans and allowances: moltp2p admin bans"
+    yield "finding", _finding(gossip["finding"])
     missing = [dial for dial in gossip["dials"] if dial["state"] != "connected"]
     for dial in missing[:MAX_DIALS]:
         why = f" ({dial['last_error']})" if dial["last_error"] else ""
@@ -171,6 +172,15 @@ def _limits(limits: dict[str, dict[str, Any]]) -> str:
         f"/{use['limit'] or '∞'}"
         for name, use in limits.items()
     )
+
+
+def _finding(finding: dict[str, Any]) -> str:
+    """Return how peers are found, and whether others can dial us."""
+    book = finding["book"]
+    known = f"{book['tried']} addresses worked, {book['told']} more were told"
+    slots = f"{book['outbound']} of {book['slots']} slots for dialling filled"
+    reach = {"open": "others can dial us", "closed": "others cannot dial us"}
+    return f"{known}; {slots}; {reach.get(finding['reach'], 'nobody tried to dial us')}"
 
 
 def _sync_rows(peers: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:

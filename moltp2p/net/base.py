@@ -245,6 +245,17 @@ class Network(Protocol):
                 `banned` when our own rules say so.
         """
 
+    async def try_out(self, address: str) -> None:
+        """See whether a peer can be reached at `address`, and hang up again.
+
+        It is told a key made for this alone, so that no connection is disturbed.
+
+        Raises:
+            UsageError: `bad-address`, or `self-dial`.
+            PeerError: `dial-failed`, or `wrong-peer`.
+            LocalError: `banned`; `too-many-connections` at our own limit.
+        """
+
     async def open_stream(self, peer: PeerId, protocols: Sequence[str]) -> Stream:
         """Open a stream in the first of `protocols` that the peer speaks too.
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final, assert_never
 import trio
 
 from moltp2p.core.errors import MoltError
+from moltp2p.net.autonat import PROTOCOL as AUTONAT
+from moltp2p.net.autonat import AutoNat
 from moltp2p.net.background import open_background
 from moltp2p.net.base import PeerDown, PeerUp
 from moltp2p.net.book_keeping import BookKeeper, Shelf
@@ -90,6 +92,7 @@ class Discovery:
 
     Attributes:
         book: the addresses.
+        autonat: finds out whether others can dial us.
     """
 
     def __init__(
@@ -106,6 +109,8 @@ class Discovery:
         self._plan = plan
         self._exchange = exchange
         self._first = first
+        self.autonat = AutoNat(network, exchange.candidates, rng)
+        exchange.reach = self.autonat.reach
         self._rng = rng
         self._changed = trio.Event()
 
@@ -121,6 +126,8 @@ class Discovery:
             seen=[str(each) for each in self._exchange.sightings.believed()],
             clock_ahead_ms=self._exchange.sightings.clock_ahead_ms(),
             names=self._first.status(),
+            reach=self.autonat.reach.verdict,
+            reached_at=[str(each) for each in self.autonat.reach.confirmed],
         )
 
     def heed_bans(self) -> None:
@@ -268,11 +275,13 @@ async def open_discovery(
     discovery = Discovery(network, book, plan, exchange, first, rng)
     discovery.heed_bans()
     network.handle(PROTOCOL, exchange.answer)
+    network.handle(AUTONAT, discovery.autonat.answer)
     async with open_background() as nursery:
         nursery.start_soon(discovery.watch, nursery)
         nursery.start_soon(discovery.dial, nursery)
         nursery.start_soon(discovery.ask_again)
         nursery.start_soon(keeper.keep, book, plan)
+        nursery.start_soon(discovery.autonat.run)
         for name in first.names:
             nursery.start_soon(first.keep, name, discovery.wake)
         if settings.neighbours is not None:

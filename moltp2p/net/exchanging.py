@@ -35,6 +35,7 @@ from moltp2p.proto.peers.peer_exchange import (
     encode_ask,
 )
 from moltp2p.proto.peers.peer_record import SIGN_AGAIN_S, PeerRecord, by_scope
+from moltp2p.proto.peers.reachability import Reach, Reachability
 from moltp2p.proto.peers.sightings import Sightings
 
 log = get_logger(__name__)
@@ -60,6 +61,7 @@ class Exchange:
     Attributes:
         offers: whom we would name.
         sightings: what peers say of us.
+        reach: whether others can dial us; told by whoever finds out.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Exchange:
     ) -> None:
         self.offers = Offers()
         self.sightings = Sightings()
+        self.reach = Reachability()
         self._network = network
         self._book = book
         self._rng = rng
@@ -84,7 +87,18 @@ class Exchange:
     # -- what we say of ourselves ----------------------------------------------
 
     def endpoints(self) -> list[Endpoint]:
-        """Return where we say that we can be dialled."""
+        """Return where we say that we can be dialled.
+
+        As peers see us, if nobody tried in vain; the rest we know of ourselves.
+        """
+        found = self.candidates()
+        if self._announced or self.reach.verdict is not Reach.CLOSED:
+            return found
+        own = {parse_address(each).endpoint for each in self._network.addresses()}
+        return [each for each in found if each in own]
+
+    def candidates(self) -> list[Endpoint]:
+        """Return where we might be dialled."""
         if self._announced:
             return list(self._announced)
         own = [parse_address(each).endpoint for each in self._network.addresses()]

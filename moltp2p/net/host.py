@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import secrets
 import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -65,13 +66,7 @@ class TcpTransport:
     """
 
     def __init__(self, seed: bytes, switch: Switch) -> None:
-        keys = ed25519.create_new_key_pair(seed)
-        session_key = x25519.create_new_key_pair().private_key
-        # Noise and yamux alone: without this, libp2p also offers plaintext.
-        self._upgrader = TransportUpgrader(
-            {noise.PROTOCOL_ID: noise.Transport(keys, session_key)},
-            {TProtocol(yamux.PROTOCOL_ID): yamux.Yamux},
-        )
+        self._upgrader = _upgrader(seed)
         self._switch = switch
         self._limits = switch.limits
         self._listeners: list[trio.SocketListener] = []
@@ -141,13 +136,23 @@ class TcpTransport:
 
     async def _welcome(self, wire: BoundedSocket, remote: Endpoint) -> LibP2PConnection:
         with trio.move_on_after(self._limits.handshake_s):
-            return await self._secure(wire, remote, None)
+            return await self._secure(wire, remote, None, self._upgrader)
         raise PeerError("handshake-failed", f"{remote} took too long")
 
     # -- dialling --------------------------------------------------------------
 
     async def dial(self, address: Address) -> LibP2PConnection:
         """Connect and agree on keys."""
+        return await self._dial(address, self._upgrader)
+
+    async def try_out(self, address: Address) -> None:
+        """Connect and agree on keys that are made for this alone; hang up."""
+        connection = await self._dial(address, _upgrader(secrets.token_bytes(32)))
+        await connection.close()
+
+    async def _dial(
+        self, address: Address, upgrader: TransportUpgrader
+    ) -> LibP2PConnection:
         endpoint = address.endpoint
         try:
             stream = await trio.open_tcp_stream(str(endpoint.ip), endpoint.port)
@@ -155,7 +160,7 @@ class TcpTransport:
             raise PeerError("dial-failed", f"{address}: {error}") from error
         wire = self._wire(stream)
         try:
-            return await self._secure(wire, endpoint, address.peer)
+            return await self._secure(wire, endpoint, address.peer, upgrader)
         except PeerError as error:
             if error.code == "wrong-peer":
                 raise
@@ -164,11 +169,15 @@ class TcpTransport:
     # -- both ------------------------------------------------------------------
 
     async def _secure(
-        self, wire: BoundedSocket, remote: Endpoint, expected: PeerId | None
+        self,
+        wire: BoundedSocket,
+        remote: Endpoint,
+        expected: PeerId | None,
+        upgrader: TransportUpgrader,
     ) -> LibP2PConnection:
         """Return a secured connection; closes the socket when there is none."""
         try:
-            return await self._upgrade(wire, remote, expected)
+            return await self._upgrade(wire, remote, expected, upgrader)
         except MoltError:
             wire.abort()
             raise
@@ -185,10 +194,14 @@ class TcpTransport:
             raise
 
     async def _upgrade(
-        self, wire: BoundedSocket, remote: Endpoint, expected: PeerId | None
+        self,
+        wire: BoundedSocket,
+        remote: Endpoint,
+        expected: PeerId | None,
+        upgrader: TransportUpgrader,
     ) -> LibP2PConnection:
         outbound = expected is not None
-        secured = await self._upgrader.upgrade_security(
+        secured = await upgrader.upgrade_security(
             RawConnection(wire, outbound),
             outbound,
             None if expected is None else ID.from_string(expected),
@@ -196,10 +209,21 @@ class TcpTransport:
         peer = _proven_peer(secured)
         if peer == self._switch.peer_id:
             raise PeerError("self-dial", "this node called itself")
-        await self._upgrader.muxer_multistream.select_transport(secured)
+        await upgrader.muxer_multistream.select_transport(secured)
         return LibP2PConnection(
             secured, wire, Address(remote, peer), self._limits, outbound=outbound
         )
+
+
+def _upgrader(seed: bytes) -> TransportUpgrader:
+    """Return what secures connections with that key."""
+    keys = ed25519.create_new_key_pair(seed)
+    session_key = x25519.create_new_key_pair().private_key
+    # Noise and yamux alone: without this, libp2p also offers plaintext.
+    return TransportUpgrader(
+        {noise.PROTOCOL_ID: noise.Transport(keys, session_key)},
+        {TProtocol(yamux.PROTOCOL_ID): yamux.Yamux},
+    )
 
 
 def _proven_peer(secured: ISecureConn) -> PeerId:

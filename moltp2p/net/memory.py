@@ -136,6 +136,15 @@ class MemoryNode:
             raise PeerError("wrong-peer", f"{peer} answers at {address}")
         return there.accept(self)
 
+    async def try_out(self, address: Address) -> None:
+        """See whether another node of the hub can be reached."""
+        there = self._hub.nodes.get(address.endpoint)
+        await trio.sleep(2 * self._hub.latency_s(self.address.peer, address.peer))
+        if there is None or self._hub.is_cut(self.address.peer, address.peer):
+            raise PeerError("dial-failed", f"nobody answers at {address}")
+        if there.address.peer != address.peer:
+            raise PeerError("wrong-peer", f"{there.address.peer} answers at {address}")
+
     def accept(self, dialler: MemoryNode) -> MemoryConnection:
         """Take in a dialler, and return its end of the connection."""
         ip = dialler.address.endpoint.ip

@@ -145,13 +145,7 @@ class Switch:
 
     async def dial(self, address: str) -> PeerId:
         """Connect to `address` (`net.base.Network`)."""
-        target = parse_address(address)
-        if target.peer == self._peer_id:
-            raise UsageError("self-dial", f"{address} is this node itself")
-        if self.access.is_banned(target.endpoint.ip, target.peer):
-            raise LocalError(
-                "banned", f"{address} is banned here", "see: moltp2p admin bans"
-            )
+        target = self._target(address)
         lock = self._dials.setdefault(target.peer, trio.Lock())
         try:
             async with lock:
@@ -161,6 +155,23 @@ class Switch:
             if not lock.locked():
                 self._dials.pop(target.peer, None)
         return target.peer
+
+    async def try_out(self, address: str) -> None:
+        """See whether somebody can be reached there (`net.base.Network`)."""
+        target = self._target(address)
+        with self.slots.hold_outbound():
+            await self.transport.try_out(target)
+
+    def _target(self, address: str) -> Address:
+        """Return an address that may be dialled."""
+        target = parse_address(address)
+        if target.peer == self._peer_id:
+            raise UsageError("self-dial", f"{address} is this node itself")
+        if self.access.is_banned(target.endpoint.ip, target.peer):
+            raise LocalError(
+                "banned", f"{address} is banned here", "see: moltp2p admin bans"
+            )
+        return target
 
     async def _connect(self, target: Address) -> None:
         with ExitStack() as hold:

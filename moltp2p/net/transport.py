@@ -45,3 +45,10 @@ class Transport(Protocol):
         Raises:
             PeerError: `dial-failed` or `wrong-peer`.
         """
+
+    async def try_out(self, address: Address) -> None:
+        """Make a connection under a key of its own, and end it.
+
+        Raises:
+            PeerError: `dial-failed` or `wrong-peer`.
+        """

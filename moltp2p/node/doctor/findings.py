@@ -125,13 +125,24 @@ def judge_peers(peers: Sequence[Mapping[str, Any]], network: str) -> Check:
     return ok("peers", says)
 
 
-def judge_reach(announced: Sequence[str], seen: Sequence[str]) -> Check:
-    """Say whether others are told of an address at which they could dial this node.
+def judge_reach(finding: Mapping[str, Any]) -> Check:
+    """Say whether others can dial this node, or are told where they could.
 
     Args:
-        announced: where we tell others that we listen.
-        seen: our IPs as peers see them.
+        finding: how a running node finds peers, as its status tells.
     """
+    announced, seen = finding["announced"], finding["seen"]
+    if finding["reach"] == "open":
+        return ok(
+            "reachable", f"others reached it at {', '.join(finding['reached_at'])}"
+        )
+    if finding["reach"] == "closed":
+        return note(
+            "reachable",
+            f"peers tried to dial it at {', '.join(announced) or 'its IP'}, in vain",
+            "it can dial others, which is enough; to be dialled, open the port in the "
+            "firewall, or forward it and name it in `announce`",
+        )
     wide = [
         each for each in announced if scope_of(parse_endpoint(each).ip) is Scope.WORLD
     ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from moltp2p.proto.peers.reachability import Reach
+
 
 class Origin(enum.StrEnum):
     """Why a node knows an address."""
@@ -96,6 +98,8 @@ class FindingStatus:
         clock_ahead_ms: by how much peers' clocks are ahead of ours; None before
             anybody said.
         names: first peers that are configured by name.
+        reach: whether others can dial this node: `unknown`, `open` or `closed`.
+        reached_at: where others reached it when they tried.
     """
 
     book: BookStatus
@@ -103,3 +107,5 @@ class FindingStatus:
     seen: list[str]
     clock_ahead_ms: int | None
     names: list[NameStatus]
+    reach: Reach
+    reached_at: list[str]

@@ -220,10 +220,21 @@ def test_a_node_that_listens_nowhere_is_worth_a_note() -> None:
 def test_whether_others_are_told_where_to_dial(
     announced: list[str], health: Health
 ) -> None:
-    check = judge_reach(announced, ["8.8.4.4"])
+    finding = {"announced": announced, "seen": ["8.8.4.4"], "reach": "unknown"}
+    check = judge_reach(finding)
 
     assert check.health is health
     assert ("8.8.4.4" in check.says) == (health is Health.NOTE)
+
+
+def test_those_that_tried_know_best() -> None:
+    told = {"announced": ["/ip4/9.0.0.1/tcp/1"], "seen": [], "reached_at": ["here"]}
+
+    reached = judge_reach(told | {"reach": "open"})
+    in_vain = judge_reach(told | {"reach": "closed"})
+
+    assert (reached.health, reached.says) == (Health.OK, "others reached it at here")
+    assert (in_vain.health, "in vain" in in_vain.says) == (Health.NOTE, True)
 
 
 # -- first peers
