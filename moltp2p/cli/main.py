@@ -52,6 +52,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "moltp2p.cli.export",
         "Write signed records to an archive, or as JSON lines.",
     ),
+    "stats": ("moltp2p.cli.stats", "Count what is held, and draw it: --html FILE."),
     "dataset": ("moltp2p.cli.dataset", "Write Parquet files for research."),
     "import": (
         "moltp2p.cli.import_",

@@ -16,12 +16,9 @@ from moltp2p.core.attested import Attested, Proof
 from moltp2p.core.codec import MAX_INT
 from moltp2p.core.forks import Fork, place_of
 from moltp2p.core.fraud import Fraud
-from moltp2p.core.ids import RecordId
 from moltp2p.core.kinds import Kind, parse_body
-from moltp2p.core.trusted import Trusted, read_trusted
-from moltp2p.store.arrivals import ROADS
-from moltp2p.store.survey import ARRIVAL_ROW, ROW
 from moltp2p.study import tables
+from moltp2p.study.held import Held, arrivals_in, records_in
 from moltp2p.study.names import Names
 from moltp2p.study.tables import Table
 
@@ -30,7 +27,6 @@ LAST_DAY: Final = 2_932_896
 """9999-12-31, where calendars end; a clock may claim more."""
 
 _KINDS: Final = {kind.value: kind.name.lower() for kind in Kind}
-_TEXTUAL: Final = (Kind.POST, Kind.PROFILE)
 
 Row = tuple[Any, ...]
 
@@ -70,41 +66,6 @@ class Read:
     newest_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A record in a frame.
-
-    Attributes:
-        id: its id.
-        said: what it says.
-        received_ms: the node's clock when it was stored.
-        state: 0, or 1 if its author deleted it, 2 if the operator dropped its body.
-    """
-
-    id: RecordId
-    said: Trusted
-    received_ms: int
-    state: int
-
-    def texts(self) -> Mapping[str, Any]:
-        """Return what the body of a post or a profile says; nothing once deleted."""
-        fields = self.said.fields
-        if self.state or fields["kind"] not in _TEXTUAL:
-            return {}
-        return self.said.texts()
-
-
-def records_in(payload: bytes) -> Iterator[Held]:
-    """Yield the records of a frame."""
-    at, size = 0, ROW.size
-    while at < len(payload):
-        record, received, state, wire_bytes = ROW.unpack_from(payload, at)
-        end = at + size + wire_bytes
-        said = read_trusted(payload[at + size : end])
-        yield Held(RecordId(record), said, received, state)
-        at = end
-
-
 _names: Final = Names()
 """One to a process: what one frame names, the next names again."""
 
@@ -132,14 +93,10 @@ def read_records(payload: bytes, *, bodies: bool) -> Read:
 
 def read_arrivals(payload: bytes) -> Piece:
     """Return the rows of a frame of arrivals."""
-    rows: list[Row] = []
-    at = 0
-    while at < len(payload):
-        number, record, came, road, size = ARRIVAL_ROW.unpack_from(payload, at)
-        at += ARRIVAL_ROW.size
-        peer = payload[at : at + size].decode() or None
-        at += size
-        rows.append((number, _names.record(record), came, ROADS[road].value, peer))
+    rows: list[Row] = [
+        (number, _names.record(record), came.at_ms, came.road.value, came.peer)
+        for number, record, came in arrivals_in(payload)
+    ]
     return _piece(tables.ARRIVALS, rows)
 
 

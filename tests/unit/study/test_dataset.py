@@ -21,7 +21,8 @@ from moltp2p.store.survey import RECORDS, json_frame
 from moltp2p.study import parts
 from moltp2p.study.card import card
 from moltp2p.study.frames import FrameReader
-from moltp2p.study.rows import DAY_MS, records_in
+from moltp2p.study.held import records_in
+from moltp2p.study.rows import DAY_MS
 from moltp2p.study.tables import TABLES
 from moltp2p.testing.factories import EPOCH_MS, TestAgent, signer
 from moltp2p.testing.proofs import prove
