@@ -18,6 +18,7 @@ from libp2p.stream_muxer.yamux.yamux import (
     TYPE_DATA,
     TYPE_WINDOW_UPDATE,
     Yamux,
+    YamuxStream,
 )
 
 from tests.tripwire.bare import TEST, Fake, ask_for, dial_raw, header, mended, open_bare
@@ -133,3 +134,49 @@ async def test_a_cancelled_read_loses_what_it_read() -> None:
 
     if left == b"hello":
         mended("reads that lose data", "the shield in net/muxed.py:read")
+
+
+async def test_a_window_grows_as_long_as_somebody_reads() -> None:
+    opened = header(TYPE_WINDOW_UPDATE, FLAG_SYN, 1, 0)
+    piece = header(TYPE_DATA, 0, 1, 65536) + bytes(65536)
+    yamux = Yamux(Fake(opened + piece * 64), None)  # type: ignore[arg-type]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(yamux.start)
+        stream = await yamux.accept_stream()
+        assert isinstance(stream, YamuxStream)
+        window = stream.target_recv_window
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        for _ in range(16):
+            await stream.read(4 * 65536)
+        grown = stream.target_recv_window
+        nursery.cancel_scope.cancel()
+
+    if grown < 4 * window:
+        mended("windows that grow", "keep_window in net/hardening.py")
+
+
+class Steps(trio.abc.Instrument):
+    """Counts how often a task has its turn."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.count += 1
+
+
+async def test_locks_that_nobody_holds_cost_a_turn_each() -> None:
+    """A turn is 5 to 10 us; the socket itself takes one for each write."""
+    yamux = Yamux(Fake(header(TYPE_WINDOW_UPDATE, FLAG_SYN, 1, 0)), None)  # type: ignore[arg-type]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(yamux.start)
+        stream = await yamux.accept_stream()
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        steps = Steps()
+        trio.lowlevel.add_instrument(steps)
+        await stream.write(b"hello")
+        trio.lowlevel.remove_instrument(steps)
+        nursery.cancel_scope.cancel()
+
+    if steps.count < 3:
+        mended("writes behind three locks", "_write in net/muxed.py and hardening.py")
