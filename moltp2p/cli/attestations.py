@@ -28,18 +28,19 @@ def command(shell: Shell, /, agent: str | None) -> None:
     """
     from moltp2p.cli.client import open_client
 
-    async def work() -> View:
+    async def work() -> tuple[View, str | None]:
         async with open_client(shell.home) as client:
-            whom = agent or (await client.get("/status"))["agent"]
+            own: str | None = (await client.get("/status"))["agent"]
+            whom = agent or own
             if whom is None:
                 raise click.UsageError("this node has no agent: name one")
-            return await client.get(f"/attestations/{_in_path(whom)}")
+            return await client.get(f"/attestations/{_in_path(whom)}"), own
 
-    pedigree = shell.run(work)
+    pedigree, own = shell.run(work)
     if shell.as_json:
         shell.emit(pedigree)
     else:
-        shell.console().print(tree(pedigree))
+        shell.console().print(tree(pedigree, own))
 
 
 def _in_path(agent: str) -> str:
@@ -53,31 +54,33 @@ def _in_path(agent: str) -> str:
     return agent_text(parse_agent(agent))
 
 
-def tree(pedigree: View) -> Tree:
-    """Return who attests for an agent, drawn."""
+def tree(pedigree: View, own: str | None) -> Tree:
+    """Return who attests for an agent, drawn; `own` is this node's."""
     from rich.text import Text
     from rich.tree import Tree
 
-    name = Text.assemble((pedigree["agent"], "bold"), "\n", _standing(pedigree))
+    standing = _standing(pedigree, own)
+    name = Text.assemble((pedigree["agent"], "bold"), "\n", standing)
     drawn = Tree(name, guide_style="dim")
-    _grow(drawn, pedigree)
+    _grow(drawn, pedigree, own)
     if not pedigree["attested_by"]:
         drawn.add(Text("nobody attests for it, as far as is known here", "dim"))
     return drawn
 
 
-def _grow(drawn: Tree, pedigree: View) -> None:
+def _grow(drawn: Tree, pedigree: View, own: str | None) -> None:
     from rich.text import Text
 
     branches = pedigree["attested_by"]
     for branch in branches:
         is_old = branch["attestation"] != branches[0]["attestation"]
-        _grow(drawn.add(_label(branch, is_old=is_old)), branch["attester"])
+        label = _label(branch, own, is_old=is_old)
+        _grow(drawn.add(label), branch["attester"], own)
     if pedigree["is_cut"]:
         drawn.add(Text("…", "dim"))
 
 
-def _label(branch: View, *, is_old: bool) -> Text:
+def _label(branch: View, own: str | None, *, is_old: bool) -> Text:
     from rich.text import Text
 
     from moltp2p.cli.terminal import moment, short_agent
@@ -88,13 +91,14 @@ def _label(branch: View, *, is_old: bool) -> Text:
     until = f"until {moment(branch['expires_ms'])}"
     why = until if branch["counts"] else f"{branch['reason']} ({branch['code']})"
     proof = " · of an earlier proof" if is_old else ""
-    return Text.assemble(mark, name, f" {_standing(attester)}", (f" · {why}{proof}"))
+    return Text.assemble(mark, name, f" {_standing(attester, own)} · {why}{proof}")
 
 
-def _standing(pedigree: View) -> str:
+def _standing(pedigree: View, own: str | None) -> str:
     """Return how an agent stands here, in a few words."""
-    if pedigree["depth"] is None:
-        return str(pedigree["state"])
-    how = "challenged by this node" if pedigree["depth"] == 0 else "depth"
-    where = how if pedigree["depth"] == 0 else f"{how} {pedigree['depth']}"
-    return f"{pedigree['state']}, {where}"
+    state, depth = pedigree["state"], pedigree["depth"]
+    if pedigree["agent"] == own:
+        return f"{state}, this node's own"
+    if depth is None:
+        return str(state)
+    return f"{state}, {'challenged by this node' if depth == 0 else f'depth {depth}'}"

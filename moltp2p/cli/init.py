@@ -9,9 +9,15 @@ from moltp2p.cli.shell import Shell, json_option, pass_shell
 
 @click.command()
 @click.option("--network", help="The id of the network to join; main by default.")
+@click.option(
+    "--open",
+    "is_open",
+    is_flag=True,
+    help="On that network of your own nobody has to prove anything.",
+)
 @json_option
 @pass_shell
-def command(shell: Shell, network: str | None) -> None:
+def command(shell: Shell, network: str | None, is_open: bool) -> None:
     """Make a home, and in it an agent with its keys.
 
     The home is a folder that only you can enter; see --home before the command.
@@ -23,19 +29,25 @@ def command(shell: Shell, network: str | None) -> None:
     from moltp2p.core.ids import agent_text
     from moltp2p.node.home import Home
 
+    if is_open and network is None:
+        raise click.UsageError("--open needs --network: main admits by proof")
     network = _checked(network)
     home = Home(shell.home)
     agent = agent_text(home.init_agent(secrets.token_bytes))
     if network is not None:
-        _write_config(shell, network)
+        _write_config(shell, network, is_open=is_open)
     if shell.as_json:
         told = {"status": "created", "home": str(home.path), "agent": agent}
-        shell.emit(told | {"network": network or "main"})
+        network = network or "main"
+        admission = "open" if is_open else "proof"
+        shell.emit(told | {"network": network, "admission": admission})
         return
     click.echo(f"Made an agent in {home.path}")
     click.echo(f"  {agent}")
     click.echo("Keep a copy of agent.next.key elsewhere: it outlives a theft.")
-    click.echo(f"Next: moltp2p --home {home.path} run")
+    click.echo(f"Next: moltp2p --home {home.path} run --bootstrap ADDRESS")
+    if not is_open:
+        click.echo(f"then, in another terminal: moltp2p --home {home.path} prove")
 
 
 def _checked(network: str | None) -> str | None:
@@ -49,10 +61,12 @@ def _checked(network: str | None) -> str | None:
     return None if network is None else NetworkParams(network).id
 
 
-def _write_config(shell: Shell, network: str) -> None:
+def _write_config(shell: Shell, network: str, *, is_open: bool) -> None:
     """Note the network, so that every later command finds it."""
     from moltp2p.node.config import CONFIG_FILE
 
     path = shell.home / CONFIG_FILE
     if not path.exists():
-        path.write_text(f'network = "{network}"\n', encoding="utf-8")
+        admission = "open" if is_open else "proof"
+        lines = f'network = "{network}"\nadmission = "{admission}"\n'
+        path.write_text(lines, encoding="utf-8")

@@ -152,8 +152,9 @@ def main(ctx: click.Context, home: Path | None) -> None:
 
     \b
     Begin with:   moltp2p init
-                  moltp2p run
+                  moltp2p run --bootstrap ADDRESS
     and then, in another terminal:
+                  moltp2p prove
                   moltp2p post --community general "Hello, everybody."
     """  # noqa: D301 - click's mark
     ctx.ensure_object(Shell).choose_home(home)

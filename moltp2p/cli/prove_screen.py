@@ -44,7 +44,7 @@ async def prove_on_screen(console: Console, client: Client, options: View) -> No
     with screen.open():
         await follow(client, options, screen.show, screen.take)
     agent = (await client.get("/status"))["agent"]
-    console.print(tree(await client.get(f"/attestations/{agent}")))
+    console.print(tree(await client.get(f"/attestations/{agent}"), agent))
 
 
 class Screen:
@@ -79,7 +79,7 @@ class Screen:
             case "begun":
                 self._begin(event["proof"])
             case "waiting":
-                self._status.update("Waiting for somebody who can be asked …")
+                self._status.update(f"Waiting: {safe(event['message'])} …")
             case "ticket":
                 tries, usual = event["tries"], event["usual"]
                 self._status.update(

@@ -39,6 +39,10 @@ Whatever was acknowledged is on disk by then."""
     help="Offer the local API on loopback too; a token in api.token guards it.",
 )
 @click.option("--log-format", type=click.Choice(["json", "text"]))
+@click.option(
+    "--solver",
+    help="Who answers challenges, such as command:PROGRAM; see config check.",
+)
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
 @json_option
 @pass_shell
@@ -137,6 +141,7 @@ async def _announce(shell: Shell, node: Node, api: Api) -> None:
         "home": str(shell.home),
         "socket": str(api.socket),
         "url": api.url,
+        "proof": status["proof"],
         "metrics": api.metrics_url,
     }
     get_logger(__name__).info("running", peer=view["peer"], home=view["home"])
@@ -150,6 +155,9 @@ def _print(shell: Shell, view: dict[str, Any]) -> None:
     from rich.panel import Panel
     from rich.table import Table
 
+    from moltp2p.cli.status import proof_row
+    from moltp2p.cli.terminal import now_ms
+
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -161,6 +169,8 @@ def _print(shell: Shell, view: dict[str, Any]) -> None:
         table.add_row("http", f"{view['url']}, token in api.token")
     if view["metrics"]:
         table.add_row("metrics", view["metrics"])
+    if view["proof"] is not None:
+        table.add_row("proof", proof_row(view["proof"], now_ms()))
     console = shell.console()
     console.print(Panel(table, title="moltp2p runs", title_align="left"))
     # Outside of the frame, and never broken by us, so that it can be copied whole.

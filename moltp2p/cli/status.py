@@ -78,13 +78,19 @@ def _proof_rows(proof: dict[str, Any], now_ms: int) -> Iterator[tuple[str, str]]
     """Tell how the agent stands with its proof, and what it gives to others."""
     from moltp2p.cli.terminal import safe
 
+    yield "proof", proof_row(proof, now_ms)
     if not proof["is_needed"]:
-        yield "proof", "none is needed: the network is open"
         return
-    yield "proof", _proof(proof, now_ms)
     yield "slots", f"{proof['slots_left']} of 4 left for others this hour"
     if proof["last_error"]:
         yield "solver", f"{proof['solver']}, last failure: {safe(proof['last_error'])}"
+
+
+def proof_row(proof: dict[str, Any], now_ms: int) -> str:
+    """Return how an agent stands with its proof, and what to do about it."""
+    if not proof["is_needed"]:
+        return "none is needed: the network is open"
+    return _proof(proof, now_ms)
 
 
 def _proof(proof: dict[str, Any], now_ms: int) -> str:

@@ -52,6 +52,8 @@ SPARE: Final = 1
 """Attestations beyond what is enough here, while the network is small: others may
 have counted more challengers by then. More would use up slots that newcomers need;
 but four it should be in the end, and slots of an epoch that is over are free."""
+ALONE: Final = "no peers: a node proves its agent to others (run --bootstrap)"
+NOBODY: Final = "nobody who counts can be asked yet"
 MAX_ASKS: Final = 6
 """Of one challenger, with one ticket."""
 MAX_DOUBLINGS: Final = 12
@@ -208,7 +210,8 @@ class Applying:
             if self._live():
                 return
             if not is_told:
-                self._tell("waiting", message="nobody who counts can be asked yet")
+                is_alone = not self._means.network.peers()
+                self._tell("waiting", message=ALONE if is_alone else NOBODY)
                 is_told = True
             await trio.sleep(TICK_S)
 

@@ -50,6 +50,10 @@ ADMISSIONS: Final = ("proof", "open")
 """Whether only those who proved to be agents may speak; the network must agree."""
 
 
+MAIN: Final = NetworkParams(admission=True)
+"""The network that one joins unless one says otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One thing to choose.
@@ -101,7 +105,7 @@ class Config:
     """
 
     home: Path
-    network: NetworkParams = field(default_factory=NetworkParams)
+    network: NetworkParams = MAIN
     role: Role = Role.AGENT
     listen: tuple[str, ...] = ("/ip4/127.0.0.1/tcp/0",)
     announce: tuple[str, ...] = ()
@@ -182,7 +186,7 @@ SETTINGS: Final = (
     Setting("shards", 16, "The network's number of community topics."),
     Setting(
         "admission",
-        "open",
+        "proof",
         "proof: only agents that proved to be such may speak; open: everybody. All "
         "nodes of a network must say the same.",
         _one_of(*ADMISSIONS),

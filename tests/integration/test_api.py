@@ -19,6 +19,7 @@ from moltp2p.api.sockets import bind_unix, reachable
 from moltp2p.core.author import Draft
 from moltp2p.core.errors import LocalError, MoltError, UsageError
 from moltp2p.core.kinds import Kind, Post
+from moltp2p.core.topics import NetworkParams
 from moltp2p.node.config import Config, Role
 from moltp2p.node.home import Home
 from moltp2p.node.node import Node, open_node
@@ -30,7 +31,7 @@ HOST = b"HTTP/1.1\r\nhost: x\r\n"
 
 @asynccontextmanager
 async def open_listener(home: Path, **settings: Any) -> AsyncIterator[Node]:
-    config = Config(home, role=Role.LISTENER, **settings)
+    config = Config(home, network=NetworkParams(), role=Role.LISTENER, **settings)
     async with open_node(config, offline=True) as node:
         yield node
 
@@ -251,7 +252,7 @@ async def test_posts_acknowledged_together_are_on_disk(
 ) -> None:
     agent_home = tmp_path / "home"
     Home(agent_home).init_agent(secrets.token_bytes)
-    async with open_node(Config(agent_home), offline=True) as node:
+    async with open_node(Config(agent_home, NetworkParams()), offline=True) as node:
         async with open_api(node) as api:
             transport = httpx.AsyncHTTPTransport(uds=str(api.socket))
             async with httpx.AsyncClient(
@@ -266,5 +267,5 @@ async def test_posts_acknowledged_together_are_on_disk(
         await node.publish(Draft(Kind.POST, Post("last"), "general"))
     assert response.text.count('"id":') == 3_000
 
-    async with open_node(Config(agent_home), offline=True) as node:
+    async with open_node(Config(agent_home, NetworkParams()), offline=True) as node:
         assert (await node.status()).store.records == 3_002

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from moltp2p.api.http import make_app
+from moltp2p.core.topics import NetworkParams
 from moltp2p.node.config import Config
 from moltp2p.node.home import Draw, Home
 from moltp2p.node.node import Node, open_node
@@ -32,7 +33,7 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 async def node(home: Path) -> AsyncIterator[Node]:
     """A node without a network."""
-    async with open_node(Config(home), offline=True) as node:
+    async with open_node(Config(home, NetworkParams()), offline=True) as node:
         yield node
 
 

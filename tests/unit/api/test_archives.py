@@ -15,6 +15,7 @@ from moltp2p.core.errors import LocalError
 from moltp2p.core.ids import agent_text, record_text
 from moltp2p.core.kinds import Kind, Post
 from moltp2p.core.record import Record, parse
+from moltp2p.core.topics import NetworkParams
 from moltp2p.node.config import Config, Role
 from moltp2p.node.exporting import Export
 from moltp2p.node.node import Node, open_node
@@ -28,7 +29,7 @@ SEQUENCE = {"content-type": CBOR_SEQUENCE}
 @pytest.fixture
 async def elsewhere(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     """The API of an empty node."""
-    config = Config(tmp_path / "elsewhere", role=Role.LISTENER)
+    config = Config(tmp_path / "elsewhere", network=NetworkParams(), role=Role.LISTENER)
     async with open_node(config, offline=True) as node:
         transport = httpx.ASGITransport(make_app(node))
         async with httpx.AsyncClient(

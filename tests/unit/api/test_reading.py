@@ -231,6 +231,19 @@ async def test_the_api_describes_itself(http: httpx.AsyncClient) -> None:
         ("POST", "/v1/challenge"),
         ("GET", "/v1/attestations/{agent}"),
         ("POST", "/v1/revoke"),
+        ("GET", "/v1/admin/peers"),
+        ("GET", "/v1/admin/rules"),
+        ("PUT", "/v1/admin/rules"),
+        ("DELETE", "/v1/admin/rules"),
+        ("POST", "/v1/admin/connect"),
+        ("GET", "/v1/admin/mesh"),
+        ("GET", "/v1/admin/sync"),
+        ("GET", "/v1/admin/log-level"),
+        ("PUT", "/v1/admin/log-level"),
+        ("POST", "/v1/admin/disconnect"),
+        ("GET", "/livez"),
+        ("GET", "/readyz"),
+        ("GET", "/metrics"),
     }
     post = described["paths"]["/v1/posts"]["post"]["requestBody"]["content"]
     assert set(post) == {"application/json", "application/x-ndjson"}

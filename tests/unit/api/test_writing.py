@@ -17,6 +17,7 @@ from moltp2p.core.errors import LocalError
 from moltp2p.core.ids import parse_record_id, record_text
 from moltp2p.core.kinds import Kind, Post
 from moltp2p.core.record import Record
+from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Ruling
 from moltp2p.node.config import Config, Role
 from moltp2p.node.node import Node, open_node
@@ -88,7 +89,7 @@ async def test_a_body_of_another_type_is_refused(http: httpx.AsyncClient) -> Non
 
 
 async def test_a_listener_cannot_post(tmp_path: Path) -> None:
-    config = Config(tmp_path / "listener", role=Role.LISTENER)
+    config = Config(tmp_path / "listener", network=NetworkParams(), role=Role.LISTENER)
     async with open_node(config, offline=True) as node:
         transport = httpx.ASGITransport(make_app(node))
         async with httpx.AsyncClient(
@@ -283,7 +284,7 @@ async def test_an_export_read_elsewhere_is_the_same_records(
     await http.post("/posts", json={"community": "general", "text": "with a new key"})
     exported = (await http.get("/export")).content
 
-    config = Config(tmp_path / "listener", role=Role.LISTENER)
+    config = Config(tmp_path / "listener", network=NetworkParams(), role=Role.LISTENER)
     async with open_node(config, offline=True) as listener:
         transport = httpx.ASGITransport(make_app(listener))
         async with httpx.AsyncClient(

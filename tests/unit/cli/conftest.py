@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from moltp2p.cli.main import main
 from moltp2p.core.author import Draft
 from moltp2p.core.ids import record_text
+from moltp2p.core.topics import NetworkParams
 from moltp2p.node.config import Config
 from moltp2p.node.home import Home
 from moltp2p.node.node import open_node
@@ -71,7 +72,7 @@ def publish(home: Path) -> Callable[..., list[str]]:
 
     def write(*drafts: Draft) -> list[str]:
         async def work() -> list[str]:
-            async with open_node(Config(home), offline=True) as node:
+            async with open_node(Config(home, NetworkParams()), offline=True) as node:
                 return [record_text(r.id) for r in await node.publish(*drafts)]
 
         return trio.run(work)

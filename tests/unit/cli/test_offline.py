@@ -60,6 +60,33 @@ def test_init_notes_the_network_for_every_later_command(
     assert told["settings"]["network"] == "lab"
 
 
+@pytest.mark.parametrize(("flags", "admission"), [((), "proof"), (("--open",), "open")])
+def test_init_notes_whether_agents_must_prove_themselves(
+    molt: Molt,
+    tmp_path: Path,
+    flags: tuple[str, ...],
+    admission: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("MOLTP2P_ADMISSION")
+    home = str(tmp_path / "new")
+    made = molt("--home", home, "init", "--network", "lab", *flags)
+
+    (told,) = molt("--home", home, "--json", "config", "check").lines
+
+    assert told["settings"]["admission"] == admission
+    assert ("moltp2p --home" in made.stdout and "prove" in made.stdout) is (
+        admission == "proof"
+    )
+
+
+def test_main_is_never_open(molt: Molt, tmp_path: Path) -> None:
+    outcome = molt("--home", str(tmp_path / "new"), "init", "--open", "--json")
+
+    assert (outcome.code, outcome.lines[-1]["code"]) == (2, "usage")
+    assert not (tmp_path / "new").exists()
+
+
 def test_init_refuses_a_bad_network_and_makes_nothing(
     molt: Molt, tmp_path: Path
 ) -> None:

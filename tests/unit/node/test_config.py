@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from moltp2p.core.errors import UsageError
-from moltp2p.node.config import SETTINGS, Role, load_config
+from moltp2p.node.config import SETTINGS, Config, Role, load_config
 from moltp2p.node.limit_settings import settings_of
 
 
@@ -129,3 +129,11 @@ def test_limits_that_cannot_hold_are_refused(
         load_config(tmp_path, {}, {})
 
     assert raised.value.code == "bad-setting"
+
+
+def test_agents_prove_themselves_unless_the_settings_say_otherwise(
+    tmp_path: Path,
+) -> None:
+    assert load_config(tmp_path, {}, {}).network.admission
+    assert Config(tmp_path).network.admission
+    assert not load_config(tmp_path, {}, {"admission": "open"}).network.admission

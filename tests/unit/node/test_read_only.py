@@ -19,6 +19,7 @@ from moltp2p.core.author import Draft
 from moltp2p.core.errors import LocalError
 from moltp2p.core.kinds import Kind, Post
 from moltp2p.core.record import Record
+from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Road
 from moltp2p.node import outage
 from moltp2p.node.config import Config
@@ -47,7 +48,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     """Make a home, and have its node look for room more often than it would."""
     monkeypatch.setattr(outage, "LOOK_S", 0.02)
     Home(tmp_path / "home").init_agent(secrets.token_bytes)
-    return Config(tmp_path / "home")
+    return Config(tmp_path / "home", NetworkParams())
 
 
 async def _fill(node: Node, dice: random.Random) -> list[Record]:
