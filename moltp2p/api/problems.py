@@ -20,6 +20,8 @@ HTTP_STATUS: Final[Mapping[str, int]] = {
     "banned": 409,
     "socket-only": 403,
     "not-yours": 403,
+    "unverified": 403,
+    "proof-expired": 403,
     "not-found": 404,
     "no-such-route": 404,
     "no-such-task": 404,

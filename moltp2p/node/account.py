@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
+from moltp2p.core.attested import Attested
 from moltp2p.core.errors import PeerError
+from moltp2p.core.ids import agent_text
 from moltp2p.core.spelling import read
 from moltp2p.core.statements import Statement
 from moltp2p.core.testimony import Reveal
@@ -86,6 +88,18 @@ class Account:
             for number, (ask, answers) in enumerate(self._rounds)
             for index, (text, answer) in enumerate(zip(ask.texts, answers, strict=True))
         ]
+
+
+def attested_by(attested: Sequence[Attested]) -> list[Event]:
+    """Return who attested, how many answers were right, and until when it holds."""
+    return [
+        {
+            "agent": agent_text(each.says.issuer),
+            "score": each.says.score,
+            "expires_ms": each.says.expires_ms,
+        }
+        for each in attested
+    ]
 
 
 def _revealed(heard: Sequence[Statement]) -> dict[tuple[int, int], str]:

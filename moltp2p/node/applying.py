@@ -31,7 +31,7 @@ from moltp2p.core.work import (
     least_size,
     usual_size,
 )
-from moltp2p.node.account import Account
+from moltp2p.node.account import Account, attested_by
 from moltp2p.node.challenge_means import Means
 from moltp2p.node.ticket_search import Found, search, tries_on_average
 from moltp2p.node.verify_stream import Ended, Line, converse
@@ -118,6 +118,7 @@ class Applying:
         self._means = means
         self._wanted = trio.Event()
         self._anew = False
+        self._waits_for = ""
 
     def want(self, *, anew: bool = False) -> None:
         """Try now, however long the last failure would have us wait.
@@ -127,6 +128,7 @@ class Applying:
         """
         self._anew = self._anew or anew
         self._wanted.set()
+        self._waits_for = ""  # to be told again
 
     def rest(self) -> None:
         """Try no more until it is wanted: the agent takes its proof back."""
@@ -204,15 +206,13 @@ class Applying:
         return True
 
     async def _wait_for_challengers(self) -> None:
-        self.phase = "waiting"
-        is_told = False
-        while True:
-            if self._live():
-                return
-            if not is_told:
-                is_alone = not self._means.network.peers()
-                self._tell("waiting", message=ALONE if is_alone else NOBODY)
-                is_told = True
+        self.phase, self._waits_for = "waiting", ""
+        while not self._live():
+            is_alone = not self._means.network.peers()
+            why = ALONE if is_alone else NOBODY
+            if why != self._waits_for:
+                self._waits_for = why
+                self._tell("waiting", message=why)
             await trio.sleep(TICK_S)
 
     async def _ticket(self) -> Found:
@@ -349,18 +349,6 @@ class Applying:
 
     def _tell(self, event: str, **fields: object) -> None:
         self._means.tell({"event": event} | fields)
-
-
-def attested_by(attested: Sequence[Attested]) -> list[dict[str, object]]:
-    """Return who attested, how many answers were right, and until when it holds."""
-    return [
-        {
-            "agent": agent_text(each.says.issuer),
-            "score": each.says.score,
-            "expires_ms": each.says.expires_ms,
-        }
-        for each in attested
-    ]
 
 
 def _not_enough(message: str) -> PeerError:

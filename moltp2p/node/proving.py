@@ -167,8 +167,10 @@ class Proving:
             PeerError: it cannot be reached.
         """
         means = self._means
+        if agent == means.agent:
+            raise UsageError("not-available", "that is this node's own agent")
         for live in means.agents.challengers(means.now_ms()):
-            if live.agent == agent and agent != means.agent:
+            if live.agent == agent:
                 return await self._challenging.check(live, ROUNDS)
         raise UsageError(
             "not-available",
