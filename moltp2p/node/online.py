@@ -135,7 +135,9 @@ class Online:
         )
 
 
-def finding_settings(config: Config, addresses: Sequence[str]) -> DiscoverySettings:
+def finding_settings(
+    config: Config, addresses: Sequence[str], world: World
+) -> DiscoverySettings:
     """Return how to find peers, for a node that listens at those addresses.
 
     By itself a node looks for neighbours only at home: a machine in the world stands
@@ -143,7 +145,8 @@ def finding_settings(config: Config, addresses: Sequence[str]) -> DiscoverySetti
     """
     scopes = {scope_of(parse_address(each).endpoint.ip) for each in addresses}
     at_home = Reach.SITE in scopes and Reach.WORLD not in scopes
-    looks = config.mdns == "on" or (config.mdns == "auto" and at_home)
+    is_wanted = config.mdns == "on" or (config.mdns == "auto" and at_home)
+    looks = is_wanted and world.has_neighbours
     return DiscoverySettings(
         target_peers=config.target_peers,
         announce=tuple(parse_endpoint(each) for each in config.announce),
@@ -190,7 +193,7 @@ async def open_online(
             config.bootstrap,
             world.dice,
             Means(world.now_ms, PeerShelf(home.peers)),
-            finding_settings(config, network.addresses()),
+            finding_settings(config, network.addresses(), world),
         ) as discovery,
         trio.open_nursery() as nursery,
     ):

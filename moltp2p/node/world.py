@@ -54,6 +54,7 @@ class World:
         dice: chance that nobody needs to keep secret.
         open_network: how to reach peers.
         open_store: how to keep records.
+        has_neighbours: whether other machines can be reached by multicast.
     """
 
     now_ms: Callable[[], int]
@@ -61,6 +62,7 @@ class World:
     dice: random.Random
     open_network: OpenNetwork
     open_store: OpenStore = _open_level
+    has_neighbours: bool = False
 
 
 def real_world() -> World:
@@ -70,6 +72,7 @@ def real_world() -> World:
         draw=secrets.token_bytes,
         dice=random.SystemRandom(),
         open_network=_open_libp2p,
+        has_neighbours=True,
     )
 
 

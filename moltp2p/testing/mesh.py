@@ -284,4 +284,6 @@ def _in_memory() -> World:
         async with open_memory_network(hub, seed) as network:
             yield network
 
-    return replace(real_world(), dice=random.Random(), open_network=open_network)  # noqa: S311
+    dice = random.Random()  # noqa: S311
+    world = replace(real_world(), dice=dice, open_network=open_network)
+    return replace(world, has_neighbours=False)
