@@ -241,6 +241,7 @@ async def test_the_api_describes_itself(http: httpx.AsyncClient) -> None:
         ("GET", "/v1/admin/log-level"),
         ("PUT", "/v1/admin/log-level"),
         ("POST", "/v1/admin/disconnect"),
+        ("GET", "/v1/survey"),
         ("GET", "/livez"),
         ("GET", "/readyz"),
         ("GET", "/metrics"),
