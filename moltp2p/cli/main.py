@@ -70,7 +70,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "packs": ("moltp2p.cli.packs", "Check and grow the phrases of your challenges."),
     "config": ("moltp2p.cli.config", "Check the settings (config check)."),
-    "mesh": ("moltp2p.cli.mesh", "Run many nodes here, and measure them."),
+    "mesh": ("moltp2p.cli.mesh", "Run many nodes here, break them, and measure."),
     "sim": ("moltp2p.cli.sim", "Simulate a network in virtual time; attack it."),
     "version": ("moltp2p.cli.version", "Show the version."),
 }

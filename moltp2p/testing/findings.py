@@ -83,10 +83,10 @@ class Outcome:
         repeated = sum(each.repeated for each in self.audits)
         return (
             Finding("delivered", posts * nodes, held, held == posts * nodes),
-            Finding("identical sets", 1, sets, sets == 1),
-            Finding("invalid records", 0, invalid, invalid == 0),
-            Finding("records told twice", 0, repeated, repeated == 0),
-            Finding("acknowledged and kept", posts, kept, kept == posts),
+            Finding("distinct-sets", 1, sets, sets == 1),
+            Finding("invalid-records", 0, invalid, invalid == 0),
+            Finding("told-twice", 0, repeated, repeated == 0),
+            Finding("acknowledged-kept", posts, kept, kept == posts),
             *self._checks(),
         )
 

@@ -142,7 +142,7 @@ def test_a_partition_of_real_packets_heals() -> None:
     assert ours(child.pid) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_mesh_that_is_told_to_end_leaves_nothing(number: signal.Signals) -> None:
     child = mesh("--hosts", "2", "--rate", "10", "--duration", "600")
     _wait_for_hosts(child.pid, 3)

@@ -53,6 +53,16 @@ class Lab:
         self.wire.send(self.link, event, size_bytes, can_be_lost=can_be_lost)
 
 
+def test_a_sender_with_a_line_of_its_own_is_as_slow_as_that() -> None:
+    lab = Lab(uplink_mbit=8)
+    lab.alice.uplink_mbit = 0.8
+    lab.send(100_000)
+    lab.timeline.run(5)
+
+    assert lab.bob.times == pytest.approx([1.1])
+    assert lab.wire.has_room(lab.alice)
+
+
 def test_an_rpc_arrives_after_its_latency() -> None:
     lab = Lab()
     lab.send()

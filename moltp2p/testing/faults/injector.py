@@ -28,6 +28,13 @@ from moltp2p.testing.hosts.lines import has_netem, shape
 from moltp2p.testing.mesh import Mesh
 from moltp2p.testing.plan import Injected
 from moltp2p.testing.remote import Worker
+from moltp2p.testing.sim.latency import (
+    Constant,
+    Latency,
+    LogNormal,
+    Regions,
+    Uniform,
+)
 from moltp2p.testing.sim.scenario import Scenario
 from moltp2p.testing.sybils.opening import open_den
 
@@ -215,9 +222,8 @@ def told(scenario: Scenario) -> str:
     """Return what holds all the time, in words; empty when nothing does."""
     network, slow = scenario.network, scenario.slow
     parts = []
-    way = network.latency
-    if getattr(way, "ms", None) != 0:
-        parts.append(f"latency {way.model}")
+    if way := latency_told(network.latency):
+        parts.append(f"latency {way}")
     if network.loss:
         parts.append(f"loss {network.loss:.1%}")
     if network.uplink_mbit:
@@ -226,3 +232,18 @@ def told(scenario: Scenario) -> str:
         count = scenario.nodes.count - slow.first(scenario.nodes.count)
         parts.append(f"{count} slow nodes, {slow.uplink_mbit:g} Mbit/s up")
     return ", ".join(parts)
+
+
+def latency_told(latency: Latency) -> str:
+    """Return how far apart nodes are, in words; empty when they are not."""
+    match latency:
+        case Constant(ms=ms):
+            return f"{ms:g} ms" if ms else ""
+        case Uniform(from_ms=from_ms, to_ms=to_ms):
+            return f"{from_ms:g} to {to_ms:g} ms"
+        case LogNormal(median_ms=median_ms):
+            return f"about {median_ms:g} ms"
+        case Regions():
+            return f"by {len(latency.shares)} regions"
+        case _:
+            assert_never(latency)

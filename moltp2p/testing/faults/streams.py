@@ -80,8 +80,6 @@ class FaultyStream:
 
     def _take(self, data: bytes) -> None:
         arrives_at = self._faults.arrives_at(self.peer, len(data))
-        if self._arriving:
-            arrives_at = max(arrives_at, self._arriving[-1][0])
         if self._faults.is_cut(self.peer):
             self._faults.counts["held"] += 1
         self._arriving.append((arrives_at, data))

@@ -74,7 +74,8 @@ async def open_pair() -> AsyncIterator[Pair]:
         for protocol in (PLAIN, MESHSUB_1_2):
             alice.handle(protocol, serve)
             bob.handle(protocol, serve)
-        yield Pair(alice, bob, faults, taken)
+        with trio.fail_after(600):
+            yield Pair(alice, bob, faults, taken)
 
 
 async def took(work: Callable[[], object]) -> float:
@@ -110,6 +111,32 @@ async def test_bytes_are_late_in_order_and_not_one_after_the_other(
         assert [data for data, _ in heard] == [b"one", b"two", b"three"]
         assert [at - began for _, at in heard] == pytest.approx([0.5, 0.6, 0.7])
         assert pair.faults.counts["delayed"] == 3
+
+
+async def test_jitter_never_puts_one_byte_before_another(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_pair() as pair:
+        pair.face(latency_s={pair.bob.peer_id: 0.5}, jitter=1.0)
+        await pair.dial()
+        ours, theirs = await pair.streams()
+        came: list[float] = []
+        heard = b""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send_slowly, theirs, b"abcdefghijkl")
+            while len(heard) < 12:
+                heard += await ours.receive_some(1)
+                came.append(trio.current_time())
+
+        assert heard == b"abcdefghijkl"
+        assert came == sorted(came)
+        assert len(set(came)) > 3
+
+
+async def send_slowly(stream: Stream, data: bytes) -> None:
+    for start in range(len(data)):
+        await stream.send_all(data[start : start + 1])
+        await trio.sleep(0.05)
 
 
 async def test_the_end_comes_after_what_was_sent(autojump_clock: MockClock) -> None:
