@@ -106,6 +106,12 @@ class LevelDb:
         self._kept: set[_Kept] = set()
         self._db = _open(folder, self._options)
 
+    def memory_bytes(self) -> int:
+        """Return what LevelDB holds in memory: unwritten tables, cached blocks."""
+        with self._gate:
+            found = self._opened().get_property(b"leveldb.approximate-memory-usage")
+        return int(found or 0)
+
     def get(self, key: bytes) -> bytes | None:
         """Return the value at `key`, or None."""
         with self._gate:

@@ -20,6 +20,10 @@ from moltp2p.core.topics import NetworkParams
 from moltp2p.net.base import ConnectionLimits
 from moltp2p.node.config import Config, Role
 from moltp2p.node.node import open_node
+from moltp2p.node.world import real_world
+from moltp2p.store.base import Policy, Store
+from moltp2p.store.leveldb import LevelDb
+from moltp2p.store.records import RecordStore
 from scripts.benches.lines import answer_lines
 
 LIMITS: Final = ConnectionLimits(exempt_loopback=False)
@@ -36,7 +40,14 @@ async def main() -> None:
             target_peers=0,
             limits=CROWD if sys.argv[1:] == ["crowd"] else LIMITS,
         )
-        async with open_node(config) as node:
+        engines: list[LevelDb] = []
+
+        def open_store(path: Path, network: NetworkParams, policy: Policy) -> Store:
+            engines.append(LevelDb(path))
+            return RecordStore(engines[-1], network, policy)
+
+        world = replace(real_world(), open_store=open_store)
+        async with open_node(config, world=world) as node:
 
             async def address(_: dict[str, Any]) -> Mapping[str, object]:
                 gossip = (await node.status()).gossip
@@ -53,6 +64,7 @@ async def main() -> None:
                     "records": readings.status.store.records,
                     "fingerprint": readings.status.store.fingerprint,
                     "cpu_s": sum(psutil.Process().cpu_times()[:2]),
+                    "store_bytes": engines[0].memory_bytes(),
                     "rss": psutil.Process().memory_info().rss,
                 }
 

@@ -45,4 +45,5 @@ async def test_a_hundred_connections_are_held() -> None:
     outcome = await hold(HELD_MINUTES)
 
     assert outcome.figures["held at the end"].value == HELD
+    assert outcome.figures["held from the other side"].value == HELD
     assert outcome.figures["refused"].value == outcome.figures["bugs"].value == 0
