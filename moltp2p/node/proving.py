@@ -339,5 +339,7 @@ def _seat(record: Record) -> Seat | None:
     body = parse_body(record.header.kind, record.body)
     if not isinstance(body, Attested):
         return None
-    epoch, slot = body.says.epoch, body.says.slot
-    return None if epoch is None or slot is None else Seat(epoch, slot)
+    epoch, slot, value = body.says.epoch, body.says.slot, body.says.ticket
+    if epoch is None or slot is None or value is None:
+        return None
+    return Seat(epoch, slot, value)

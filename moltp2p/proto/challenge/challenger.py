@@ -145,7 +145,9 @@ class _Session:
         if apply.ticket is not None:
             value, now = yield from self._draw(apply, now)
             time_ms = self._begun.at(now)
-            self._seat = self._host.desk.reserve(apply.subject, apply.ticket, time_ms)
+            self._seat = self._host.desk.reserve(
+                apply.subject, apply.ticket, value, time_ms
+            )
         nonce = self._random()
         commit = nonce_commit(nonce)
         session = session_id(self.talk.heard[-1].payload, commit)

@@ -52,10 +52,17 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A slot that is held for a session."""
+    """A slot that is held for a session, or was.
+
+    Attributes:
+        epoch: of the ticket.
+        slot: from 0.
+        value: the ticket's value.
+    """
 
     epoch: int
     slot: int
+    value: bytes
 
 
 class Desk:
@@ -74,11 +81,13 @@ class Desk:
         self._hashes = RateLimiter[None](settings.hashes, 1)
         self._taken: dict[int, set[int]] = {}
         self._used: dict[int, set[tuple[AgentId, Ticket]]] = {}
+        self._attested: dict[int, set[bytes]] = {}
 
     def restore(self, seats: Iterable[Seat]) -> None:
-        """Take slots for used: those of the attestations given before a restart."""
+        """Take slots and tickets for used: of attestations given before a restart."""
         for seat in seats:
             self._taken.setdefault(seat.epoch, set()).add(seat.slot)
+            self._attested.setdefault(seat.epoch, set()).add(seat.value)
 
     def slots_left(self, epoch: int) -> int:
         """Return how many slots of an epoch are neither used nor held."""
@@ -140,19 +149,24 @@ class Desk:
         if not self._hashes.take(None, 1, now):
             raise PeerError("busy", "too many tickets now", "try again in a minute")
 
-    def reserve(self, subject: AgentId, ticket: Ticket, time_ms: int) -> Seat:
+    def reserve(
+        self, subject: AgentId, ticket: Ticket, value: bytes, time_ms: int
+    ) -> Seat:
         """Hold a slot for a session, and take its ticket for used.
 
         Raises:
-            PeerError: as `weigh`: others may have been faster.
+            PeerError: as `weigh`: others may have been faster; or `ticket-used` by
+                what was attested before a restart.
         """
         self.weigh(subject, ticket, time_ms)
+        if value in self._attested.get(ticket.epoch, ()):
+            raise PeerError("ticket-used", "it was attested before a restart")
         self._forget(time_ms)
         taken = self._taken.setdefault(ticket.epoch, set())
         slot = next(slot for slot in range(SLOTS) if slot not in taken)
         taken.add(slot)
         self._used.setdefault(ticket.epoch, set()).add((subject, ticket))
-        return Seat(ticket.epoch, slot)
+        return Seat(ticket.epoch, slot, value)
 
     def release(self, seat: Seat) -> None:
         """Free a slot for which nothing was signed."""
@@ -161,6 +175,6 @@ class Desk:
     def _forget(self, time_ms: int) -> None:
         """Drop what no ticket can ask for any more."""
         oldest = epoch_of(time_ms) - KEPT_EPOCHS
-        for table in (self._taken, self._used):
+        for table in (self._taken, self._used, self._attested):
             for epoch in [each for each in table if each < oldest]:
                 del table[epoch]

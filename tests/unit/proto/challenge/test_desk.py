@@ -77,30 +77,30 @@ def test_tickets_are_computed_so_often_and_not_more() -> None:
 def test_four_slots_are_held_and_no_fifth() -> None:
     desk = Desk(FREE)
 
-    seats = [desk.reserve(ALICE, ticket(n), EPOCH_MS) for n in range(SLOTS)]
+    seats = [desk.reserve(ALICE, ticket(n), b"", EPOCH_MS) for n in range(SLOTS)]
 
-    assert seats == [Seat(EPOCH, slot) for slot in range(SLOTS)]
-    more = partial(desk.reserve, ALICE, ticket(9), EPOCH_MS)
+    assert seats == [Seat(EPOCH, slot, b"") for slot in range(SLOTS)]
+    more = partial(desk.reserve, ALICE, ticket(9), b"", EPOCH_MS)
     assert code_of(more) == "no-slots"
     desk.release(seats[2])
-    assert more() == Seat(EPOCH, 2)
+    assert more() == Seat(EPOCH, 2, b"")
 
 
 def test_each_epoch_has_its_own_slots() -> None:
     desk = Desk(FREE)
     for number in range(SLOTS):
-        desk.reserve(ALICE, ticket(number), EPOCH_MS)
+        desk.reserve(ALICE, ticket(number), b"", EPOCH_MS)
 
-    before = desk.reserve(ALICE, ticket(epoch=EPOCH - 1), EPOCH_MS)
+    before = desk.reserve(ALICE, ticket(epoch=EPOCH - 1), b"", EPOCH_MS)
 
-    assert before == Seat(EPOCH - 1, 0)
+    assert before == Seat(EPOCH - 1, 0, b"")
 
 
 def test_slots_of_before_a_restart_are_not_used_again() -> None:
     desk = Desk(FREE)
-    desk.restore([Seat(EPOCH, 0), Seat(EPOCH, 2)])
+    desk.restore([Seat(EPOCH, 0, b"one"), Seat(EPOCH, 2, b"two")])
 
-    seats = [desk.reserve(ALICE, ticket(n), EPOCH_MS) for n in range(2)]
+    seats = [desk.reserve(ALICE, ticket(n), b"", EPOCH_MS) for n in range(2)]
 
     assert [seat.slot for seat in seats] == [1, 3]
     assert desk.slots_left(EPOCH) == 0
@@ -108,7 +108,7 @@ def test_slots_of_before_a_restart_are_not_used_again() -> None:
 
 def test_a_ticket_is_good_for_one_session() -> None:
     desk = Desk(FREE)
-    seat = desk.reserve(ALICE, ticket(), EPOCH_MS)
+    seat = desk.reserve(ALICE, ticket(), b"", EPOCH_MS)
     desk.release(seat)
 
     assert code_of(lambda: desk.weigh(ALICE, ticket(), EPOCH_MS)) == "ticket-used"
@@ -120,7 +120,7 @@ def test_applicants_that_fail_do_not_hold_a_challenger_up_for_ever() -> None:
     desk = Desk(DeskSettings(sessions_per_epoch=6))
 
     for number in range(6):
-        desk.release(desk.reserve(ALICE, ticket(number), EPOCH_MS))
+        desk.release(desk.reserve(ALICE, ticket(number), b"", EPOCH_MS))
 
     assert code_of(lambda: desk.weigh(BOB, ticket(), EPOCH_MS)) == "no-slots"
 
@@ -148,7 +148,16 @@ def test_what_is_remembered_is_bounded() -> None:
     desk = Desk(FREE)
     for hour in range(200):
         now_ms = EPOCH_MS + hour * EPOCH_LENGTH_MS
-        desk.release(desk.reserve(ALICE, ticket(epoch=epoch_of(now_ms)), now_ms))
+        desk.release(desk.reserve(ALICE, ticket(epoch=epoch_of(now_ms)), b"", now_ms))
 
     assert len(desk._used) <= 50
     assert len(desk._taken) <= 50
+
+
+def test_a_ticket_that_was_attested_before_a_restart_is_used() -> None:
+    desk = Desk(DeskSettings())
+    desk.restore([Seat(EPOCH, 0, b"its value")])
+
+    again = partial(desk.reserve, ALICE, ticket(), b"its value", EPOCH_MS)
+    assert code_of(again) == "ticket-used"
+    assert desk.reserve(ALICE, ticket(), b"another", EPOCH_MS).slot == 1
