@@ -26,7 +26,7 @@ from moltp2p.core.spelling import (
     read,
 )
 from moltp2p.core.statements import Statement
-from moltp2p.core.testimony import SLOTS, Attestation
+from moltp2p.core.testimony import SLOTS, Attestation, slots_of
 from moltp2p.core.work import (
     DRAWN,
     EPOCH_LENGTH_MS,
@@ -245,6 +245,8 @@ def _check_given(header: Header, attested: Attested) -> None:
         since_ms = says.time_ms - says.epoch * EPOCH_LENGTH_MS
         if not -TICKET_EARLY_MS <= since_ms < TICKET_LIFE_MS + SESSION_MS:
             raise PeerError("bad-attestation", "not given in the life of its ticket")
+        if (says.slot or 0) >= slots_of(header.network):
+            raise PeerError("bad-attestation", "more slots than a challenger has")
         if not is_paid(header.network, says.ticket):
             raise PeerError("bad-ticket", "too few zero bits")
     if not attested.statement.is_by(says.signing_key, header.network):

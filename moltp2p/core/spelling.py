@@ -20,9 +20,9 @@ from moltp2p.core.statements import Statement, state
 from moltp2p.core.testimony import (
     PASS_SCORES,
     ROUNDS,
-    SLOTS,
     SPOT_ROUNDS,
     TASKS,
+    TEST_SLOTS,
     Accept,
     Apply,
     Attestation,
@@ -238,7 +238,7 @@ _OWN_NONCE: Final = Field("nonce", "nonce", _NONCE)
 _SESSION: Final = Field("sid", "session", _HASH)
 _NUMBER: Final = Field("round", "number", integer(0, ROUNDS - 1))
 _COMMITMENT: Final = Field("commit", "commit", _HASH)
-_SLOT: Final = Field("slot", "slot", integer(0, SLOTS - 1), is_optional=True)
+_SLOT: Final = Field("slot", "slot", integer(0, TEST_SLOTS - 1), is_optional=True)
 _TASKS: Final = Field("tasks", "tasks", VERSION)
 _ROUNDS: Final = integer(SPOT_ROUNDS, ROUNDS)
 

@@ -18,7 +18,7 @@ from typing import Final, TypeAlias
 
 from moltp2p.core.ids import AgentId, PeerId, PublicKey
 from moltp2p.core.statements import digest
-from moltp2p.core.work import Ticket
+from moltp2p.core.work import TEST_PREFIX, Ticket
 
 ROUNDS: Final = 2  # SPEC 07: "two rounds of four tasks"
 TASKS: Final = 4
@@ -27,8 +27,14 @@ PASS_SCORES: Final = {ROUNDS: 6, SPOT_ROUNDS: 3}
 # SPEC 07: "at least 6 of 8 answers, or 3 of 4 in a spot check"
 
 SLOTS: Final = 4  # SPEC 07: "at most 4 slots in an epoch"
+TEST_SLOTS: Final = 32  # SPEC 07: "32 in a network whose name begins with `test-`"
 VALID_MS: Final = 14 * 86_400_000  # SPEC 07: "1,209,600 seconds"
 RENEW_MS: Final = 10 * 86_400_000  # SPEC 07: "from 864,000 seconds on"
+
+
+def slots_of(network: str) -> int:
+    """Return how many slots a challenger has in an epoch on a network."""
+    return TEST_SLOTS if network.startswith(TEST_PREFIX) else SLOTS
 
 
 @dataclass(frozen=True, slots=True)

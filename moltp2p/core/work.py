@@ -125,8 +125,10 @@ def is_paid(network: str, value: bytes) -> bool:
 def is_eligible(value: bytes, size: int, challenger: AgentId) -> bool:
     """Tell whether the ticket drew this challenger.
 
-    The odds are 7 in `size`; where it is 7 or less, everybody is drawn.
+    The odds are 7 in `size`. In a small network everybody is drawn, for all are needed.
     """
+    if size < SMALL_NETWORK:
+        return True  # SPEC 07: "with a `size` less than 16 it draws everybody"
     lot = int.from_bytes(digest("eligible", value, challenger)[:8])
     return lot < (DRAWN << 64) // size
 

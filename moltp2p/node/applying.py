@@ -196,9 +196,7 @@ class Applying:
         attempt, own = self.attempt, self._means.agents.own()
         if attempt is None or own.time_ms is None or not self._is_usable(attempt):
             return False
-        if attempt.published >= self._plenty(attempt, own.time_ms):
-            return False
-        if not self._ready(attempt):
+        if self._missing(attempt, own.time_ms) <= 0 or not self._ready(attempt):
             return False
         await self._ask(attempt)
         if len(attempt.attested) > attempt.published and self._is_enough(attempt):
@@ -238,25 +236,28 @@ class Applying:
     async def _ask(self, attempt: Attempt) -> None:
         """Ask whom the ticket drew, until there is enough or nobody is left."""
         self.phase = "asking"
-        while not self._is_plenty(attempt) and self._is_usable(attempt):
+        while self._is_scant(attempt) and self._is_usable(attempt):
             if ready := self._ready(attempt):
+                # No more than are missing: slots are few, and others need them.
+                missing = self._missing(attempt, self._means.now_ms())
+                at_once = min(missing, self._means.answering.solver.sessions)
                 async with trio.open_nursery() as nursery:
-                    for live in ready[: self._means.answering.solver.sessions]:
+                    for live in ready[:at_once]:
                         nursery.start_soon(self._apply, attempt, live)
             elif not self._drawn(attempt) or self._is_enough(attempt):
                 return
             else:
                 await trio.sleep(TICK_S)
 
-    def _is_plenty(self, attempt: Attempt) -> bool:
-        plenty = self._plenty(attempt, self._means.now_ms())
-        return len(attempt.attested) >= plenty
+    def _is_scant(self, attempt: Attempt) -> bool:
+        return self._missing(attempt, self._means.now_ms()) > 0
 
-    def _plenty(self, attempt: Attempt, time_ms: int) -> int:
-        """Return how many attestations there should be: four, once slots are free."""
-        if attempt.found.ticket.epoch < epoch_of(self._means.now_ms()):
-            return QUORUM
-        return min(self._means.agents.quorum(time_ms) + SPARE, QUORUM)
+    def _missing(self, attempt: Attempt, time_ms: int) -> int:
+        """Return how many attestations are to be had yet: four, once slots are free."""
+        wanted = QUORUM
+        if attempt.found.ticket.epoch == epoch_of(self._means.now_ms()):
+            wanted = min(self._means.agents.quorum(time_ms) + SPARE, QUORUM)
+        return wanted - len(attempt.attested)
 
     def _is_enough(self, attempt: Attempt) -> bool:
         return len(attempt.attested) >= self._enough()

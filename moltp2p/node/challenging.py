@@ -23,7 +23,7 @@ from moltp2p.core.ids import AgentId, agent_text
 from moltp2p.core.kinds import Kind
 from moltp2p.core.spelling import read
 from moltp2p.core.statements import Statement
-from moltp2p.core.testimony import ROUNDS, Check
+from moltp2p.core.testimony import ROUNDS, SLOTS, Check
 from moltp2p.core.work import SMALL_NETWORK, epoch_of
 from moltp2p.net.base import Stream
 from moltp2p.net.log import get_logger
@@ -280,7 +280,8 @@ class Challenging:
     async def _announce(self, epoch: int) -> None:
         means = self._means
         addresses = tuple(means.network.addresses()[:MAX_ADDRESSES])
-        slots, peer = self._desk.slots_left(epoch), means.network.peer_id
+        slots = min(self._desk.slots_left(epoch), SLOTS)
+        peer = means.network.peer_id
         tasks = (means.party().tasks.version,)
         said = Availability(epoch, slots, peer, tasks, addresses)
         await means.publish(Draft(Kind.AVAILABILITY, said))

@@ -235,7 +235,7 @@ async def open_proving(ground: Ground) -> AsyncIterator[Proving]:
     board = Board(lambda task: telling.tell(task_event(task)))
     solver = make_solver(config, os.environ)
     words = await trio.to_thread.run_sync(_words, config, ground.world.draw)
-    desk = Desk(DeskSettings())
+    desk = Desk(DeskSettings.of(config.network.id))
     desk.restore(await trio.to_thread.run_sync(_used_seats, ground))
 
     async def publish(draft: Draft) -> Record:

@@ -77,7 +77,7 @@ def _tickets() -> list[Case]:
         _case("ticket-unpaid", "ticket", _spelt(NETWORK, unpaid), error="bad-ticket"),
         _drawn("drawn", value, 16, drawn, is_drawn=True),
         _drawn("not-drawn", value, 16, other, is_drawn=False),
-        _drawn("everybody-is-drawn", value, 7, other, is_drawn=True),
+        _drawn("everybody-is-drawn", value, 15, other, is_drawn=True),
         _case(
             "digest-session",
             "digest",
@@ -144,7 +144,7 @@ def _unreadable() -> list[Case]:
         "apply-five-versions": ("apply", said["apply"] | {"tasks": ["mw/1"] * 5}),
         "apply-peer-in-words": ("apply", said["apply"] | {"peer": "bob"}),
         "apply-short-nonce": ("apply", said["apply"] | {"nonce": b"n" * 15}),
-        "offer-slot-4": ("offer", said["offer"] | {"slot": 4}),
+        "offer-slot-32": ("offer", said["offer"] | {"slot": 32}),
         "round-2": ("round", said["round"] | {"round": 2}),
         "round-of-three": ("round", said["round"] | {"texts": ["a"] * 3}),
         "round-of-a-day": ("round", said["round"] | {"limit": 86_400_000}),
@@ -259,7 +259,7 @@ def _accepted() -> list[Case]:
 
 def _proof() -> Proof:
     issuers = [known_agent(name) for name in ("bob", "carol", "dave", "mallory")]
-    return prove(known_agent("alice"), issuers, size=8)
+    return prove(known_agent("alice"), issuers, size=16)
 
 
 def _frauds() -> dict[str, Fraud]:
@@ -317,14 +317,14 @@ def _bad_proofs() -> list[Case]:
     proof, kind, bad = _proof(), Kind.PROOF, "bad-attestation"
     first = proof.attested[0]
     alice, bob = known_agent("alice"), known_agent("bob")
-    more = tickets(alice, size=8)
+    more = tickets(alice, size=16)
     other = next(each for each in more if each != proof.ticket)
     elsewhere = Spoken(alice, bob, other).attest()
     spot = _spoken(ticket=None).attest()
     stranger = next(
         agent
         for agent in (known_agent(f"stranger {n}") for n in range(100))
-        if not is_eligible(proof.value, 8, agent.id)
+        if not is_eligible(proof.value, 16, agent.id)
     )
     uninvited = _of_stranger(stranger, proof.ticket)
     moved = dataclasses.replace(proof.ticket, nonce=proof.ticket.nonce + 1)

@@ -33,6 +33,7 @@ from moltp2p.core.testimony import (
     Round,
     answer_commit,
     session_id,
+    slots_of,
     world_seed,
 )
 from moltp2p.core.work import Ticket
@@ -201,6 +202,8 @@ class _Session:
             raise PeerError("wrong-party", "an offer to another application")
         if (offer.slot is None) != (self._ticket is None):
             raise PeerError("bad-statement", "a slot stands with a ticket")
+        if (offer.slot or 0) >= slots_of(self._party.network):
+            raise PeerError("bad-statement", "more slots than a challenger has")
         if offer.tasks != self._party.tasks.version:
             raise PeerError("unknown-tasks", f"tasks here are {offer.tasks!r}")
         self.talk.believe(issuer, offer.key)

@@ -9,7 +9,7 @@ from typing import Final
 
 from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import AgentId, PeerId
-from moltp2p.core.testimony import SLOTS
+from moltp2p.core.testimony import SLOTS, slots_of
 from moltp2p.core.work import Ticket, epoch_of, is_current, least_size
 from moltp2p.proto.ratelimit import Rate, RateLimiter
 
@@ -32,6 +32,7 @@ class DeskSettings:
         visits: applications from one IP address.
         hashes: tickets that are computed, in all.
         sessions_per_epoch: begun for the tickets of one epoch; beyond it `no-slots`.
+        slots: that may be signed for in one epoch.
     """
 
     sessions: int = 8
@@ -39,7 +40,14 @@ class DeskSettings:
     sessions_per_address: int = 2
     visits: Rate = VISITS
     hashes: Rate = HASHES
-    sessions_per_epoch: int = 32
+    sessions_per_epoch: int = 8 * SLOTS
+    slots: int = SLOTS
+
+    @classmethod
+    def of(cls, network: str) -> DeskSettings:
+        """Return what is usual on a network."""
+        slots = slots_of(network)
+        return cls(sessions_per_epoch=8 * slots, slots=slots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +99,7 @@ class Desk:
 
     def slots_left(self, epoch: int) -> int:
         """Return how many slots of an epoch are neither used nor held."""
-        return SLOTS - len(self._taken.get(epoch, ()))
+        return self._settings.slots - len(self._taken.get(epoch, ()))
 
     def enter(self, visitor: Visitor, now: float) -> None:
         """Let somebody in, until `leave`.
@@ -163,7 +171,8 @@ class Desk:
             raise PeerError("ticket-used", "it was attested before a restart")
         self._forget(time_ms)
         taken = self._taken.setdefault(ticket.epoch, set())
-        slot = next(slot for slot in range(SLOTS) if slot not in taken)
+        slots = range(self._settings.slots)
+        slot = next(slot for slot in slots if slot not in taken)
         taken.add(slot)
         self._used.setdefault(ticket.epoch, set()).add((subject, ticket))
         return Seat(ticket.epoch, slot, value)

@@ -5,14 +5,15 @@ import time
 
 import pytest
 
-from moltp2p.core.attested import Proof, check_proof
+from moltp2p.core.attested import Attested, Proof, check_attested, check_proof
 from moltp2p.core.author import Draft
+from moltp2p.core.errors import PeerError
 from moltp2p.core.kinds import Kind, parse_body
 from moltp2p.core.testimony import RENEW_MS, VALID_MS
 from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Bench, Road, judge
 from moltp2p.core.verdict import Verdict
-from moltp2p.core.work import TEST_PREFIX, ticket_value
+from moltp2p.core.work import TEST_PREFIX, epoch_of, ticket_value
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
 from moltp2p.testing.proofs import Spoken, known_agent, prove, ticket_for
 from tests.facts import facts
@@ -104,3 +105,23 @@ def test_the_argon2_comes_last() -> None:
 
     assert code_of(lambda: check_proof(header, bad)) == "bad-attestation"
     assert ticket_value.cache_info().misses == computed
+
+
+@pytest.mark.parametrize(("network", "slots"), [("main", 4), ("test-net", 32)])
+def test_a_challenger_has_so_many_slots_and_no_more(network: str, slots: int) -> None:
+    alice, bob = (known_agent(name, network) for name in ("alice", "bob"))
+    header = bob.write(Draft(Kind.REVOCATION)).header
+    spoken = Spoken(alice, bob)
+    paid = {"ticket": bytes(32), "epoch": epoch_of(EPOCH_MS), "rounds": None}
+
+    check_attested(header, spoken.attest(slot=slots - 1, **paid))
+
+    with pytest.raises(PeerError, match="slots"):
+        check_attested(header, _of_slot(spoken, slots, paid))
+
+
+def _of_slot(spoken: Spoken, slot: int, paid: dict[str, object]) -> Attested:
+    # 32 cannot be written as a statement at all; on a test network 31 is the last.
+    given = spoken.attest(slot=min(slot, 31), **paid)
+    says = dataclasses.replace(given.says, slot=slot)
+    return dataclasses.replace(given, says=says)
