@@ -109,22 +109,22 @@ def judge(wire: bytes, bench: Bench, facts: Facts) -> Ruling:
     ahead, has a place on its shelf, was not held before (or without a body that it
     brings), and was not deleted.
     """
-    found = read(wire, bench)
+    found = read(wire, bench.network, bench.topic)
     return found if isinstance(found, Ruling) else judge_reading(found, bench, facts)
 
 
-def read(wire: bytes, bench: Bench) -> Reading | Ruling:
+def read(wire: bytes, network: NetworkParams, topic: str | None) -> Reading | Ruling:
     """Do of `judge` what depends on no fact; return what was read, or a REJECT."""
     try:
         record = parse(wire)
-        said = _check(record, bench)
+        said = _check(record, network, topic)
     except PeerError as error:
         return Ruling(Verdict.REJECT, error.code, error.message, error.hint)
     return Reading(record, said)
 
 
 def judge_reading(reading: Reading, bench: Bench, facts: Facts) -> Ruling:
-    """Do what is left of `judge`, once `read` has been done with the same bench."""
+    """Do what is left of `judge` on what was read for the same network and topic."""
     record = reading.record
     if facts.has(record.id) and not _fills(record, facts):
         return _ignore("duplicate", record, "held already")
@@ -143,7 +143,7 @@ def judge_own(record: Record, bench: Bench, facts: Facts) -> Ruling:
     name; neither is done a second time.
     """
     try:
-        said = _check(record, bench)
+        said = _check(record, bench.network, bench.topic)
     except PeerError as error:
         return Ruling(Verdict.REJECT, error.code, error.message, error.hint, record)
     if facts.has(record.id):
@@ -151,17 +151,17 @@ def judge_own(record: Record, bench: Bench, facts: Facts) -> Ruling:
     return _believed(_weigh(record, bench, facts), said)
 
 
-def _check(record: Record, bench: Bench) -> Body | None:
+def _check(record: Record, network: NetworkParams, topic: str | None) -> Body | None:
     """Refuse what is wrong in itself, signatures aside; return what the body says."""
     header = record.header
-    if header.network != bench.network.id:
+    if header.network != network.id:
         raise PeerError(
             "wrong-network",
-            f"a record of network {header.network!r} on {bench.network.id!r}",
+            f"a record of network {header.network!r} on {network.id!r}",
             "join the network that the record belongs to",
         )
-    if bench.topic not in (None, topic_of(bench.network, header.community)):
-        raise PeerError("wrong-topic", f"it does not belong on {bench.topic}")
+    if topic not in (None, topic_of(network, header.community)):
+        raise PeerError("wrong-topic", f"it does not belong on {topic}")
     check_shape(header)
     return None if record.body is None else parse_body(header.kind, record.body)
 

@@ -1,6 +1,6 @@
 """Records from one peer, judged in bulk while the next are still on their way.
 
-stream ─▶ parts ─▶ a queue of a few ─▶ the journal, a part at a time
+stream ─▶ parts ─▶ a queue of a few ─▶ read, verified ─▶ the journal, a part at a time
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+
+import trio
 
 from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import PeerId, RecordId
@@ -17,6 +19,7 @@ from moltp2p.core.validate import Road, Ruling
 from moltp2p.core.verdict import Verdict
 from moltp2p.node.journal import Journal
 from moltp2p.node.pen import AWAITED, Incoming
+from moltp2p.node.reading import read_ahead
 from moltp2p.proto.sync.ledger import Ledger
 from moltp2p.proto.sync.plan import SETTLE_MS
 
@@ -64,8 +67,17 @@ class Bulk:
         self._peer = peer
         self._now = now
 
-    async def judge(self, wires: Sequence[bytes], tally: Tally) -> list[Record]:
-        """Judge some records, and keep those that pass; they are on disk on return.
+    async def read(self, wires: Sequence[bytes]) -> list[Incoming]:
+        """Read some records, while those before them are judged."""
+        came_ms = self._journal.clock_ms()
+        incoming = [
+            Incoming(wire, Road.SYNC, peer=self._peer, came_ms=came_ms)
+            for wire in wires
+        ]
+        return await trio.to_thread.run_sync(read_ahead, incoming, self._journal.params)
+
+    async def judge(self, incoming: Sequence[Incoming], tally: Tally) -> list[Record]:
+        """Judge what was read, and keep what passes; it is on disk on return.
 
         Returns:
             All of them, kept or not.
@@ -75,11 +87,6 @@ class Bulk:
                 `unasked-record` for one of another topic.
             LocalError: `disk-full`, `store-failed`; nothing was kept.
         """
-        came_ms = self._journal.clock_ms()
-        incoming = [
-            Incoming(wire, Road.SYNC, peer=self._peer, came_ms=came_ms)
-            for wire in wires
-        ]
         rulings = await self._journal.submit(
             lambda desk: desk.rule(incoming), len(incoming)
         )

@@ -87,7 +87,8 @@ class Desk:
     def rule(self, batch: Sequence[Incoming]) -> list[Ruling]:
         """Judge records, one after the other; keep or pen each, as its ruling says."""
         found = [
-            each.reading or read(each.wire, self._bench_for(each)) for each in batch
+            each.reading or read(each.wire, self._bench.network, each.topic)
+            for each in batch
         ]
         readings = (each for each in found if isinstance(each, Reading))
         self.sitting.look_ahead(each.record for each in readings)

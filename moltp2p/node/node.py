@@ -33,6 +33,7 @@ from moltp2p.node.feed import Feed
 from moltp2p.node.home import Home
 from moltp2p.node.pen import Incoming
 from moltp2p.node.proving import Proving
+from moltp2p.node.reading import read_ahead
 from moltp2p.node.readings import Readings
 from moltp2p.node.status import (
     PeerStatus,
@@ -125,7 +126,12 @@ class Node:
         Raises:
             LocalError: `disk-full`, `store-failed`; nothing was kept.
         """
-        incoming = [Incoming(wire, road) for wire in wires]
+        incoming = await trio.to_thread.run_sync(
+            read_ahead,
+            [Incoming(wire, road) for wire in wires],
+            self._journal.params,
+            self._store.has,
+        )
         return await self._journal.submit(
             lambda desk: desk.rule(incoming), len(incoming)
         )
@@ -225,7 +231,8 @@ class Node:
         Raises:
             LocalError: `disk-full`, `store-failed`, `store-damaged`.
         """
-        return await trio.to_thread.run_sync(self._store.drop, record, self.now_ms())
+        now_ms = self.now_ms()
+        return await self._journal.submit(lambda _: self._store.drop(record, now_ms))
 
     async def undrop(self, record: RecordId) -> bool:
         """Take a record's body when it comes again; return whether it was dropped.
@@ -233,7 +240,7 @@ class Node:
         Raises:
             LocalError: as `drop`.
         """
-        return await trio.to_thread.run_sync(self._store.undrop, record)
+        return await self._journal.submit(lambda _: self._store.undrop(record))
 
     async def dropped(self, after: RecordId | None, limit: int) -> list[Dropped]:
         """Return bodies that were dropped, in order of ids, behind `after`."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from moltp2p.core.ids import AgentId, PeerId, RecordId
-from moltp2p.core.validate import Reading, Road
+from moltp2p.core.validate import Reading, Road, Ruling
 
 PEN_RECORDS: Final = 1_024
 PEN_BYTES: Final = 8 * 2**20
@@ -38,7 +38,7 @@ class Incoming:
         topic: the topic it came on, when it came by gossip.
         peer: who brought it, when a peer did.
         came_ms: our clock when it came, where that was noted; it may wait in the pen.
-        reading: what it says, once somebody has read it; forgotten in the pen.
+        reading: what it says, once that was read ahead; forgotten in the pen.
     """
 
     wire: bytes
@@ -46,7 +46,7 @@ class Incoming:
     topic: str | None = None
     peer: PeerId | None = None
     came_ms: int | None = None
-    reading: Reading | None = None
+    reading: Reading | Ruling | None = None
 
 
 class Pen:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, assert_never
 
 import trio
@@ -16,6 +16,7 @@ from moltp2p.node.bulk import QUEUED_PARTS, Bulk, Tally
 from moltp2p.node.fetching import Fetching, open_fetching
 from moltp2p.node.journal import Journal
 from moltp2p.node.outage import PASSING
+from moltp2p.node.pen import Incoming
 from moltp2p.node.reconciling import compare
 from moltp2p.proto.sync.fetch import MAX_ASKED, REFUSALS, AskRecords, End, Part
 from moltp2p.proto.sync.initiator import Done, Narrower, Outcome, Refused
@@ -27,6 +28,9 @@ from moltp2p.store.base import Store
 
 WAIT_S: Final = 0.25
 """How often to look whether what others fetch has come."""
+
+READ_PARTS: Final = 1
+"""Parts that were read ahead and wait to be judged; then reading waits."""
 
 FIRST_ASK: Final = 64
 QUICK_S: Final = 2.0
@@ -221,6 +225,14 @@ class _Answered:
 
     ids: tuple[RecordId, ...]
     end: End
+    noted: trio.Event = field(default_factory=trio.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A part that was read, and is to be judged."""
+
+    incoming: Sequence[Incoming]
 
 
 _Note = Callable[[Sequence[RecordId], End, Tally], None]
@@ -244,8 +256,14 @@ class _Pipe:
         await self._send.send(Part(wires))
 
     async def end(self, ids: tuple[RecordId, ...], end: End) -> None:
-        """Say that all of the answer to an ask has been put."""
-        await self._send.send(_Answered(ids, end))
+        """Say that all of the answer to an ask has been put.
+
+        Who did not hold all that it named is asked for more once that has counted.
+        """
+        answered = _Answered(ids, end)
+        await self._send.send(answered)
+        if end.absent:
+            await answered.noted.wait()
 
     async def finish(self) -> None:
         """Wait until all is judged."""
@@ -259,19 +277,40 @@ class _Pipe:
 
     async def run(self, putting: trio.CancelScope) -> None:
         """Judge until nothing more is put; what fails ends the putting too."""
-        tally = Tally()
         try:
-            async for piece in self._receive:
-                match piece:
-                    case Part(wires):
-                        await self._bulk.judge(wires, tally)
-                    case _Answered(ids, end):
-                        self._note(ids, end, tally)
-                        tally = Tally()
-                    case _:
-                        assert_never(piece)
+            async with open_background() as nursery:
+                send, receive = trio.open_memory_channel[_Read | _Answered](READ_PARTS)
+                nursery.start_soon(self._read, send)
+                await self._judge(receive)
         except (PeerError, LocalError) as error:
             self._error = error
             putting.cancel()
         finally:
             self._finished.set()
+
+    async def _read(self, send: trio.MemorySendChannel[_Read | _Answered]) -> None:
+        """Read parts, the next while the last one is judged."""
+        async with send:
+            async for piece in self._receive:
+                match piece:
+                    case Part(wires):
+                        await send.send(_Read(await self._bulk.read(wires)))
+                    case _Answered():
+                        await send.send(piece)
+                    case _:
+                        assert_never(piece)
+
+    async def _judge(
+        self, receive: trio.MemoryReceiveChannel[_Read | _Answered]
+    ) -> None:
+        tally = Tally()
+        async for piece in receive:
+            match piece:
+                case _Read(incoming):
+                    await self._bulk.judge(incoming, tally)
+                case _Answered(ids, end, noted):
+                    self._note(ids, end, tally)
+                    tally = Tally()
+                    noted.set()
+                case _:
+                    assert_never(piece)

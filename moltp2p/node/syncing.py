@@ -286,7 +286,7 @@ class Syncing:
         bulk = Bulk(tools.journal, tools.ledger, topics, peer, trio.current_time)
 
         async def take(wires: tuple[bytes, ...]) -> None:
-            for record in await bulk.judge(wires, tally):
+            for record in await bulk.judge(await bulk.read(wires), tally):
                 if not fits(ask, record):
                     raise PeerError("unasked-record", "sent what was not asked for")
 
