@@ -15,12 +15,13 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from moltp2p.core.errors import PeerError
+from moltp2p.core.errors import PeerError, UsageError
 from moltp2p.core.ids import PeerId, RecordId
 from moltp2p.core.record import Record
 from moltp2p.core.topics import topic_number
 from moltp2p.net.base import Network, Stream
 from moltp2p.net.streams import FrameReader, FrameWriter
+from moltp2p.node.catching_up import ANSWER_S
 from moltp2p.node.config import Role
 from moltp2p.node.node import Node
 from moltp2p.node.status import PeerSyncStatus
@@ -44,9 +45,10 @@ from moltp2p.proto.sync.messages import MAX_FRAME_BYTES
 from moltp2p.proto.sync.reconcile import Item, MemorySet, SetSum
 from moltp2p.proto.sync.responder import Responder, Scope
 from moltp2p.proto.sync.round import MAX_HOLLOW
+from moltp2p.store.base import Query
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
 from scripts.vectors.fetching import Shelf
-from tests.village import PARAMS, Village, held, meet, peer_of, say
+from tests.village import PARAMS, Village, alike, held, meet, peer_of, say
 
 TOPICS = range(PARAMS.shards + 1)
 
@@ -401,3 +403,41 @@ async def test_what_is_no_ask_ends_a_stream_and_costs_a_fault(
         assert came == []
         assert await faults(alice, network.peer_id) == 1
         assert isinstance(decode_answer(after[0]), Part)
+
+
+async def test_who_names_a_next_place_for_ever_keeps_nobody_from_writing(
+    village: Village, autojump_clock: MockClock
+) -> None:
+    asks: list[int] = []
+    async with village.open("alice") as alice, village.open("bob") as bob:
+        await meet(alice, bob)
+        await say(alice, 50)
+        await alike([alice, bob], within_s=10)
+        told = await bob.query(Query(agent=alice.agent, limit=1_000))
+    *_, first = records = [stored.record for stored in told.records]
+
+    def name_next(frame: bytes) -> list[bytes]:
+        ask = decode_ask(frame)
+        if not isinstance(ask, AskSequence):
+            return [encode_answer(Part((first.wire(),))), encode_answer(End())]
+        part = Part((records[0].wire(),))  # the newest is in whatever is asked for
+        return [encode_answer(part), encode_answer(End(next_seq=ask.first + 1))]
+
+    village.forget("alice")
+    async with village.open("alice") as alice, village.open("bob") as bob:
+        names = sends(name_next, asks)
+        async with mallory(village, alice, compares(Claims({})), names):
+            await trio.sleep(3)
+            await meet(alice, bob)
+            with trio.fail_after(2 * ANSWER_S):
+                while True:
+                    with suppress(UsageError):
+                        (again,) = await say(alice, 1, "at last")
+                        break
+                    await trio.sleep(1)
+            written = await alice.get(again)
+
+    assert written is not None
+    assert written.record.header.seq == records[0].header.seq + 1
+    # Each record that it sends takes it a place further, up to the newest there is.
+    assert len(asks) < records[0].header.seq + 10
