@@ -160,7 +160,9 @@ class RoundDriver:
             return
         self._conclude(found.outcome)
         if isinstance(found.outcome, Done):
-            self.round.lacks(found.need, trio.current_time())
+            # In a thread: it may be 65,536 ids, and others wait for this loop.
+            now = trio.current_time()
+            await trio.to_thread.run_sync(self.round.lacks, found.need, now)
 
     def _conclude(self, outcome: Outcome) -> None:
         match outcome:

@@ -26,7 +26,10 @@ but what is let go of again, after a rotation, must be free to come back."""
 
 
 class Ledger:
-    """Ids by what is known of them."""
+    """Ids by what is known of them.
+
+    It is changed from one thread; `is_missing` may be asked from any.
+    """
 
     def __init__(self) -> None:
         self._in_flight: dict[RecordId, PeerId] = {}
@@ -46,8 +49,11 @@ class Ledger:
 
     def is_missing(self, record: RecordId, now: float) -> bool:
         """Tell whether a record that we lack is worth fetching."""
-        memories = (self._settled, self._unwanted, self._put_off)
-        return not any(memory.has(record, now) for memory in memories)
+        return not (
+            self._settled.has(record, now)
+            or self._unwanted.has(record, now)
+            or self._put_off.has(record, now)
+        )
 
     def is_in_flight(self, record: RecordId) -> bool:
         """Tell whether somebody is fetching a record."""
