@@ -38,6 +38,6 @@ def records(
 ) -> list[PeerRecord]:
     """Return a record of each address, as if its peer had signed it."""
     return [
-        PeerRecord(each.peer, seq, scope_of(each.endpoint.ip), (each.endpoint,), wire)
+        PeerRecord(each.peer, seq, scope_of(each.endpoint.ip), (each,), wire)
         for each in addresses
     ]

@@ -157,7 +157,7 @@ def _network_rows(
         yield "refused", turned_away
     if gossip["rules"]:
         yield "rules", f"{gossip['rules']:,} bans and allowances: moltp2p admin bans"
-    yield "finding", _finding(gossip["finding"])
+    yield from _finding_rows(gossip["finding"])
     missing = [dial for dial in gossip["dials"] if dial["state"] != "connected"]
     for dial in missing[:MAX_DIALS]:
         why = f" ({dial['last_error']})" if dial["last_error"] else ""
@@ -178,6 +178,16 @@ def _limits(limits: dict[str, dict[str, Any]]) -> str:
         f"/{use['limit'] or '∞'}"
         for name, use in limits.items()
     )
+
+
+def _finding_rows(finding: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "finding", _finding(finding)
+    for address in finding["relayed"]:
+        yield "relayed", address
+    if (relay := finding["relay"]) is not None:
+        carried = f"{relay['carried_bytes'] / 2**20:,.1f} MiB"
+        circuits = f"{relay['circuits']} connections now, {carried} in all"
+        yield "relay", f"for {relay['reservations']} peers: {circuits}"
 
 
 def _finding(finding: dict[str, Any]) -> str:

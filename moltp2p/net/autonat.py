@@ -83,7 +83,9 @@ class AutoNat:
         peers = [
             each
             for each in self._network.peers()
-            if each.outbound and each.peer not in self._strangers
+            if each.outbound
+            and each.peer not in self._strangers
+            and parse_address(each.address).relay is None
         ]
         fresh = [each for each in peers if not self.reach.has_asked(each.peer)]
         return self._rng.choice(fresh or peers) if peers else None
@@ -140,11 +142,12 @@ class AutoNat:
         if ask.type != Message.DIAL or asked.id != base58.b58decode(peer):
             return Message.DialResponse(status=Message.E_BAD_REQUEST)
         wanted = [read_endpoint(each) for each in asked.addrs[:MAX_ADDRESSES]]
-        ips = {
-            parse_address(each.address).endpoint.ip
+        addresses = [
+            parse_address(each.address)
             for each in self._network.peers()
             if each.peer == peer
-        }
+        ]
+        ips = {each.endpoint.ip for each in addresses if each.relay is None}
         usable = [
             each for each in wanted if each and each.ip in ips and can_be_dialled(each)
         ]

@@ -256,6 +256,16 @@ class Network(Protocol):
             LocalError: `banned`; `too-many-connections` at our own limit.
         """
 
+    async def reserve(self, relay: PeerId) -> int:
+        """Let a connected peer be our relay, so that others reach us through it.
+
+        Returns:
+            Until when, seconds since 1970 UTC by the relay's clock.
+
+        Raises:
+            PeerError: `refused`, `protocol-unsupported`, and as a stream may.
+        """
+
     async def open_stream(self, peer: PeerId, protocols: Sequence[str]) -> Stream:
         """Open a stream in the first of `protocols` that the peer speaks too.
 

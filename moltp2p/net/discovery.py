@@ -25,11 +25,14 @@ from moltp2p.net.first_peers import FirstPeers
 from moltp2p.net.log import get_logger
 from moltp2p.net.names import Names
 from moltp2p.net.neighbours import NeighbourSettings, open_neighbours
+from moltp2p.net.relay_seeking import RelaySeeker
+from moltp2p.net.relaying import RelayService
 from moltp2p.proto.address import Address, Endpoint, parse_address
 from moltp2p.proto.peers.address_book import AddressBook
 from moltp2p.proto.peers.bootstrap import parse_bootstrap
 from moltp2p.proto.peers.dial_plan import DialPlan
 from moltp2p.proto.peers.peer_exchange import PROTOCOL
+from moltp2p.proto.peers.relay_desk import RelayLimits
 from moltp2p.proto.peers.status import AddressStatus, FindingStatus
 
 if TYPE_CHECKING:
@@ -72,12 +75,14 @@ class DiscoverySettings:
         announce: where to tell others that we can be dialled; empty for where we
             listen, and where peers see us.
         neighbours: how to look around on the local network; None for not at all.
+        relay: how much to carry for peers that nobody can dial; None for nothing.
     """
 
     target_peers: int = 10
     max_dials: int = 4
     announce: tuple[Endpoint, ...] = ()
     neighbours: NeighbourSettings | None = None
+    relay: RelayLimits | None = None
 
 
 class Discovery:
@@ -93,6 +98,7 @@ class Discovery:
     Attributes:
         book: the addresses.
         autonat: finds out whether others can dial us.
+        relay: carries for others, if this node does.
     """
 
     def __init__(
@@ -109,6 +115,7 @@ class Discovery:
         self._plan = plan
         self._exchange = exchange
         self._first = first
+        self.relay: RelayService | None = None
         self.autonat = AutoNat(network, exchange.candidates, rng)
         exchange.reach = self.autonat.reach
         self._rng = rng
@@ -123,12 +130,28 @@ class Discovery:
         return FindingStatus(
             book=self._plan.figures(trio.current_time()),
             announced=[str(each) for each in self._exchange.endpoints()],
+            relayed=[str(each) for each in self._exchange.relayed],
             seen=[str(each) for each in self._exchange.sightings.believed()],
             clock_ahead_ms=self._exchange.sightings.clock_ahead_ms(),
+            relay=None if self.relay is None else self.relay.stats(),
             names=self._first.status(),
             reach=self.autonat.reach.verdict,
             reached_at=[str(each) for each in self.autonat.reach.confirmed],
         )
+
+    def start(self, nursery: trio.Nursery, settings: DiscoverySettings) -> None:
+        """Begin with all that goes on for ever."""
+        nursery.start_soon(self.watch, nursery)
+        nursery.start_soon(self.dial, nursery)
+        nursery.start_soon(self.ask_again)
+        nursery.start_soon(self.autonat.run)
+        nursery.start_soon(RelaySeeker(self._network, self._exchange, self._rng).run)
+        for name in self._first.names:
+            nursery.start_soon(self._first.keep, name, self.wake)
+        if self.relay is not None:
+            nursery.start_soon(self.relay.run)
+        if settings.neighbours is not None:
+            nursery.start_soon(self.look_around, settings.neighbours)
 
     def heed_bans(self) -> None:
         """Forget the addresses that the operator bans, and learn them no more."""
@@ -273,19 +296,14 @@ async def open_discovery(
     plan = DialPlan(book, rng, settings.target_peers, settings.max_dials)
     exchange = Exchange(network, book, rng, means.clock_ms, settings.announce)
     discovery = Discovery(network, book, plan, exchange, first, rng)
+    if settings.relay is not None:
+        discovery.relay = RelayService(network, settings.relay, means.clock_ms)
     discovery.heed_bans()
     network.handle(PROTOCOL, exchange.answer)
     network.handle(AUTONAT, discovery.autonat.answer)
     async with open_background() as nursery:
-        nursery.start_soon(discovery.watch, nursery)
-        nursery.start_soon(discovery.dial, nursery)
-        nursery.start_soon(discovery.ask_again)
         nursery.start_soon(keeper.keep, book, plan)
-        nursery.start_soon(discovery.autonat.run)
-        for name in first.names:
-            nursery.start_soon(first.keep, name, discovery.wake)
-        if settings.neighbours is not None:
-            nursery.start_soon(discovery.look_around, settings.neighbours)
+        discovery.start(nursery, settings)
         try:
             yield discovery
         finally:

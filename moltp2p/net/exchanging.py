@@ -20,6 +20,7 @@ from moltp2p.proto.address import (
     IpAddress,
     Scope,
     parse_address,
+    parse_ip,
     scope_of,
 )
 from moltp2p.proto.peers.address_book import AddressBook
@@ -43,6 +44,8 @@ log = get_logger(__name__)
 EXCHANGE_S: Final = 5.0
 """How long one ask and its answer may take, on either side."""
 
+NOWHERE: Final = parse_ip("0.0.0.0")  # noqa: S104 - nothing is bound to it
+
 # SPEC 04: "again within 0.5 seconds"
 ASK_GAP_S: Final = 0.5
 
@@ -59,9 +62,11 @@ class Exchange:
             tell where we listen, and our IP as several peers see it.
 
     Attributes:
+        clock_ms: the wall clock.
         offers: whom we would name.
         sightings: what peers say of us.
         reach: whether others can dial us; told by whoever finds out.
+        relayed: where relays take connections for us; told by whoever asks them.
     """
 
     def __init__(
@@ -72,13 +77,14 @@ class Exchange:
         clock_ms: Callable[[], int],
         announced: Sequence[Endpoint] = (),
     ) -> None:
-        self.offers = Offers()
+        self.offers = Offers(network.peer_id)
         self.sightings = Sightings()
         self.reach = Reachability()
+        self.relayed: list[Address] = []
         self._network = network
         self._book = book
         self._rng = rng
-        self._clock_ms = clock_ms
+        self.clock_ms = clock_ms
         self._announced = announced
         self._signed: list[PeerRecord] = []
         self._signed_at = 0.0
@@ -86,8 +92,13 @@ class Exchange:
 
     # -- what we say of ourselves ----------------------------------------------
 
+    def addresses(self) -> list[Address]:
+        """Return where we say that we can be dialled, behind relays first."""
+        own = self._network.peer_id
+        return [*self.relayed, *(Address(each, own) for each in self.endpoints())]
+
     def endpoints(self) -> list[Endpoint]:
-        """Return where we say that we can be dialled.
+        """Return where we say that we can be dialled ourselves.
 
         As peers see us, if nobody tried in vain; the rest we know of ourselves.
         """
@@ -114,15 +125,15 @@ class Exchange:
     @property
     def has_news(self) -> bool:
         """Whether peers should be told anew where we listen."""
-        signed = {each.scope: each.endpoints for each in self._signed}
+        signed = {each.scope: each.addresses for each in self._signed}
         age_s = trio.current_time() - self._signed_at
-        return signed != by_scope(self.endpoints()) or age_s > SIGN_AGAIN_S
+        return signed != by_scope(self.addresses()) or age_s > SIGN_AGAIN_S
 
     def _own_records(self, remote: IpAddress) -> list[bytes]:
         """Return our records for a peer there; it is not told of narrower scopes."""
         if self.has_news:
-            wanted = by_scope(self.endpoints())
-            seq, signer = self._clock_ms(), self._network.signer
+            wanted = by_scope(self.addresses())
+            seq, signer = self.clock_ms(), self._network.signer
             self._signed = [seal_record(signer, seq, each) for each in wanted.values()]
             self._signed_at = trio.current_time()
         least = scope_of(remote)
@@ -139,17 +150,20 @@ class Exchange:
             self._network.report(info.peer, error.code)
 
     async def _ask(self, info: PeerInfo) -> None:
-        ip = parse_address(info.address).endpoint.ip
+        address = parse_address(info.address)
+        ip = address.endpoint.ip
         answer, sent_ms = await exchange(
-            self._network, info.peer, self._own_records(ip), self._clock_ms
+            self._network, info.peer, self._own_records(ip), self.clock_ms
         )
         # Its clock when it answered is compared with ours halfway.
-        halfway_ms = (sent_ms + self._clock_ms()) // 2
-        self.sightings.hear(info.peer, ip, answer.seen, answer.time_ms - halfway_ms)
+        halfway_ms = (sent_ms + self.clock_ms()) // 2
+        # Through a relay it is the relay that is seen.
+        seen = NOWHERE if address.relay else answer.seen
+        self.sightings.hear(info.peer, ip, seen, answer.time_ms - halfway_ms)
         self._learn(info.peer, ip, [open_record(each) for each in answer.records])
 
     def _learn(self, peer: PeerId, ip: IpAddress, records: list[PeerRecord]) -> None:
-        now, wall_ms = trio.current_time(), self._clock_ms()
+        now, wall_ms = trio.current_time(), self.clock_ms()
         if self._ip_of(peer) is not None:  # else nobody would tell that it has gone
             self.offers.heard(peer, ip, [each for each in records if each.peer == peer])
         learned = self._book.learn(peer, ip, records, now, wall_ms)
@@ -164,7 +178,7 @@ class Exchange:
         ip = self._ip_of(stream.peer)
         if ip is None:
             return
-        answer = Answer(self._sample(stream.peer, ip, records), ip, self._clock_ms())
+        answer = Answer(self._sample(stream.peer, ip, records), ip, self.clock_ms())
         reply = encode_answer(answer, ANSWER_FACTOR * len(data))
         await FrameWriter(stream, MAX_MESSAGE_BYTES).send(reply)
 
@@ -179,7 +193,7 @@ class Exchange:
         if any(each.peer != peer for each in records):
             raise PeerError("bad-exchange", "an asker names somebody else")
         self._learn(peer, ip, records)
-        others = self.offers.sample(peer, ip, self._clock_ms(), self._rng)
+        others = self.offers.sample(peer, ip, self.clock_ms(), self._rng)
         return (*self._own_records(ip), *others)
 
     def _ip_of(self, peer: PeerId) -> IpAddress | None:

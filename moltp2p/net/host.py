@@ -13,6 +13,7 @@ import logging
 import secrets
 import socket
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import psutil
@@ -33,6 +34,7 @@ from moltp2p.net.connection import LibP2PConnection
 from moltp2p.net.door import Arrival, Door
 from moltp2p.net.hardening import BoundedSocket
 from moltp2p.net.identify import IDENTIFY, PING, Introduction, ping
+from moltp2p.net.relayed import Relayed, StreamWire
 from moltp2p.net.switch import open_switch
 from moltp2p.proto.address import (
     Address,
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
     from moltp2p.net.base import FaultHandler, Network
     from moltp2p.net.switch import Switch
 
+Wire = BoundedSocket | StreamWire
+
 BACKLOG: Final = 128
 """Connections that the kernel holds until we look at them."""
 
@@ -63,15 +67,20 @@ class TcpTransport:
     Args:
         seed: 32 secret bytes, the node's Ed25519 key.
         switch: takes the connections that others open.
+        nursery: where relayed ones end.
+
+    Attributes:
+        relayed: connections through relays.
     """
 
-    def __init__(self, seed: bytes, switch: Switch) -> None:
+    def __init__(self, seed: bytes, switch: Switch, nursery: trio.Nursery) -> None:
         self._upgrader = _upgrader(seed)
         self._switch = switch
         self._limits = switch.limits
         self._listeners: list[trio.SocketListener] = []
         self._endpoints: list[Endpoint] = []
         self._accepting = trio.CancelScope()
+        self.relayed = Relayed(switch, nursery, self._secure_relayed)
 
     # -- listening -------------------------------------------------------------
 
@@ -136,14 +145,26 @@ class TcpTransport:
 
     async def _welcome(self, wire: BoundedSocket, remote: Endpoint) -> LibP2PConnection:
         with trio.move_on_after(self._limits.handshake_s):
-            return await self._secure(wire, remote, None, self._upgrader)
+            nobody = Address(remote, self._switch.peer_id)
+            return await self._secure(wire, nobody, None, self._upgrader)
         raise PeerError("handshake-failed", f"{remote} took too long")
 
     # -- dialling --------------------------------------------------------------
 
     async def dial(self, address: Address) -> LibP2PConnection:
         """Connect and agree on keys."""
+        if address.relay is not None:
+            return await self.relayed.dial(address)
         return await self._dial(address, self._upgrader)
+
+    async def reserve(self, relay: PeerId) -> int:
+        """Let a connected peer be our relay."""
+        return await self.relayed.reserve(relay)
+
+    async def _secure_relayed(
+        self, wire: StreamWire, where: Address, expected: PeerId | None
+    ) -> LibP2PConnection:
+        return await self._secure(wire, where, expected, self._upgrader)
 
     async def try_out(self, address: Address) -> None:
         """Connect and agree on keys that are made for this alone; hang up."""
@@ -160,7 +181,7 @@ class TcpTransport:
             raise PeerError("dial-failed", f"{address}: {error}") from error
         wire = self._wire(stream)
         try:
-            return await self._secure(wire, endpoint, address.peer, upgrader)
+            return await self._secure(wire, address, address.peer, upgrader)
         except PeerError as error:
             if error.code == "wrong-peer":
                 raise
@@ -170,14 +191,21 @@ class TcpTransport:
 
     async def _secure(
         self,
-        wire: BoundedSocket,
-        remote: Endpoint,
+        wire: Wire,
+        where: Address,
         expected: PeerId | None,
         upgrader: TransportUpgrader,
     ) -> LibP2PConnection:
-        """Return a secured connection; closes the socket when there is none."""
+        """Return a secured connection; closes the wire when there is none.
+
+        Args:
+            wire: what it is to run on.
+            where: the other end, but for the peer, who has yet to prove itself.
+            expected: whom we dialled; None when somebody dialled us.
+            upgrader: our key.
+        """
         try:
-            return await self._upgrade(wire, remote, expected, upgrader)
+            return await self._upgrade(wire, where, expected, upgrader)
         except MoltError:
             wire.abort()
             raise
@@ -188,15 +216,15 @@ class TcpTransport:
             code = "handshake-failed"
             if isinstance(error.__cause__, PeerIDMismatchesPubkey):
                 code = "wrong-peer"
-            raise PeerError(code, f"{remote}: {error!r}") from error
+            raise PeerError(code, f"{where.endpoint}: {error!r}") from error
         except BaseException:
             wire.abort()
             raise
 
     async def _upgrade(
         self,
-        wire: BoundedSocket,
-        remote: Endpoint,
+        wire: Wire,
+        where: Address,
         expected: PeerId | None,
         upgrader: TransportUpgrader,
     ) -> LibP2PConnection:
@@ -211,7 +239,7 @@ class TcpTransport:
             raise PeerError("self-dial", "this node called itself")
         await upgrader.muxer_multistream.select_transport(secured)
         return LibP2PConnection(
-            secured, wire, Address(remote, peer), self._limits, outbound=outbound
+            secured, wire, replace(where, peer=peer), self._limits, outbound=outbound
         )
 
 
@@ -305,7 +333,7 @@ async def open_host(
         switch,
         nursery,
     ):
-        transport = TcpTransport(seed, switch)
+        transport = TcpTransport(seed, switch, nursery)
         switch.transport = transport
         us = Introduction(signer.public, transport.endpoints, lambda: switch.protocols)
         switch.handle(IDENTIFY, us.serve)

@@ -136,6 +136,10 @@ class MemoryNode:
             raise PeerError("wrong-peer", f"{peer} answers at {address}")
         return there.accept(self)
 
+    async def reserve(self, relay: PeerId) -> int:
+        """Refuse: in memory there is nothing to secure a relayed connection with."""
+        raise PeerError("protocol-unsupported", f"{relay} is in memory")
+
     async def try_out(self, address: Address) -> None:
         """See whether another node of the hub can be reached."""
         there = self._hub.nodes.get(address.endpoint)

@@ -16,16 +16,16 @@ from libp2p.peer.pb.envelope_pb2 import Envelope
 from libp2p.peer.pb.peer_record_pb2 import PeerRecord as Payload
 
 from moltp2p.core.errors import PeerError
-from moltp2p.core.ids import PublicKey
+from moltp2p.core.ids import PeerId, PublicKey
 from moltp2p.core.keys import Signer, verify
 from moltp2p.proto.address import (
     PEER_ID_PREFIX,
-    Endpoint,
+    Address,
     Scope,
+    address_bytes,
     can_be_dialled,
-    endpoint_bytes,
     peer_id_of,
-    read_endpoint,
+    read_address,
     scope_of,
 )
 from moltp2p.proto.framing import encode_varint
@@ -39,18 +39,16 @@ DOMAIN: Final = b"libp2p-peer-record"  # SPEC 04: "`libp2p-peer-record`"
 PAYLOAD_TYPE: Final = b"\x03\x01"  # SPEC 04: "`0301`"
 
 
-def seal_record(
-    signer: Signer, seq: int, endpoints: tuple[Endpoint, ...]
-) -> PeerRecord:
+def seal_record(signer: Signer, seq: int, addresses: tuple[Address, ...]) -> PeerRecord:
     """Return the record of the node with that key.
 
     Args:
         signer: the node's key.
         seq: the time of signing, milliseconds since 1970 UTC.
-        endpoints: at least one, all of one scope.
+        addresses: of that node; at least one, all of one scope.
     """
     peer = PEER_ID_PREFIX + signer.public
-    listed = [Payload.AddressInfo(multiaddr=endpoint_bytes(each)) for each in endpoints]
+    listed = [Payload.AddressInfo(multiaddr=address_bytes(each)) for each in addresses]
     payload = Payload(peer_id=peer, seq=seq, addresses=listed).SerializeToString()
     envelope = Envelope(
         public_key=Key(Type=KeyType.Ed25519, Data=signer.public),
@@ -59,8 +57,8 @@ def seal_record(
         signature=signer.sign(_signed(payload)),
     )
     wire = envelope.SerializeToString()
-    scope = scope_of(endpoints[0].ip)
-    return PeerRecord(peer_id_of(signer.public), seq, scope, endpoints, wire)
+    scope = scope_of(addresses[0].endpoint.ip)
+    return PeerRecord(peer_id_of(signer.public), seq, scope, addresses, wire)
 
 
 def open_record(wire: bytes) -> PeerRecord:
@@ -83,12 +81,13 @@ def open_record(wire: bytes) -> PeerRecord:
         raise PeerError("bad-peer-record", "signed by somebody else than it is about")
     if not verify(key, _signed(envelope.payload), envelope.signature):
         raise PeerError("bad-peer-record", "not signed by its key")
-    endpoints = _endpoints(payload)
-    scopes = {scope_of(each.ip) for each in endpoints}
+    peer = peer_id_of(key)
+    addresses = _addresses(payload, peer)
+    scopes = {scope_of(each.endpoint.ip) for each in addresses}
     if len(scopes) > 1:
         raise PeerError("bad-peer-record", "addresses of several scopes")
     scope = min(scopes, default=Scope.NOWHERE)
-    return PeerRecord(peer_id_of(key), payload.seq, scope, endpoints, wire)
+    return PeerRecord(peer, payload.seq, scope, addresses, wire)
 
 
 def _key(envelope: Envelope) -> PublicKey:
@@ -100,11 +99,11 @@ def _key(envelope: Envelope) -> PublicKey:
     return PublicKey(key.Data)
 
 
-def _endpoints(payload: Payload) -> tuple[Endpoint, ...]:
+def _addresses(payload: Payload, peer: PeerId) -> tuple[Address, ...]:
     if not 0 < len(payload.addresses) <= MAX_PER_RECORD:
         raise PeerError("bad-peer-record", f"{len(payload.addresses)} addresses")
-    found = [read_endpoint(each.multiaddr) for each in payload.addresses]
-    known = [each for each in found if each is not None and can_be_dialled(each)]
+    found = [read_address(each.multiaddr, peer) for each in payload.addresses]
+    known = [each for each in found if each and can_be_dialled(each.endpoint)]
     return tuple(dict.fromkeys(known))
 
 

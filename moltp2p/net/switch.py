@@ -156,6 +156,10 @@ class Switch:
                 self._dials.pop(target.peer, None)
         return target.peer
 
+    async def reserve(self, relay: PeerId) -> int:
+        """Let a connected peer be our relay (`net.base.Network`)."""
+        return await self.transport.reserve(relay)
+
     async def try_out(self, address: str) -> None:
         """See whether somebody can be reached there (`net.base.Network`)."""
         target = self._target(address)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from moltp2p.core.ids import PeerId
     from moltp2p.net.base import Stream
     from moltp2p.net.containment import Offer
     from moltp2p.proto.address import Address
@@ -45,6 +46,9 @@ class Transport(Protocol):
         Raises:
             PeerError: `dial-failed` or `wrong-peer`.
         """
+
+    async def reserve(self, relay: PeerId) -> int:
+        """Let a connected peer be our relay (`net.base.Network.reserve`)."""
 
     async def try_out(self, address: Address) -> None:
         """Make a connection under a key of its own, and end it.

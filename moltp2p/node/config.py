@@ -82,6 +82,9 @@ class Config:
         listen: multiaddrs to listen on.
         announce: multiaddrs at which others are told to dial this node; empty for
             where it listens, and where peers see it.
+        relay: whether to carry for peers that nobody can dial: `auto`, `on`, `off`.
+        relay_mib: how many MiB one connection between two of them may carry.
+        relay_minutes: how long one may last.
         mdns: whether to look for neighbours on the local network: `auto`, `on`, `off`.
         bootstrap: multiaddrs of first peers, with `/p2p/<peer id>`, or names.
         communities: communities to follow; empty for all.
@@ -110,6 +113,9 @@ class Config:
     listen: tuple[str, ...] = ("/ip4/127.0.0.1/tcp/0",)
     announce: tuple[str, ...] = ()
     mdns: str = "auto"
+    relay: str = "auto"
+    relay_mib: int = 64
+    relay_minutes: int = 60
     bootstrap: tuple[str, ...] = ()
     communities: tuple[str, ...] = ()
     target_peers: int = 12
@@ -204,6 +210,25 @@ SETTINGS: Final = (
         "Multiaddrs at which others can dial this node, if it listens elsewhere: "
         "/ip4/…/tcp/…, for instance where a router forwards to it.",
         _each(_check_announced),
+    ),
+    Setting(
+        "relay",
+        "auto",
+        "auto, on or off: connect peers that nobody can dial through this node, "
+        "encrypted end to end; auto does so with role bootstrap.",
+        _one_of("auto", "on", "off"),
+    ),
+    Setting(
+        "relay_mib",
+        64,
+        "How many MiB one relayed connection may carry.",
+        _within(1, 1_000_000),
+    ),
+    Setting(
+        "relay_minutes",
+        60,
+        "How many minutes one relayed connection may last.",
+        _within(1, 100_000),
     ),
     Setting(
         "mdns",
@@ -331,6 +356,9 @@ def _config(home: Path, values: Mapping[str, Scalar]) -> Config:
         listen=cast("tuple[str, ...]", values["listen"]),
         announce=cast("tuple[str, ...]", values["announce"]),
         mdns=cast("str", values["mdns"]),
+        relay=cast("str", values["relay"]),
+        relay_mib=cast("int", values["relay_mib"]),
+        relay_minutes=cast("int", values["relay_minutes"]),
         bootstrap=cast("tuple[str, ...]", values["bootstrap"]),
         communities=cast("tuple[str, ...]", values["communities"]),
         target_peers=cast("int", values["target_peers"]),

@@ -38,6 +38,7 @@ from moltp2p.proto.address import Scope as Reach
 from moltp2p.proto.address import parse_address, parse_endpoint, scope_of
 from moltp2p.proto.gossip.router import Gossip
 from moltp2p.proto.gossip.settings import GossipSettings
+from moltp2p.proto.peers.relay_desk import RelayLimits
 from moltp2p.proto.sync.ledger import Ledger
 from moltp2p.proto.sync.plan import SyncSettings
 from moltp2p.store.base import Store
@@ -151,6 +152,18 @@ def finding_settings(
         target_peers=config.target_peers,
         announce=tuple(parse_endpoint(each) for each in config.announce),
         neighbours=NeighbourSettings(config.network.id) if looks else None,
+        relay=relay_limits(config),
+    )
+
+
+def relay_limits(config: Config) -> RelayLimits | None:
+    """Return how much to carry for peers that nobody can dial; None for nothing."""
+    serves = config.role is Role.BOOTSTRAP if config.relay == "auto" else None
+    if config.relay == "off" or serves is False:
+        return None
+    return RelayLimits(
+        circuit_s=60.0 * config.relay_minutes,
+        circuit_bytes=config.relay_mib * 2**20,
     )
 
 

@@ -1,6 +1,7 @@
 """Where a node can be reached: TCP over IPv4 or IPv6, and who answers there.
 
-The text form is a multiaddr: `/ip4/192.0.2.1/tcp/4001/p2p/12D3Koo…` (spec 04).
+The text form is a multiaddr: `/ip4/192.0.2.1/tcp/4001/p2p/12D3Koo…` (spec 04), or
+`/ip4/192.0.2.1/tcp/4001/p2p/RELAY/p2p-circuit/p2p/12D3Koo…` for who is behind a relay.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 # SPEC 04: "The bytes of a peer id are `002408011220` and the 32 bytes of the key."
 PEER_ID_PREFIX: Final = bytes.fromhex("002408011220")
 
-# SPEC 04: "at most 160 characters"
-MAX_ADDRESS_CHARS: Final = 160
+# SPEC 04: "at most 256 characters"
+MAX_ADDRESS_CHARS: Final = 256
 
 _IP4, _IP6, _TCP = b"\x04", b"\x29", b"\x06"
 """Codes of multiaddr's table: ip4 and 4 bytes, ip6 and 16, tcp and 2."""
+
+_P2P, _CIRCUIT = b"\xa5\x03\x26", b"\xa2\x02"
+"""p2p with the 38 bytes of an Ed25519 peer id, and p2p-circuit."""
 
 _LISTEN_HINT: Final = "write /ip4/<address>/tcp/<port> or /ip6/<address>/tcp/<port>"
 _DIAL_HINT: Final = f"{_LISTEN_HINT} and end it with /p2p/<peer id>"
@@ -53,13 +57,21 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An endpoint, and the peer that answers there."""
+    """An endpoint, and the peer that answers there.
+
+    Attributes:
+        endpoint: where to dial.
+        peer: who is meant.
+        relay: who answers at the endpoint in the peer's place, and passes on.
+    """
 
     endpoint: Endpoint
     peer: PeerId
+    relay: PeerId | None = None
 
     def __str__(self) -> str:
-        return f"{self.endpoint}/p2p/{self.peer}"
+        by = f"/p2p/{self.relay}/p2p-circuit" if self.relay else ""
+        return f"{self.endpoint}{by}/p2p/{self.peer}"
 
 
 def peer_id_of(key: PublicKey) -> PeerId:
@@ -93,12 +105,17 @@ def parse_address(text: str) -> Address:
         UsageError: `bad-address` when nobody could dial it.
     """
     parts = text.split("/") if len(text) <= MAX_ADDRESS_CHARS else []
-    if len(parts) != 7 or parts[5] != "p2p":
-        raise _bad(text, _DIAL_HINT)
+    match parts[5:]:
+        case ["p2p", peer]:
+            relay = None
+        case ["p2p", by, "p2p-circuit", "p2p", peer] if by != peer:
+            relay = parse_peer_id(by)
+        case _:
+            raise _bad(text, _DIAL_HINT)
     endpoint = _endpoint(text, parts[:5], _DIAL_HINT)
     if not can_be_dialled(endpoint):
         raise _bad(text, "name the port and the address of one machine")
-    return Address(endpoint, parse_peer_id(parts[6]))
+    return Address(endpoint, parse_peer_id(peer), relay)
 
 
 def parse_endpoint(text: str) -> Endpoint:
@@ -181,6 +198,27 @@ def read_endpoint(data: bytes) -> Endpoint | None:
     if tcp != _TCP or (code, len(packed)) not in {(_IP4, 4), (_IP6, 16)}:
         return None
     return Endpoint(ipaddress.ip_address(packed), int.from_bytes(port))
+
+
+def address_bytes(address: Address) -> bytes:
+    """Return the binary multiaddr of an address, without the peer at its end."""
+    data = endpoint_bytes(address.endpoint)
+    if address.relay is None:
+        return data
+    return data + _P2P + base58.b58decode(address.relay) + _CIRCUIT
+
+
+def read_address(data: bytes, peer: PeerId) -> Address | None:
+    """Return the peer's address in a binary multiaddr; None when of another form."""
+    relay = None
+    if data.endswith(_CIRCUIT):
+        data, key = data[: -len(_CIRCUIT) - 41], data[-len(_CIRCUIT) - 41 :]
+        prefix = _P2P + PEER_ID_PREFIX
+        if not key.startswith(prefix):
+            return None
+        relay = peer_id_of(PublicKey(key[len(prefix) : -len(_CIRCUIT)]))
+    endpoint = read_endpoint(data)
+    return None if endpoint is None else Address(endpoint, peer, relay)
 
 
 def can_be_dialled(endpoint: Endpoint) -> bool:

@@ -28,6 +28,7 @@ from moltp2p.core.keys import Signer
 from moltp2p.net.peer_records import seal_record
 from moltp2p.proto.address import (
     PEER_ID_PREFIX,
+    Address,
     endpoint_bytes,
     parse_address,
     parse_endpoint,
@@ -60,6 +61,10 @@ ADDRESSES: Final = {
     "address-ip4": (f"/ip4/192.0.2.1/tcp/4001/p2p/{PEER}", ""),
     "address-ip6": (f"/ip6/2001:db8::1/tcp/4001/p2p/{PEER}", ""),
     "address-ip6-long": (f"/ip6/2001:DB8:0:0::1/tcp/4001/p2p/{PEER}", "as we write it"),
+    "address-relayed": (
+        f"/ip4/192.0.2.1/tcp/4001/p2p/{SPEC_PEER}/p2p-circuit/p2p/{PEER}",
+        "behind a relay",
+    ),
     "address-port-65535": (f"/ip4/192.0.2.1/tcp/65535/p2p/{PEER}", ""),
 }
 
@@ -77,7 +82,11 @@ BAD_ADDRESSES: Final = {
     "address-wrong-family": (f"/ip4/::1/tcp/4001/p2p/{PEER}", ""),
     "address-dns": (f"/dns4/example.org/tcp/4001/p2p/{PEER}", ""),
     "address-quic": (f"/ip4/192.0.2.1/udp/4001/quic-v1/p2p/{PEER}", ""),
-    "address-relayed": (f"/ip4/192.0.2.1/tcp/1/p2p/{PEER}/p2p-circuit", ""),
+    "address-relay-alone": (f"/ip4/192.0.2.1/tcp/1/p2p/{PEER}/p2p-circuit", ""),
+    "address-relayed-by-itself": (
+        f"/ip4/192.0.2.1/tcp/1/p2p/{PEER}/p2p-circuit/p2p/{PEER}",
+        "",
+    ),
     "address-rsa": (
         "/ip4/192.0.2.1/tcp/1/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N",
         "the hash of an RSA key",
@@ -125,13 +134,13 @@ QUIC: Final = bytes.fromhex("0409000001910200" + "01cd03")
 
 def sealed(endpoints: Sequence[str], seq: int = NOW_MS) -> bytes:
     """Return our peer's record."""
-    parsed = tuple(parse_endpoint(each) for each in endpoints)
+    parsed = tuple(Address(parse_endpoint(each), PEER) for each in endpoints)
     return seal_record(SIGNER, seq, parsed).wire
 
 
 def said(record: PeerRecord) -> dict[str, object]:
     """Return what a peer record says."""
-    listed = [str(each) for each in record.endpoints]
+    listed = [str(each).removesuffix(f"/p2p/{PEER}") for each in record.addresses]
     return {"peer": record.peer, "seq": record.seq, "addresses": listed}
 
 
@@ -192,7 +201,7 @@ def record_cases() -> list[Case]:
             "",
         ),
         "record-scopes": (enveloped(_bytes_of(WORLD[0], SITE[0])), "of two scopes"),
-        "record-long": (enveloped([QUIC * 30]), "more than 320 bytes"),
+        "record-long": (enveloped([QUIC * 30]), "more than 400 bytes"),
     }
     written = [
         _case(f"seal-{len(listed)}", "seal", {"seq": NOW_MS, "addresses": listed})
@@ -225,14 +234,14 @@ BAD_ASKS: Final[dict[str, tuple[Value, str]]] = {
     "ask-short": ({"pad": bytes(2), "peers": []}, "15 bytes"),
     "ask-text": ({"peers": ["/ip4/9.0.0.1/tcp/1"]}, ""),
     "ask-four": ({"peers": [RECORD] * 4}, ""),
-    "ask-long": ({"peers": [bytes(321)]}, ""),
+    "ask-long": ({"peers": [bytes(401)]}, ""),
 }
 
 BAD_ANSWERS: Final[dict[str, tuple[Value, str]]] = {
     "answer-empty": ({}, ""),
     "answer-map": (ANSWER | {"peers": {}}, ""),
     "answer-number": (ANSWER | {"peers": [4001]}, ""),
-    "answer-long": (ANSWER | {"peers": [bytes(321)]}, ""),
+    "answer-long": (ANSWER | {"peers": [bytes(401)]}, ""),
     "answer-17": (ANSWER | {"peers": [b""] * 17}, ""),
     "answer-seen-text": (ANSWER | {"seen": "9.0.0.1"}, ""),
     "answer-seen-5": (ANSWER | {"seen": bytes(5)}, "neither IPv4 nor IPv6"),
@@ -288,6 +297,7 @@ def parts(text: str) -> dict[str, object]:
         "ip": str(address.endpoint.ip),
         "port": address.endpoint.port,
         "peer": address.peer,
+        "relay": address.relay,
         "text": str(address),
     }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from moltp2p.net import discovery, relay_seeking
 from moltp2p.node.config import load_config
 from moltp2p.node.node import Node, open_node
 from tests.patience import PATIENCE_S
@@ -17,9 +18,17 @@ pytestmark = pytest.mark.slow
 
 
 @asynccontextmanager
-async def listener(home: Path, *bootstrap: str) -> AsyncIterator[Node]:
-    flags = {"role": "listener", "bootstrap": list(bootstrap), "log_level": "error"}
+async def listener(
+    home: Path, *bootstrap: str, listen: list[str] | None = None
+) -> AsyncIterator[Node]:
+    flags = {"role": "listener", "bootstrap": list(bootstrap), "listen": listen}
     async with open_node(load_config(home, {}, flags)) as node:
+        yield node
+
+
+@asynccontextmanager
+async def boot_node(home: Path) -> AsyncIterator[Node]:
+    async with open_node(load_config(home, {}, {"role": "bootstrap"})) as node:
         yield node
 
 
@@ -73,3 +82,30 @@ async def run(home: Path, *, task_status: trio.TaskStatus[Running]) -> None:
         async with listener(home) as node:
             task_status.started(Running(node, scope))
             await trio.sleep_forever()
+
+
+async def test_two_that_listen_nowhere_find_each_other_through_a_relay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_seeking, "LOOK_S", 0.2)
+    monkeypatch.setattr(discovery, "NEWS_S", 0.2)
+    async with boot_node(tmp_path / "boot") as boot:
+        (first,) = await addresses(boot)
+        async with (
+            listener(tmp_path / "alice", first, listen=[]) as alice,
+            listener(tmp_path / "bob", first, listen=[]) as bob,
+        ):
+            await wait_for_peers(alice, {boot.peer_id, bob.peer_id})
+            await wait_for_peers(bob, {boot.peer_id, alice.peer_id})
+
+            (relayed,) = [e for e in await alice.peers() if e.peer == bob.peer_id]
+            assert f"/p2p/{boot.peer_id}/p2p-circuit/" in relayed.address
+            status = (await alice.status()).gossip
+            serving = (await boot.status()).gossip
+    assert status is not None
+    assert serving is not None
+    assert serving.finding.relay is not None
+    assert serving.finding.relay.circuits == 1
+    assert [each.split("/p2p/")[1] for each in status.finding.relayed] == [
+        f"{boot.peer_id}/p2p-circuit"
+    ]

@@ -7,7 +7,7 @@ from typing import Any, Final
 from moltp2p.core.errors import MoltError
 from moltp2p.core.ids import PeerId, PublicKey
 from moltp2p.net.peer_records import open_record, seal_record
-from moltp2p.proto.address import parse_endpoint, parse_ip, peer_id_of
+from moltp2p.proto.address import Address, parse_endpoint, parse_ip, peer_id_of
 from moltp2p.proto.framing import FrameDecoder, encode_frame
 from moltp2p.proto.peers.address_book import AddressBook
 from moltp2p.proto.peers.peer_exchange import (
@@ -50,8 +50,9 @@ def peer_record(given: str) -> Outcome:
 
 
 def seal(given: dict[str, Any]) -> Outcome:
-    endpoints = tuple(parse_endpoint(each) for each in given["addresses"])
-    return {"output": seal_record(SIGNER, given["seq"], endpoints).wire.hex()}
+    own = peer_id_of(SIGNER.public)
+    addresses = tuple(Address(parse_endpoint(e), own) for e in given["addresses"])
+    return {"output": seal_record(SIGNER, given["seq"], addresses).wire.hex()}
 
 
 def ask(given: object) -> Outcome:

@@ -136,6 +136,9 @@ def judge_reach(finding: Mapping[str, Any]) -> Check:
         return ok(
             "reachable", f"others reached it at {', '.join(finding['reached_at'])}"
         )
+    if finding["relayed"]:
+        through = f"{len(finding['relayed'])} relays"
+        return ok("reachable", f"others reach it through {through}")
     if finding["reach"] == "closed":
         return note(
             "reachable",

@@ -84,7 +84,7 @@ class AddressBook:
             return 0
         for entry in known:
             entry.seq = record.seq
-            if entry.address.endpoint not in record.endpoints and not entry.tried:
+            if entry.address not in record.addresses and not entry.tried:
                 self.tables.remove(entry)
         group = source_group(source_ip)
         new = [each for each in record.addresses if self.get(each) is None]

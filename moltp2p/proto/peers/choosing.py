@@ -35,6 +35,8 @@ def choose(
         return None
     anchors = [each for each in pool if each.is_anchor]
     pool = anchors or pool
+    direct = [each for each in pool if each.address.relay is None]
+    pool = direct or pool  # a relay carries what somebody else pays for
     fewest = min(taken[each.group] for each in pool)
     pool = [each for each in pool if taken[each.group] == fewest]
     return pick(pool, rng)

@@ -16,10 +16,14 @@ class Offers:
 
     A peer may sign that it listens where somebody else does. So a record is passed
     on only once we reached its peer at one of its addresses, or when the peer's own
-    connection comes from the IP of one.
+    connection comes from the IP of one, or when it names us as its relay.
+
+    Args:
+        own: this node.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, own: PeerId) -> None:
+        self._own = own
         self._records: dict[PeerId, dict[Scope, PeerRecord]] = {}
         self._reached: dict[PeerId, IpAddress] = {}
 
@@ -60,6 +64,11 @@ class Offers:
         usable = [
             record
             for scope, record in self._records[peer].items()
-            if scope >= least and record.is_current(wall_ms) and record.names(proven)
+            if scope >= least
+            and record.is_current(wall_ms)
+            and (record.names(proven) or self._relays(record))
         ]
         return min(usable, key=lambda each: each.scope, default=None)
+
+    def _relays(self, record: PeerRecord) -> bool:
+        return any(each.relay == self._own for each in record.addresses)

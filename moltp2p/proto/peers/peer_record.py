@@ -6,15 +6,15 @@ The bytes are a signed envelope of libp2p (its RFC 0002 and 0003), which
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
 from moltp2p.core.ids import PeerId
-from moltp2p.proto.address import Address, Endpoint, IpAddress, Scope, scope_of
+from moltp2p.proto.address import Address, IpAddress, Scope, scope_of
 
-MAX_PEER_RECORD_BYTES: Final = 320  # SPEC 04: "at most 320 bytes"
+MAX_PEER_RECORD_BYTES: Final = 400  # SPEC 04: "at most 400 bytes"
 MAX_PER_RECORD: Final = 4  # SPEC 04: "at most 4 addresses"
 MAX_RECORD_AGE_MS: Final = 259_200_000  # SPEC 04: "older than 259,200 seconds"
 MAX_RECORD_AHEAD_MS: Final = 600_000  # SPEC 04: "more than 600 seconds ahead"
@@ -29,33 +29,28 @@ class PeerRecord:
         peer: who signed it.
         seq: when, milliseconds since 1970 UTC; a greater one takes its place.
         scope: from where its endpoints can be reached.
-        endpoints: where it can be dialled; of forms that we know, maybe none.
+        addresses: where it can be dialled; of forms that we know, maybe none.
         wire: the envelope, to be passed on byte for byte.
     """
 
     peer: PeerId
     seq: int
     scope: Scope
-    endpoints: tuple[Endpoint, ...]
+    addresses: tuple[Address, ...]
     wire: bytes
 
-    @property
-    def addresses(self) -> Iterator[Address]:
-        """Return its endpoints with the peer."""
-        return (Address(each, self.peer) for each in self.endpoints)
-
     def names(self, ip: IpAddress) -> bool:
-        """Tell whether one of the endpoints is at `ip`."""
-        return any(each.ip == ip for each in self.endpoints)
+        """Tell whether one of the addresses is at `ip`."""
+        return any(each.endpoint.ip == ip for each in self.addresses)
 
     def is_current(self, wall_ms: int) -> bool:
         """Tell whether it was signed neither too long ago nor in the future."""
         return -MAX_RECORD_AHEAD_MS <= wall_ms - self.seq <= MAX_RECORD_AGE_MS
 
 
-def by_scope(endpoints: Iterable[Endpoint]) -> dict[Scope, tuple[Endpoint, ...]]:
-    """Return what goes into one record each: so many endpoints of one scope."""
-    distinct = sorted(dict.fromkeys(endpoints), key=_scope)
+def by_scope(addresses: Iterable[Address]) -> dict[Scope, tuple[Address, ...]]:
+    """Return what goes into one record each: so many addresses of one scope."""
+    distinct = sorted(dict.fromkeys(addresses), key=_scope)
     return {
         scope: tuple(some)[:MAX_PER_RECORD]
         for scope, some in groupby(distinct, _scope)
@@ -63,5 +58,5 @@ def by_scope(endpoints: Iterable[Endpoint]) -> dict[Scope, tuple[Endpoint, ...]]
     }
 
 
-def _scope(endpoint: Endpoint) -> Scope:
-    return scope_of(endpoint.ip)
+def _scope(address: Address) -> Scope:
+    return scope_of(address.endpoint.ip)

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from moltp2p.proto.peers.reachability import Reach
+from moltp2p.proto.peers.relay_desk import RelayStats
 
 
 class Origin(enum.StrEnum):
@@ -94,9 +95,11 @@ class FindingStatus:
     Attributes:
         book: the address book in figures.
         announced: where we tell others that we can be dialled.
+        relayed: where relays take connections for us.
         seen: our IPs in the world, as several peers see them.
         clock_ahead_ms: by how much peers' clocks are ahead of ours; None before
             anybody said.
+        relay: what this node carries for others as their relay; None if it is none.
         names: first peers that are configured by name.
         reach: whether others can dial this node: `unknown`, `open` or `closed`.
         reached_at: where others reached it when they tried.
@@ -104,8 +107,10 @@ class FindingStatus:
 
     book: BookStatus
     announced: list[str]
+    relayed: list[str]
     seen: list[str]
     clock_ahead_ms: int | None
+    relay: RelayStats | None
     names: list[NameStatus]
     reach: Reach
     reached_at: list[str]

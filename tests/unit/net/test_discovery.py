@@ -277,7 +277,11 @@ async def test_an_asker_that_names_somebody_else_is_at_fault(
         open_memory_network(hub, b"mallory") as mallory,
     ):
         await mallory.dial(boot.network.addresses()[0])
-        victim = seal_record(memory_signer(b"victim"), wall_ms(), (HOME,))
+        victim = seal_record(
+            memory_signer(b"victim"),
+            wall_ms(),
+            (Address(HOME, memory_peer_id(b"victim")),),
+        )
         stream = await mallory.open_stream(boot.network.peer_id, [PROTOCOL])
         await FrameWriter(stream, 8192).send(encode_ask([victim.wire]))
         with pytest.raises(PeerError):

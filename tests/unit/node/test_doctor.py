@@ -37,6 +37,7 @@ from moltp2p.node.home import Home
 from moltp2p.proto.address import parse_endpoint
 from moltp2p.store.leveldb import open_store
 
+NO_RELAY: dict[str, Any] = {"relayed": []}
 NOW_MS = 1_800_000_000_000
 
 
@@ -220,7 +221,11 @@ def test_a_node_that_listens_nowhere_is_worth_a_note() -> None:
 def test_whether_others_are_told_where_to_dial(
     announced: list[str], health: Health
 ) -> None:
-    finding = {"announced": announced, "seen": ["8.8.4.4"], "reach": "unknown"}
+    finding = {
+        "announced": announced,
+        "seen": ["8.8.4.4"],
+        "reach": "unknown",
+    } | NO_RELAY
     check = judge_reach(finding)
 
     assert check.health is health
@@ -228,11 +233,18 @@ def test_whether_others_are_told_where_to_dial(
 
 
 def test_those_that_tried_know_best() -> None:
-    told = {"announced": ["/ip4/9.0.0.1/tcp/1"], "seen": [], "reached_at": ["here"]}
+    told = {
+        "announced": ["/ip4/9.0.0.1/tcp/1"],
+        "seen": [],
+        "reached_at": ["here"],
+    } | NO_RELAY
 
     reached = judge_reach(told | {"reach": "open"})
     in_vain = judge_reach(told | {"reach": "closed"})
 
+    relayed = judge_reach(told | {"reach": "closed", "relayed": ["/ip4/…"]})
+
+    assert (relayed.health, "1 relays" in relayed.says) == (Health.OK, True)
     assert (reached.health, reached.says) == (Health.OK, "others reached it at here")
     assert (in_vain.health, "in vain" in in_vain.says) == (Health.NOTE, True)
 

@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from moltp2p.proto.address import Endpoint, IpAddress, Scope, parse_ip
+from moltp2p.proto.address import Address, Endpoint, IpAddress, Scope, parse_ip
 from moltp2p.proto.peers.address_book import INTAKE, AddressBook
 from moltp2p.proto.peers.entry import Entry
 from moltp2p.proto.peers.peer_record import (
@@ -40,8 +40,8 @@ def book() -> AddressBook:
 
 
 def record(seq: int, *ports: int) -> PeerRecord:
-    endpoints = tuple(Endpoint(WORLD, port) for port in ports)
-    return PeerRecord(peer(1), seq, Scope.WORLD, endpoints, b"")
+    addresses = tuple(Address(Endpoint(WORLD, port), peer(1)) for port in ports)
+    return PeerRecord(peer(1), seq, Scope.WORLD, addresses, b"")
 
 
 def learn(book: AddressBook, *told: PeerRecord, now: float = 0.0) -> int:

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from moltp2p.proto.address import IpAddress, parse_ip
+from moltp2p.proto.address import Address, Endpoint, IpAddress, parse_ip
 from moltp2p.proto.peers.offers import Offers
 from moltp2p.proto.peers.peer_exchange import MAX_OFFERED
 from moltp2p.proto.peers.peer_record import MAX_RECORD_AGE_MS, by_scope
@@ -33,7 +33,7 @@ def hear(offers: Offers, number: int, ip: str, comes_from: str = "") -> None:
 
 
 def test_each_asker_is_told_what_it_could_reach() -> None:
-    offers = Offers()
+    offers = Offers(peer(0))
     for number, ip in ((1, "9.0.0.1"), (2, "10.0.0.1"), (3, "127.0.0.1")):
         hear(offers, number, ip)
     told = {1: b"1 at 9.0.0.1", 2: b"2 at 10.0.0.1", 3: b"3 at 127.0.0.1"}
@@ -45,7 +45,7 @@ def test_each_asker_is_told_what_it_could_reach() -> None:
 
 
 def test_a_peer_that_says_it_is_elsewhere_is_not_passed_on() -> None:
-    offers = Offers()
+    offers = Offers(peer(0))
     hear(offers, 1, "9.0.0.1", comes_from="8.0.0.1")
     assert sample(offers, 9, WORLD) == set()
 
@@ -54,15 +54,26 @@ def test_a_peer_that_says_it_is_elsewhere_is_not_passed_on() -> None:
     assert sample(offers, 9, WORLD) == {b"1 at 9.0.0.1"}
 
 
+def test_whom_we_relay_for_is_passed_on() -> None:
+    offers = Offers(peer(0))
+    here = parse_ip("7.0.0.1")
+    for number, relay in ((1, peer(0)), (2, peer(5))):
+        through = Address(Endpoint(here, 1), peer(number), relay)
+        told = records([through], wire=b"%d" % number)
+        offers.heard(peer(number), WORLD, told)
+
+    assert sample(offers, 9, WORLD) == {b"1"}
+
+
 def test_what_a_peer_says_of_another_is_hearsay() -> None:
-    offers = Offers()
+    offers = Offers(peer(0))
     offers.heard(peer(1), WORLD, records([address(2, "9.9.9.9")]))
 
     assert sample(offers, 9, WORLD) == set()
 
 
 def test_only_those_present_are_named_and_with_what_they_said_last() -> None:
-    offers = Offers()
+    offers = Offers(peer(0))
     for seq, wire in ((2, b"new"), (1, b"old")):
         told = records([address(1, "9.9.9.9")], seq=WALL_MS + seq, wire=wire)
         offers.heard(peer(1), WORLD, told)
@@ -74,7 +85,7 @@ def test_only_those_present_are_named_and_with_what_they_said_last() -> None:
 
 
 def test_an_old_record_is_not_passed_on() -> None:
-    offers = Offers()
+    offers = Offers(peer(0))
     seq = WALL_MS - MAX_RECORD_AGE_MS - 1
     offers.heard(peer(1), WORLD, records([address(1, "9.9.9.9")], seq=seq))
 
@@ -82,7 +93,7 @@ def test_an_old_record_is_not_passed_on() -> None:
 
 
 def test_a_sample_is_small_and_drawn_by_lot() -> None:
-    offers = Offers()
+    offers = Offers(peer(0))
     for number in range(1, 100):
         hear(offers, number, "9.0.0.1")
 
@@ -95,8 +106,8 @@ def test_a_sample_is_small_and_drawn_by_lot() -> None:
 
 
 def test_what_a_node_listens_on_is_told_by_scope() -> None:
-    many = [spread(n).endpoint for n in range(9)]
-    listed = [address(1, "127.0.0.1").endpoint, *many, address(1, "fe80::1").endpoint]
+    many = [spread(n) for n in range(9)]
+    listed = [address(1, "127.0.0.1"), *many, address(1, "fe80::1")]
 
     told = by_scope(listed)
 

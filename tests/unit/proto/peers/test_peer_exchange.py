@@ -13,7 +13,14 @@ from moltp2p.core.codec import encode
 from moltp2p.core.errors import PeerError
 from moltp2p.core.keys import Signer
 from moltp2p.net.peer_records import open_record, seal_record
-from moltp2p.proto.address import Endpoint, Scope, parse_endpoint, parse_ip, peer_id_of
+from moltp2p.proto.address import (
+    Address,
+    Endpoint,
+    Scope,
+    parse_endpoint,
+    parse_ip,
+    peer_id_of,
+)
 from moltp2p.proto.peers.peer_exchange import (
     ANSWER_FACTOR,
     ASK_BYTES,
@@ -31,6 +38,10 @@ from tests.acquaintances import WALL_MS, WORLD
 
 SIGNER = Signer(b"a" * 32)
 some_bytes = st.binary(max_size=MAX_PEER_RECORD_BYTES)
+
+
+def at(endpoint: Endpoint) -> Address:
+    return Address(endpoint, peer_id_of(SIGNER.public))
 
 
 def answer(*records: bytes) -> Answer:
@@ -62,7 +73,9 @@ def test_an_answer_leaves_out_what_does_not_fit(
 
 
 def test_an_ask_pays_for_fourteen_records_of_two_addresses() -> None:
-    endpoints = (Endpoint(WORLD, 65535), Endpoint(parse_ip("2a00::1"), 65535))
+    endpoints = tuple(
+        at(Endpoint(each, 65535)) for each in (WORLD, parse_ip("2a00::1"))
+    )
     records = [seal_record(SIGNER, WALL_MS, endpoints).wire] * MAX_OFFERED
 
     told = decode_answer(encode_answer(answer(*records), ANSWER_FACTOR * ASK_BYTES))
@@ -100,18 +113,18 @@ def test_any_bytes_are_a_record_or_refused(data: bytes) -> None:
 
 @given(st.integers(0, 100), st.integers(1, 255))
 def test_a_record_that_was_changed_anywhere_is_refused_or_says_the_same(
-    at: int, flip: int
+    place: int, flip: int
 ) -> None:
-    sealed = seal_record(SIGNER, WALL_MS, (Endpoint(WORLD, 4001),))
+    sealed = seal_record(SIGNER, WALL_MS, (at(Endpoint(WORLD, 4001)),))
     wire = bytearray(sealed.wire)
-    wire[at % len(wire)] ^= flip
+    wire[place % len(wire)] ^= flip
     with suppress(PeerError):
         read = open_record(bytes(wire))
-        assert (read.peer, read.endpoints) == (sealed.peer, sealed.endpoints)
+        assert (read.peer, read.addresses) == (sealed.peer, sealed.addresses)
 
 
 def test_the_longest_record_fits() -> None:
-    endpoints = tuple(Endpoint(parse_ip(f"2a00::{n}"), 65535) for n in range(4))
+    endpoints = tuple(at(Endpoint(parse_ip(f"2a00::{n}"), 65535)) for n in range(4))
     sealed = seal_record(SIGNER, 2**63, endpoints)
 
     assert len(endpoints) == MAX_PER_RECORD
@@ -121,7 +134,7 @@ def test_the_longest_record_fits() -> None:
 
 def test_libp2p_reads_our_records() -> None:
     listed = ["/ip4/9.0.0.1/tcp/4001", "/ip6/2a00::1/tcp/4001"]
-    endpoints = tuple(parse_endpoint(each) for each in listed)
+    endpoints = tuple(at(parse_endpoint(each)) for each in listed)
     sealed = seal_record(SIGNER, WALL_MS, endpoints)
 
     _, record = consume_envelope(sealed.wire, "libp2p-peer-record")

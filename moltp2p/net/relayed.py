@@ -1,0 +1,208 @@
+"""Being reached, and reaching others, through a relay.
+
+A stream through the relay stands in for the socket: Noise and yamux run on it from
+one end to the other, so that the relay can neither read nor write what passes.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final, Protocol
+
+import trio
+from libp2p.io.abc import ReadWriteCloser
+from libp2p.io.exceptions import ConnectionClosedError
+from libp2p.relay.circuit_v2.pb import circuit_pb2 as pb
+
+from moltp2p.core.errors import PeerError
+from moltp2p.net.circuits import (
+    HOP,
+    STOP,
+    peer_bytes,
+    read_peer,
+    receive_message,
+    send_message,
+)
+from moltp2p.net.hardening import LONGEST_READ_BYTES
+from moltp2p.proto.address import Address, parse_address
+
+if TYPE_CHECKING:
+    from moltp2p.core.ids import PeerId
+    from moltp2p.net.base import Stream
+    from moltp2p.net.connection import LibP2PConnection
+    from moltp2p.net.switch import Switch
+
+READ_BYTES: Final = 128 * 1024
+
+
+class StreamWire(ReadWriteCloser):
+    """A stream in the place of a socket (`net.hardening.BoundedSocket`).
+
+    Args:
+        stream: through the relay; owned from now on.
+        nursery: where it is reset, since `abort` cannot wait.
+    """
+
+    bandwidth = None  # what passes is counted on the relay's connection
+
+    def __init__(self, stream: Stream, nursery: trio.Nursery) -> None:
+        self._stream = stream
+        self._nursery = nursery
+        self._buffer = bytearray()
+        self._is_aborted = False
+
+    async def read(self, n: int | None = None) -> bytes:
+        """Return exactly `n` bytes, or fewer at the end."""
+        wanted = 1 if n is None else n
+        if wanted > LONGEST_READ_BYTES:
+            raise ConnectionClosedError(f"the peer announced {wanted} bytes")
+        while len(self._buffer) < wanted:
+            data = await self._receive()
+            if not data:
+                break
+            self._buffer += data
+        taken = bytes(self._buffer[: len(self._buffer) if n is None else n])
+        del self._buffer[: len(taken)]
+        return taken
+
+    async def _receive(self) -> bytes:
+        try:
+            return await self._stream.receive_some(READ_BYTES)
+        except (PeerError, trio.ClosedResourceError) as error:
+            raise ConnectionClosedError(str(error)) from error
+
+    async def write(self, data: bytes) -> None:
+        """Send all of `data`; half a Noise message would make garbage of the rest."""
+        try:
+            with trio.CancelScope(shield=True):  # the stream's own deadline bounds it
+                await self._stream.send_all(data)
+        except (PeerError, trio.ClosedResourceError) as error:
+            self.abort()
+            raise ConnectionClosedError(str(error)) from error
+
+    def abort(self) -> None:
+        """Drop the stream soon; whoever reads or writes is told."""
+        if not self._is_aborted:
+            self._is_aborted = True
+            self._nursery.start_soon(self._stream.reset)
+
+    async def close(self) -> None:
+        """Drop the stream (`ReadWriteCloser`)."""
+        self.abort()
+
+    def get_remote_address(self) -> tuple[str, int] | None:
+        """Return nothing: the other end is behind the relay."""
+        return None
+
+
+class Secure(Protocol):
+    """Secures a wire: as the dialler of `expected`, or as the listener."""
+
+    async def __call__(
+        self, wire: StreamWire, where: Address, expected: PeerId | None
+    ) -> LibP2PConnection:
+        """Return the connection; `where` names the relay."""
+
+
+class Relayed:
+    """The relayed connections of a node.
+
+    Args:
+        switch: where they are carried.
+        nursery: where their streams end.
+        secure: makes connections of streams.
+    """
+
+    def __init__(self, switch: Switch, nursery: trio.Nursery, secure: Secure) -> None:
+        self._switch = switch
+        self._nursery = nursery
+        self._secure = secure
+        self._relays: set[PeerId] = set()
+        switch.handle(STOP, self.stop)
+
+    async def reserve(self, relay: PeerId) -> int:
+        """Ask a connected peer to be our relay (`net.base.Network`).
+
+        Raises:
+            PeerError: `refused`; `protocol-unsupported` and what else a stream may
+                raise.
+        """
+        stream = await self._switch.open_stream(relay, [HOP])
+        try:
+            await send_message(stream, pb.HopMessage(type=pb.HopMessage.RESERVE))
+            answer = await receive_message(stream, pb.HopMessage)
+        finally:
+            await stream.close()
+        if answer.status != pb.Status.OK:
+            raise PeerError("refused", f"{relay} is no relay for us: {answer.status}")
+        self._relays.add(relay)
+        return answer.reservation.expire
+
+    async def dial(self, address: Address) -> LibP2PConnection:
+        """Return a connection to a peer behind a relay."""
+        relay = address.relay
+        if relay is None:
+            raise AssertionError("not behind a relay")
+        await self._switch.dial(str(Address(address.endpoint, relay)))
+        stream = await self._switch.open_stream(relay, [HOP])
+        try:
+            target = pb.PeerId(id=peer_bytes(address.peer))
+            ask = pb.HopMessage(type=pb.HopMessage.CONNECT, peer=target)
+            await send_message(stream, ask)
+            _check(address, await receive_message(stream, pb.HopMessage))
+        except BaseException:
+            await stream.reset()
+            raise
+        wire = StreamWire(stream, self._nursery)
+        return await self._secure(wire, address, address.peer)
+
+    async def stop(self, stream: Stream) -> None:
+        """Take a connection that a relay of ours announces; carry it to its end."""
+        ask = await receive_message(stream, pb.StopMessage)
+        relay = self._address_of(stream.peer)
+        if (
+            relay is None
+            or ask.type != pb.StopMessage.CONNECT
+            or stream.peer not in self._relays
+        ):
+            await self._reply(stream, pb.Status.PERMISSION_DENIED)
+            return
+        source = read_peer(ask.peer)
+        ip = relay.endpoint.ip
+        if self._switch.slots.refusal(ip, trio.current_time()):
+            await self._reply(stream, pb.Status.RESOURCE_LIMIT_EXCEEDED)
+            return
+        with ExitStack() as hold:
+            slot = hold.enter_context(self._switch.slots.hold_inbound(ip))
+            await self._reply(stream, pb.Status.OK)
+            where = Address(relay.endpoint, source, stream.peer)
+            connection = await self._welcome(stream, where)
+            slot.secured()
+            await self._switch.carry(connection, hold.pop_all())
+
+    async def _welcome(self, stream: Stream, where: Address) -> LibP2PConnection:
+        wire = StreamWire(stream, self._nursery)
+        with trio.move_on_after(self._switch.limits.handshake_s):
+            connection = await self._secure(wire, where, None)
+            if connection.address.peer != where.peer:
+                await connection.close()
+                raise PeerError("wrong-peer", "a relay announced somebody else")
+            return connection
+        raise PeerError("handshake-failed", f"{where} took too long")
+
+    async def _reply(self, stream: Stream, status: pb.Status.ValueType) -> None:
+        reply = pb.StopMessage(type=pb.StopMessage.STATUS, status=status)
+        await send_message(stream, reply)
+
+    def _address_of(self, peer: PeerId) -> Address | None:
+        for info in self._switch.peers():
+            if info.peer == peer:
+                return parse_address(info.address)
+        return None
+
+
+def _check(address: Address, answer: pb.HopMessage) -> None:
+    if answer.status != pb.Status.OK:
+        known = answer.status in pb.Status.values()
+        why = pb.Status.Name(answer.status) if known else str(answer.status)
+        raise PeerError("dial-failed", f"{address}: the relay says {why}")
