@@ -12,6 +12,7 @@ from multiaddr import Multiaddr
 
 from moltp2p.core.errors import LocalError, PeerError, UsageError
 from moltp2p.net.base import ConnectionLimits, Stream
+from moltp2p.net.circuits import STOP
 from moltp2p.net.host import open_host
 from moltp2p.net.identify import IDENTIFY, IDENTIFY_BYTES, PING
 from moltp2p.net.streams import FrameReader
@@ -152,7 +153,7 @@ async def test_identify_names_the_key_the_addresses_and_the_protocols() -> None:
 
     (listen,) = message.listen_addrs
     assert f"{Multiaddr(listen)}/p2p/{bob.peer_id}" == bob.addresses()[0]
-    assert set(message.protocols) == {IDENTIFY, PING, ECHO}
+    assert set(message.protocols) == {IDENTIFY, PING, STOP, ECHO}
     assert len(message.public_key) == 36
 
 
