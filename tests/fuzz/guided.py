@@ -10,11 +10,9 @@ Atheris: `pip install atheris==3.0.0`, on Linux and x86_64.
 from __future__ import annotations
 
 import inspect
-import queue
 import random
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -23,49 +21,11 @@ from typing import Final
 import atheris
 
 with atheris.instrument_imports(include=["moltp2p", "h11", "libp2p.stream_muxer"]):
-    import trio
-
+    from tests.fuzz.loop import Loop
     from tests.fuzz.parser import STALL_S, FuzzError, Outcome, Parser, give
     from tests.fuzz.table import TABLE
 
 LONGEST_BYTES: Final = 1 << 18
-
-
-class Loop:
-    """One trio run for all cases, of which the caller makes every step.
-
-    Atheris calls a plain function. Starting a run in it takes twenty times as long
-    as most cases; trio's guest mode lets one go on for as long as a case needs, and
-    stand still between two.
-    """
-
-    def __init__(self) -> None:
-        self._steps: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
-        self._cases: list[Callable[[], Awaitable[None]]] = []
-        self._errors: list[Exception] = []
-        trio.lowlevel.start_guest_run(
-            self._serve,
-            run_sync_soon_threadsafe=self._steps.put,
-            done_callback=lambda _: None,
-        )
-
-    def run(self, case: Callable[[], Awaitable[None]]) -> None:
-        """Make steps until the case has ended; raises what it raised."""
-        self._cases.append(case)
-        while self._cases:
-            self._steps.get()()
-        if self._errors:
-            raise self._errors.pop()
-
-    async def _serve(self) -> None:
-        while True:
-            if self._cases:
-                try:
-                    await self._cases[0]()
-                except Exception as error:  # noqa: BLE001 - raised again, by `run`
-                    self._errors.append(error)
-                self._cases.clear()
-            await trio.lowlevel.checkpoint()
 
 
 class Guided:

@@ -7,13 +7,16 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from functools import partial
 from importlib.util import find_spec
 
 import pytest
 import trio
 
+from tests.fuzz.loop import Loop
 from tests.fuzz.mutations import raw
 from tests.fuzz.parser import STALL_S, FuzzError, Outcome, Parser, Read, fuzz
 from tests.fuzz.table import TABLE
@@ -96,10 +99,32 @@ async def test_a_parser_that_raises_what_it_must_not_is_found(
 async def test_a_parser_that_takes_long_is_found(rng: random.Random) -> None:
     def read(data: bytes) -> None:
         if data == b"slow":
-            sum(range(int(1e8 * STALL_S)))
+            until_s = time.thread_time() + 1.1 * STALL_S
+            while time.thread_time() < until_s:
+                pass
 
     with pytest.raises(FuzzError, match="event loop"):
         await fuzz(a_parser(read, b"slow"), 10, rng)
+
+
+def test_a_plain_function_can_run_cases_that_wait_and_sees_what_they_raise() -> None:
+    loop, seen = Loop(), []
+
+    async def case(number: int) -> None:
+        await trio.lowlevel.checkpoint()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.lowlevel.checkpoint)
+        seen.append(number)
+        if number == 2:
+            raise IndexError("a bug")
+
+    loop.run(partial(case, 1))
+    with pytest.raises(IndexError):
+        loop.run(partial(case, 2))
+    loop.run(partial(case, 3))
+    loop.close()
+
+    assert seen == [1, 2, 3]
 
 
 async def test_the_same_seed_gives_the_same_cases() -> None:
