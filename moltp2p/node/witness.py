@@ -89,9 +89,9 @@ class Witness:
         network: str,
         dice: random.Random,
         write: Write | None,
-        call: Call = trio.to_thread.run_sync,
+        call: Call | None = None,
     ) -> None:
-        self._call = call
+        self._call: Call = call or trio.to_thread.run_sync
         self._store = store
         self._network = network
         self._dice = dice
