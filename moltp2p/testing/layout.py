@@ -42,6 +42,11 @@ class Layout:
     sync_interval: int = 60
     hosts: Hosts | None = None
 
+    @property
+    def has_processes(self) -> bool:
+        """Whether each node has a process of its own."""
+        return self.processes or self.hosts is not None
+
     def prefix(self, index: int) -> tuple[str, ...]:
         """Return the command that runs a node's command where it is to run."""
         return () if self.hosts is None else self.hosts.hosts[index].prefix

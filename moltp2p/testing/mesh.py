@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -258,21 +259,63 @@ async def open_layout(layout: Layout) -> AsyncIterator[Mesh]:
         mesh = Mesh([], [], trio.current_time(), stack, layout)
         mesh.authored = [0] * layout.nodes
         bootstrap: list[str] = []
-        for index in range(layout.nodes):
+        nodes = range(layout.nodes)
+        for index in nodes[: layout.bootstrap]:
             settings = member_settings(layout, Path(folder), index, bootstrap)
-            if layout.processes or layout.hosts is not None:
-                remote = open_remote_member(settings, layout.prefix(index))
-                member: Member = await stack.enter_async_context(remote)
-            else:
-                local = open_local_member(settings, world)
-                member = await stack.enter_async_context(local)
-            addresses = await member.addresses()
-            if index < layout.bootstrap:
-                bootstrap += addresses[:1]
-            mesh.members.append(member)
-            mesh.settings.append(replace(settings, listen=same_place(addresses)))
-            mesh.is_up.append(True)
+            await _open_members(mesh, [settings], world)
+            bootstrap += (await mesh.members[index].addresses())[:1]
+        others = [
+            member_settings(layout, Path(folder), index, bootstrap)
+            for index in nodes[layout.bootstrap :]
+        ]
+        await _open_members(mesh, others, world)
         yield mesh
+
+
+async def _open_members(
+    mesh: Mesh, settings: Sequence[MemberSettings], world: World | None
+) -> None:
+    """Start more nodes: each in a process of its own, or all in this one."""
+    first = len(mesh.members)
+    opened: dict[int, Member] = {}
+    if mesh.layout.has_processes:
+        remote = await _open_remote(mesh, first, settings)
+        opened.update(remote)
+    else:
+        for number, each in enumerate(settings):
+            local = open_local_member(each, world)
+            opened[number] = await mesh.stack.enter_async_context(local)
+    for number, each in enumerate(settings):
+        addresses = await opened[number].addresses()
+        mesh.members.append(opened[number])
+        mesh.settings.append(replace(each, listen=same_place(addresses)))
+        mesh.is_up.append(True)
+
+
+async def _open_remote(
+    mesh: Mesh, first: int, settings: Sequence[MemberSettings]
+) -> dict[int, RemoteMember]:
+    """Start processes, as many at once as there are cores."""
+    opened: dict[int, RemoteMember] = {}
+    failures: list[LocalError] = []
+    cores = trio.CapacityLimiter(os.cpu_count() or 1)
+
+    async def start(number: int) -> None:
+        prefix = mesh.layout.prefix(first + number)
+        opening = open_remote_member(settings[number], prefix)
+        async with cores:
+            try:
+                opened[number] = await mesh.stack.enter_async_context(opening)
+            except LocalError as error:
+                failures.append(error)
+                nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        for number in range(len(settings)):
+            nursery.start_soon(start, number)
+    if failures:
+        raise failures[0]
+    return opened
 
 
 def _in_memory() -> World:

@@ -19,11 +19,8 @@ from moltp2p.testing.audit import Audit
 from moltp2p.testing.faults.conditions import Orders
 from moltp2p.testing.members import Heard, MemberSettings, Snapshot, Text
 
-START_S: Final = 60.0
-"""How long a node's process may take until it answers."""
-
 ANSWER_S: Final = 60.0
-"""How long it may take over one question."""
+"""How long a process may take over one question, and to start."""
 
 STOP_S: Final = 15.0
 """How long it may take to end."""
@@ -136,9 +133,10 @@ class RemoteMember:
 
 @asynccontextmanager
 async def _uninterrupted(within_s: float) -> AsyncIterator[None]:
-    with trio.fail_after(within_s) as scope:
-        scope.shield = True
+    with trio.move_on_after(within_s, shield=True) as scope:
         yield
+    if scope.cancelled_caught:
+        raise LocalError("member-failed", f"a process was silent for {within_s:g} s")
 
 
 @asynccontextmanager
@@ -165,8 +163,7 @@ async def open_worker(
         if stdin is None or stdout is None:
             raise LocalError("member-failed", "a process has no pipes")
         worker = Worker(child, trio.StapledStream(stdin, stdout))
-        with trio.fail_after(START_S):
-            await worker.ask("ready")
+        await worker.ask("ready")
         yield worker
         await stdin.aclose()
         with trio.move_on_after(STOP_S):

@@ -29,7 +29,7 @@ from moltp2p.proto.address import parse_address
 from moltp2p.testing.faults.conditions import Faults
 from moltp2p.testing.faults.loss import Sieve
 from moltp2p.testing.faults.streams import FaultyStream
-from moltp2p.testing.sim.population import DIAL_ROUND_TRIPS
+from moltp2p.testing.sim.dialling import DIAL_ROUND_TRIPS
 
 AGAIN_S: Final = 1.0
 """How often connections to peers that are cut off are looked for, once noticed."""

@@ -173,9 +173,12 @@ def _sybils(wanted: Wanted, table: Mapping[str, Any]) -> Mapping[str, object]:
             "--sybils and --behaviour go together",
             "as in: --sybils 8 --behaviour invalid-flood --behaviour dropper,share=0.5",
         )
-    count = table.get("nodes", {}).get("count", Nodes().count)
+    nodes = table.get("nodes", {})
+    count = nodes.get("count", Nodes().count) if isinstance(nodes, dict) else 0
+    # Whatever is no number of nodes is refused with the rest of the table.
+    honest = count if isinstance(count, int) and count > 0 else 1
     return {
-        "per_honest": wanted.sybils / max(1, count),
+        "per_honest": wanted.sybils / honest,
         "behaviours": [flags.behaviour(text) for text in wanted.behaviours],
         "attack_s": 0,
     }

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from moltp2p.core.ids import PeerId
+from moltp2p.testing.sim.dialling import DIAL_ROUND_TRIPS
 from moltp2p.testing.sim.honest import HonestNode
 from moltp2p.testing.sim.party import Party
 from moltp2p.testing.sim.scenario import Scenario
 from moltp2p.testing.sim.sybil import Sybil
 from moltp2p.testing.sim.timeline import Timeline
 from moltp2p.testing.sim.wire import Link
-
-DIAL_ROUND_TRIPS: Final = 4
-"""TCP, the choice of Noise and its handshake, yamux and identify."""
 
 _TRIES: Final = 4
 """Random choices for one dial; a later heartbeat goes on when all were bad."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -186,6 +187,20 @@ def test_the_simulator_refuses_by_name_what_only_a_mesh_can_do() -> None:
 
 def test_one_file_is_for_both() -> None:
     assert scenario(file="halves") == load("halves")
+
+
+@pytest.mark.parametrize("nodes", ["3", "[1]", '{ count = "many" }', "{ count = 0 }"])
+def test_sybils_beside_no_number_of_nodes_are_refused(
+    tmp_path: Path, nodes: str
+) -> None:
+    file = tmp_path / "odd.toml"
+    file.write_text(f'about = "odd"\nnodes = {nodes}\n', encoding="utf-8")
+
+    with pytest.raises(UsageError) as refused:
+        scenario(file=str(file), sybils=3, behaviours=["silent"])
+
+    assert refused.value.code == "bad-scenario"
+    assert "nodes" in refused.value.message
 
 
 def test_a_table_of_another_shape_is_no_scenario() -> None:
