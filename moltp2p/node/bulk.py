@@ -115,6 +115,6 @@ class Bulk:
         if ruling.keep is not None or ruling.code == "duplicate":
             self._ledger.settle(record.id, self._now())
         elif ruling.code in AWAITED:
-            self._ledger.put_off(record.id, self._now())
+            self._ledger.put_off(record.id, record.header.agent, self._now())
         else:
             self._ledger.refuse(record.id, self._now())

@@ -74,6 +74,7 @@ class Desk:
         self.rulings: Counter[tuple[Verdict, str]] = Counter()
         self.clues: list[Clue] = []
         self.suspects: list[Record] = []
+        self.released: set[AgentId] = set()
         self.sitting = store.sit()
         self._facts = Overlay(self.sitting.held, agents)
         self._store = store
@@ -246,6 +247,7 @@ class Desk:
 
     def _release(self, agent: AgentId) -> None:
         """Judge again what waited for this agent's key chain, or for its proof."""
+        self.released.add(agent)
         for incoming in self._pen.take(agent):
             ruling = judge(incoming.wire, self._bench_for(incoming), self._facts)
             # What came by sync is on its way to others by theirs.

@@ -77,6 +77,7 @@ class Journal:
     Attributes:
         seek: told what a batch showed to be missing; must not block. Set by whoever
             can look for it; without a network nobody can.
+        let_in: told of each agent of whom more may be kept than before; likewise.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Journal:
         agents: Agents | None = None,
     ) -> None:
         self.seek: Callable[[Sequence[Clue]], None] = _seek_nothing
+        self.let_in: Callable[[AgentId], None] = _let_nobody_in
         self.suspicions = Suspicions()
         self.rulings: Counter[tuple[Verdict, str]] = Counter()
         self.outage = Outage()
@@ -145,6 +147,8 @@ class Journal:
                 self.rulings.update(desk.rulings)
                 self.suspicions.add(desk.suspects)
                 announce(new, desk.now_ms)
+                for agent in desk.released:
+                    self.let_in(agent)
                 if desk.clues:
                     self.seek(desk.clues)
                 for job in jobs:
@@ -234,6 +238,10 @@ class Journal:
             if kept.record.header.kind == Kind.ROTATE:
                 moved |= self.agents.rekey(kept.record.header.agent)
         return moved
+
+
+def _let_nobody_in(_: AgentId) -> None:
+    pass
 
 
 def _seek_nothing(_: Sequence[Clue]) -> None:

@@ -320,10 +320,11 @@ async def open_syncing(
     tools.network.handle(fetch.PROTOCOL, server.fetch)
     journal = tools.journal
     nothing, journal.seek = journal.seek, syncing.seek
+    nobody, journal.let_in = journal.let_in, tools.ledger.let_in
     try:
         async with open_background() as nursery:
             nursery.start_soon(syncing.watch)
             nursery.start_soon(syncing.work)
             yield syncing
     finally:
-        journal.seek = nothing
+        journal.seek, journal.let_in = nothing, nobody

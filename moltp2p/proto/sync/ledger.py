@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final
 
-from moltp2p.core.ids import PeerId, RecordId
+from moltp2p.core.ids import AgentId, PeerId, RecordId
 
 UNWANTED_S: Final = 600.0  # SPEC 06: "for 600 seconds"
 MAX_UNWANTED: Final = 65_536  # SPEC 06: "65,536 of them"
@@ -36,6 +36,8 @@ class Ledger:
         self._unwanted = _Memory(UNWANTED_S, MAX_UNWANTED)
         self._put_off = _Memory(PUT_OFF_S, MAX_UNWANTED)
         self._settled = _Memory(SETTLED_S, MAX_SETTLED)
+        self._authors: OrderedDict[RecordId, AgentId] = OrderedDict()
+        self._of: dict[AgentId, set[RecordId]] = {}
 
     @property
     def in_flight(self) -> int:
@@ -77,12 +79,35 @@ class Ledger:
         """Say that a record was judged, and is not kept."""
         self._unwanted.add(record, now)
 
-    def put_off(self, record: RecordId, now: float) -> None:
-        """Say that a record may be kept later; if not even then, it is refused."""
+    def put_off(self, record: RecordId, agent: AgentId, now: float) -> None:
+        """Say that a record may be kept later; if not even then, it is refused.
+
+        Args:
+            record: which.
+            agent: its author, for whose key chain or proof it waits.
+            now: seconds on a clock that never goes back.
+        """
         if self._put_off.knows(record):
             self._unwanted.add(record, now)
         else:
             self._put_off.add(record, now)
+        self._authors[record] = agent
+        self._of.setdefault(agent, set()).add(record)
+        if len(self._authors) > MAX_UNWANTED:
+            self._drop(next(iter(self._authors)))
+
+    def let_in(self, agent: AgentId) -> None:
+        """Say that what an agent wrote may be kept by now: all of it is missing."""
+        for record in list(self._of.get(agent, ())):
+            self._drop(record)
+            self._unwanted.forget(record)
+            self._put_off.forget(record)
+
+    def _drop(self, record: RecordId) -> None:
+        agent = self._authors.pop(record)
+        self._of[agent].discard(record)
+        if not self._of[agent]:
+            del self._of[agent]
 
 
 class _Memory:
@@ -99,6 +124,9 @@ class _Memory:
     def has(self, record: RecordId, now: float) -> bool:
         until = self._until.get(record)
         return until is not None and now < until
+
+    def forget(self, record: RecordId) -> None:
+        self._until.pop(record, None)
 
     def knows(self, record: RecordId) -> bool:
         return record in self._until

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ import trio
 from moltp2p.core.attested import Attested
 from moltp2p.core.author import Draft
 from moltp2p.core.errors import UsageError
+from moltp2p.core.ids import AgentId
 from moltp2p.core.kinds import Kind, Post
 from moltp2p.core.record import Record
 from moltp2p.core.testimony import VALID_MS
@@ -21,6 +23,7 @@ from moltp2p.node.desk import Kept
 from moltp2p.node.journal import Journal
 from moltp2p.node.pen import Incoming
 from moltp2p.proto.admission.rules import State
+from moltp2p.proto.admission.strangers import Limits, Strangers
 from moltp2p.store.base import Store
 from moltp2p.store.memory import open_store
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
@@ -232,3 +235,55 @@ async def test_the_node_shows_who_attests_for_an_agent(court: Court) -> None:
     assert (tree.depth, tree.expires_ms) == (1, EPOCH_MS + VALID_MS)
     assert (branch.attestation, branch.code) == (bundle.id, "counts")
     assert (branch.attester.agent, branch.attester.depth) == (bob.id, 0)
+
+
+@pytest.fixture
+async def full_court(court: Court) -> Court:
+    """Return a court that has room for no further stranger."""
+    court.agents.register.strangers = Strangers(Limits(agents=0))
+    return court
+
+
+@pytest.mark.parametrize("is_proof_first", [True, False])
+async def test_a_full_house_takes_an_inception_that_comes_with_a_proof(
+    full_court: Court, is_proof_first: bool
+) -> None:
+    bob, carol = known_agent("bob"), known_agent("carol")
+    both = [carol.records[0], proof(carol, [bob])]
+
+    codes = await full_court.rule(*(reversed(both) if is_proof_first else both))
+
+    assert codes == ["ok" if is_proof_first else "unverified", "ok"]
+    assert all(full_court.store.has(record.id) for record in both)
+    assert full_court.agents.state(carol.id) is State.CHALLENGER
+    assert await full_court.rule(carol.post()) == ["ok"]
+
+
+async def test_a_full_house_takes_no_inception_with_a_forged_proof(
+    full_court: Court,
+) -> None:
+    bob, carol = known_agent("bob"), known_agent("carol")
+    forged = prove(carol, [bob])
+    statement = dataclasses.replace(forged.attested[0].statement, signature=bytes(64))
+    attested = dataclasses.replace(forged.attested[0], statement=statement)
+    false = dataclasses.replace(forged, attested=(attested,))
+    records = carol.records[0], carol.write(Draft(Kind.PROOF, false))
+
+    codes = await full_court.rule(*records)
+
+    assert codes == ["unverified", "bad-attestation"]
+    assert not any(full_court.store.has(record.id) for record in records)
+
+
+async def test_whoever_is_let_in_is_told_of(court: Court) -> None:
+    """So that what was not fetched for want of a proof is missing again."""
+    bob, carol = known_agent("bob"), known_agent("carol")
+    let_in = list[AgentId]()
+    court.journal.let_in = let_in.append
+
+    await court.rule(carol.records[0], carol.post())
+    assert bob.id not in let_in
+    let_in.clear()
+    await court.rule(proof(carol, [bob]))
+
+    assert let_in == [carol.id]

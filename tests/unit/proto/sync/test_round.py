@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from moltp2p.core.codec import MAX_INT
-from moltp2p.core.ids import PeerId, RecordId
+from moltp2p.core.ids import AgentId, PeerId, RecordId
 from moltp2p.proto.sync.ledger import (
     MAX_UNWANTED,
     PUT_OFF_S,
@@ -32,6 +32,7 @@ from moltp2p.proto.sync.window import LADDER_MS, ladder, within_horizon, without
 from tests.refusal import code_of
 
 BOB, CAROL = PeerId("bob"), PeerId("carol")
+ALICE, DAVE = AgentId(b"alice".ljust(32)), AgentId(b"dave".ljust(32))
 NOW_MS = 1_760_000_000_000
 HOUR_MS, DAY_MS = LADDER_MS
 ALL = Window((0, 1, 2), 0, MAX_INT)
@@ -362,14 +363,29 @@ def test_how_far_behind_we_are_is_known_as_soon_as_it_is_found(
 
 def test_a_record_that_waits_for_its_key_is_looked_at_once_more() -> None:
     ledger = Ledger()
-    ledger.put_off(record(1), 0.0)
+    ledger.put_off(record(1), ALICE, 0.0)
     at_first = ledger.is_missing(record(1), PUT_OFF_S - 1)
     later = ledger.is_missing(record(1), PUT_OFF_S)
 
-    ledger.put_off(record(1), PUT_OFF_S)
+    ledger.put_off(record(1), ALICE, PUT_OFF_S)
 
     assert (at_first, later) == (False, True)
     assert not ledger.is_missing(record(1), UNWANTED_S)
+
+
+def test_what_waited_for_its_author_is_missing_once_that_is_let_in() -> None:
+    ledger = Ledger()
+    for at in (0.0, PUT_OFF_S):
+        ledger.put_off(record(1), ALICE, at)
+        ledger.put_off(record(2), DAVE, at)
+    ledger.refuse(record(3), 0.0)
+
+    ledger.let_in(ALICE)
+
+    missing = [ledger.is_missing(record(n), PUT_OFF_S + 1) for n in (1, 2, 3)]
+    assert missing == [True, False, False]
+    ledger.put_off(record(1), ALICE, PUT_OFF_S)
+    assert not ledger.is_missing(record(1), PUT_OFF_S + 1)
 
 
 def test_what_came_may_come_again_after_a_while() -> None:
