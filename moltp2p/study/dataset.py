@@ -5,8 +5,8 @@
            └▶ head, end ─▶ manifest.json, croissant.json, README.md
 
 Frames are read side by side and written in order, so that the number of readers
-changes no byte. Memory is bounded by the frames on their way, a row group for each
-table, and the names of the agents that are selected.
+changes no byte. Memory is bounded by the frames on their way and a row group for each
+table; and, where a part is selected, by some 100 bytes a record and agent of it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,15 @@ from moltp2p.store.survey import AGENTS, ARRIVALS, END, HEAD, PRESENCE, RECORDS
 from moltp2p.study import tables
 from moltp2p.study.frames import json_lines
 from moltp2p.study.parts import Parts
-from moltp2p.study.rows import DAY_MS, Piece, Read, Row, read_arrivals, read_records
+from moltp2p.study.rows import (
+    DAY_MS,
+    KEY_BYTES,
+    Piece,
+    Read,
+    Row,
+    read_arrivals,
+    read_records,
+)
 
 AGENT_ROWS: Final = 4_096
 FRAMES_A_READER: Final = 3
@@ -94,6 +102,7 @@ class Dataset:
         self._pool: ProcessPoolExecutor | None = None
         self._underway: deque[Future[Read]] = deque()
         self._agents: set[str] = set()
+        self._keys: set[bytes] = set()
 
     def take(self, tag: bytes, payload: bytes) -> None:
         """Take the next frame; blocks.
@@ -109,7 +118,8 @@ class Dataset:
             case _ if tag == RECORDS:
                 self._take_records(payload)
             case _ if tag == ARRIVALS:
-                self._take_arrivals(read_arrivals(payload))
+                wanted = None if self._is_whole else self._keys
+                self._take_arrivals(read_arrivals(payload, wanted))
             case _ if tag == AGENTS:
                 self._take_agents(json_lines(payload))
             case _ if tag == PRESENCE:
@@ -154,6 +164,8 @@ class Dataset:
         self.heard.note_moment(read.newest_ms)
         if not self._is_whole:
             self._agents |= read.agents
+            places = range(0, len(read.keys), KEY_BYTES)
+            self._keys.update(read.keys[at : at + KEY_BYTES] for at in places)
         for piece in read.pieces:
             self.parts[piece.table].put(piece)
 

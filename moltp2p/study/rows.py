@@ -6,7 +6,7 @@ once, and the rows are the same whoever reads them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +23,8 @@ from moltp2p.study.names import Names
 from moltp2p.study.tables import Table
 
 DAY_MS: Final = 86_400_000
+KEY_BYTES: Final = 8
+"""Of an id, to know it by; two of a million that begin alike are not to be expected."""
 LAST_DAY: Final = 2_932_896
 """9999-12-31, where calendars end; a clock may claim more."""
 
@@ -56,6 +58,7 @@ class Read:
         records: how many there were.
         total: their ids as little-endian numbers, added up (spec 06, section 1).
         agents: whose they are, as did:key.
+        keys: the first eight bytes of each id, one behind the other.
         newest_ms: the node's clock when the last of them came.
     """
 
@@ -63,6 +66,7 @@ class Read:
     records: int
     total: int
     agents: frozenset[str]
+    keys: bytes
     newest_ms: int
 
 
@@ -79,23 +83,31 @@ def read_records(payload: bytes, *, bodies: bool) -> Read:
     """
     rows: dict[str, list[Row]] = {name: [] for name in _ROWS}
     records = total = newest_ms = 0
+    keys = bytearray()
     for held in records_in(payload):
         records += 1
         total += int.from_bytes(held.id, "little")
         newest_ms = max(newest_ms, held.received_ms)
+        keys += held.id[:KEY_BYTES]
         rows["records"].append(_record_row(held, held.texts() if bodies else {}))
         for name in _SPECIAL.get(held.said.fields["kind"], ()):
             rows[name] += _ROWS[name](held)
     pieces = [_piece(_TABLES[name], found) for name, found in rows.items() if found]
     agents = frozenset(row[1] for row in rows["records"])
-    return Read(pieces, records, total, agents, newest_ms)
+    return Read(pieces, records, total, agents, bytes(keys), newest_ms)
 
 
-def read_arrivals(payload: bytes) -> Piece:
-    """Return the rows of a frame of arrivals."""
+def read_arrivals(payload: bytes, wanted: Container[bytes] | None = None) -> Piece:
+    """Return the rows of a frame of arrivals.
+
+    Args:
+        payload: the frame's.
+        wanted: the first eight bytes of the ids of records; None for all.
+    """
     rows: list[Row] = [
         (number, _names.record(record), came.at_ms, came.road.value, came.peer)
         for number, record, came in arrivals_in(payload)
+        if wanted is None or record[:KEY_BYTES] in wanted
     ]
     return _piece(tables.ARRIVALS, rows)
 

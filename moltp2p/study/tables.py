@@ -171,7 +171,7 @@ LABELS: Final = Table(
 ARRIVALS: Final = Table(
     "arrivals",
     "When and how each record came first, in that order. Records that were let go of "
-    "since are here too. Empty, unless the node is a listener.",
+    "since are here too, unless a part was selected. A listener alone notes arrivals.",
     (
         Column("number", _INT, "Its place among all arrivals, without holes."),
         Column("record", _TEXT, "Which record."),

@@ -101,8 +101,8 @@ def _look(process: psutil.Process, use: Use) -> None:
 
 def _anonymous_mib(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text("ascii")
-    (line,) = [each for each in status.splitlines() if each.startswith("RssAnon")]
-    return int(line.split()[1]) / 1024
+    lines = [each for each in status.splitlines() if each.startswith("RssAnon")]
+    return int(lines[0].split()[1]) / 1024 if lines else 0.0  # it has ended
 
 
 async def run(rounds: int) -> Outcome:

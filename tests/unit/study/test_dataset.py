@@ -206,6 +206,9 @@ def test_a_selection_takes_its_agents_along_and_no_others(rig: Rig) -> None:
     assert [row["agent"] for row in after.rows("agents")] == [agent_text(bob.id)]
     assert "late" not in {row["text"] for row in before.rows("records")}
     assert len(before.rows("records")) == 4
+    for made in (art, after, before):
+        ids = {row["id"] for row in made.rows("records")}
+        assert {row["record"] for row in made.rows("arrivals")} == ids
     assert art.manifest["store"]["fingerprint_agrees"] is None
 
 
