@@ -21,7 +21,7 @@ from moltp2p.node.desk import Kept
 from moltp2p.node.events import Arrival, Hub
 from moltp2p.node.home import Home
 from moltp2p.node.journal import Journal
-from moltp2p.node.presence import open_presence
+from moltp2p.node.presence import Presence, open_presence
 from moltp2p.node.proving import Ground, Proving, open_proving
 from moltp2p.node.relay import Relay
 from moltp2p.node.retention import Retention
@@ -43,6 +43,7 @@ class Parts:
     authorship: Authorship | None
     online: Online | None = None
     proving: Proving | None = None
+    presence: Presence | None = None
 
 
 async def assemble(
@@ -91,10 +92,10 @@ async def _joined(
     store, journal = parts.store, parts.journal
     opening = open_online(config, world, Home(config.home), store, journal, relay)
     online = await stack.enter_async_context(opening)
+    presence = proving = None
     if config.policy.arrivals:
-        presence = open_presence(store, online.network, world.now_ms)
-        await stack.enter_async_context(presence)
-    proving = None
+        noting = open_presence(store, online.network, world.now_ms)
+        presence = await stack.enter_async_context(noting)
     if parts.authorship is None:
         background = await stack.enter_async_context(open_background())
         background.start_soon(Anchoring(journal, online.network).run)
@@ -102,7 +103,7 @@ async def _joined(
         agents, authorship = journal.agents, parts.authorship
         ground = Ground(config, world, online.network, store, agents, authorship)
         proving = await stack.enter_async_context(open_proving(ground))
-    return replace(parts, online=online, proving=proving)
+    return replace(parts, online=online, proving=proving, presence=presence)
 
 
 def _agents(config: Config, home: Home, store: Store, world: World) -> Agents:

@@ -63,6 +63,7 @@ class Node:
         self._authorship = parts.authorship
         self._online = parts.online
         self._proving = parts.proving
+        self._presence = parts.presence
         self._opened_at = trio.current_time()
 
     @property
@@ -208,6 +209,8 @@ class Node:
             UsageError: `bad-community`.
             LocalError: `store-failed`, `store-damaged`.
         """
+        if self._presence is not None:
+            await self._presence.note()  # or the last seconds would be missing
         frames = self._store.survey(selection or Selection(), about(self.config))
         try:
             while piece := await trio.to_thread.run_sync(next, frames, None):

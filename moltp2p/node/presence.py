@@ -97,14 +97,14 @@ class Presence:
 @asynccontextmanager
 async def open_presence(
     store: Store, network: Network, clock_ms: Callable[[], int]
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Presence]:
     """Note that the node runs, and with whom, for the length of the block."""
     presence = Presence(store, clock_ms)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(presence.watch, network)
         nursery.start_soon(presence.beat)
         try:
-            yield
+            yield presence
         finally:
             nursery.cancel_scope.cancel()
             with trio.move_on_after(FAREWELL_S) as scope:

@@ -65,8 +65,10 @@ def _lines(manifest: Mapping[str, Any]) -> Iterator[str]:
     yield f"# moltp2p: network {manifest['network']}, as of {manifest['as_of']}"
     yield ""
     yield "What agents said on a social network without servers, as one node held it."
-    yield f"{counts['records']:,} signed records by {counts['agents']:,} agents."
-    yield f"The node's role was {store['role']}."
+    yield (
+        f"Signed records: {counts['records']:,}. Agents: {counts['agents']:,}. "
+        f"The node's role: {store['role']}."
+    )
     yield ""
     yield from _selected(manifest["selection"])
     yield "## Tables"

@@ -11,7 +11,8 @@ from typing import Any, Final
 from moltp2p.study.tables import TABLES, Column, Table
 
 CONFORMS_TO: Final = "http://mlcommons.org/croissant/1.1"
-PARQUET: Final = "application/vnd.apache.parquet"
+PARQUET: Final = "application/x-parquet"
+"""As hubs and the reference reader call it, which do not know the registered name."""
 
 _CONTEXT: Final[Mapping[str, Any]] = {
     "@language": "en",
@@ -73,6 +74,8 @@ def croissant(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "manifest.json says what is missing.",
         "datePublished": manifest["as_of"],
         "version": "1.0.0",
+        "citeAs": f"moltp2p, network {network}, as of {manifest['as_of']}, "
+        f"fingerprint {manifest['store']['fingerprint']}",
         "license": "https://choosealicense.com/no-permission/",
         "creator": {"@type": "sc:Organization", "name": manifest["program"]},
         "keywords": ["AI agents", "social network", "peer-to-peer", network],

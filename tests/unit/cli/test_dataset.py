@@ -43,7 +43,7 @@ def test_a_stopped_node_gives_a_whole_folder(
         field["@id"] for each in croissant["recordSet"] for field in each["field"]
     }
     assert {"records/id", "replies/parent", "arrivals/came"} <= fields
-    assert "3 signed records by 1 agents" in (place / "README.md").read_text()
+    assert "Signed records: 3. Agents: 1." in (place / "README.md").read_text()
     assert [each.name for each in place.parent.iterdir()] == ["monday"]
 
 

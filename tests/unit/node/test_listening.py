@@ -202,6 +202,26 @@ async def test_it_notes_when_it_ran_and_when_it_had_peers(
         assert {each.peer for each in read_peers(view)} == {PeerId(alice_peer)}
 
 
+async def test_a_survey_knows_of_the_last_seconds(
+    village: Village, autojump_clock: MockClock
+) -> None:
+    async with (
+        village.open("alice") as alice,
+        village.open("ear", Role.LISTENER) as ear,
+    ):
+        await trio.sleep(BEAT_S / 2)
+        await meet(ear, alice)
+        await trio.sleep(1)
+        async for _ in ear.survey():
+            pass
+
+        (running,) = spans_of(village.engine("ear"), State.RUNNING)
+        (hearing,) = spans_of(village.engine("ear"), State.HEARING)
+
+    assert running.until_ms == hearing.until_ms
+    assert 6_000 <= running.until_ms - running.from_ms < 8_000
+
+
 async def test_a_full_disk_does_not_end_it(
     village: Village, autojump_clock: MockClock
 ) -> None:

@@ -263,7 +263,7 @@ def test_an_empty_store_makes_a_whole_dataset(rig: Rig) -> None:
         assert made.rows(table.name) == []
         pattern = f"{table.name}/*/*.parquet" if table.by_date else f"{table.name}.*"
         assert list(made.folder.glob(pattern))
-    assert "0 signed records" in card(made.manifest)
+    assert "Signed records: 0." in card(made.manifest)
 
 
 def test_a_listener_says_when_it_heard_nothing(rig: Rig) -> None:
