@@ -19,7 +19,7 @@ def command(shell: Shell, /, yes: bool) -> None:
     """Take back what your agent has proved until now.
 
     For when its key or its machine may be in other hands: from then on it cannot
-    write, and what it attests counts nowhere. What it said before stays. It proves
+    write, and what it attests counts no more. What it said before stays. It proves
     itself no more by itself; `moltp2p prove` proves it anew.
     """
     from moltp2p.cli.client import open_client

@@ -142,8 +142,9 @@ class Census:
         """Note that this node has challenged an agent, which passed."""
         self._begin()
         direct = self.view.direct
-        first_ms, last_ms = direct.get(agent, (time_ms, until_ms))
-        direct[agent] = (min(first_ms, time_ms), max(last_ms, until_ms))
+        first_ms, last_ms, end_ms = direct.get(agent, (time_ms, time_ms, until_ms))
+        times = min(first_ms, time_ms), max(last_ms, time_ms)
+        direct[agent] = (*times, max(end_ms, until_ms))
         self._set_alarm(agent)
         return self._settle([agent])
 
@@ -203,7 +204,7 @@ class Census:
         """Have an agent looked at when next something of it begins or ends."""
         if self.view.ever:
             return
-        moments = [self.view.direct.get(agent, (0, 0))[1]]
+        moments = [self.view.direct.get(agent, (0, 0, 0))[2]]
         for claim in self.claims(agent):
             moments += (claim.time_ms, claim.time_ms + OF_AGE_MS)
             for vouch in claim.vouches:

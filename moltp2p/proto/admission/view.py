@@ -36,7 +36,7 @@ class View:
         now_ms: our clock, milliseconds since 1970 UTC.
         ever: whether it is of all who have counted once, and not of those who do now.
         claims: the proofs.
-        direct: whom this node has challenged itself: since when, and until when.
+        direct: whom this node has challenged itself: first, last, and until when.
         guilty_since: from when on what somebody attests is void.
         revoked_at: until when somebody has taken back its proofs.
         places: where each agent stands that counts.
@@ -48,7 +48,7 @@ class View:
     now_ms: int
     ever: bool
     claims: Claims
-    direct: dict[AgentId, tuple[int, int]] = field(default_factory=dict)
+    direct: dict[AgentId, tuple[int, int, int]] = field(default_factory=dict)
     guilty_since: dict[AgentId, int] = field(default_factory=dict)
     revoked_at: dict[AgentId, int] = field(default_factory=dict)
     places: dict[AgentId, Place] = field(default_factory=dict)
@@ -81,7 +81,10 @@ class View:
 
     def direct_until_ms(self, agent: AgentId) -> int | None:
         """Return until when this node's own challenge of an agent holds."""
-        _, until_ms = self.direct.get(agent, (0, 0))
+        _, last_ms, until_ms = self.direct.get(agent, (0, 0, 0))
+        revoked_ms = self.revoked_at.get(agent, -1)
+        if last_ms <= revoked_ms:
+            until_ms = min(until_ms, revoked_ms) if self.ever else 0
         holds = until_ms > self.now_ms or (self.ever and until_ms > 0)
         return until_ms if holds else None
 

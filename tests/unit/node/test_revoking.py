@@ -52,6 +52,10 @@ async def test_a_revoked_proof_is_proved_anew_only_when_somebody_wants_it(
         own = alice.proving.status().own
         assert own.state is State.UNVERIFIED
         assert own.revoked_ms is not None
+        assert alice.agent is not None
+        # Who has challenged it itself believes it no longer than others.
+        assert bob.agents.state(alice.agent) is State.UNVERIFIED
+        assert bob.agents.admitted_until_ms(alice.agent) == own.revoked_ms
         with pytest.raises(UsageError) as caught:
             await alice.publish(post())
         assert caught.value.code == "proof-expired"
