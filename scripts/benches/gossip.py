@@ -139,6 +139,8 @@ async def run(rounds: int) -> Outcome:
 def _add_bursts(outcome: Outcome, name: str, bursts: Sequence[Run]) -> None:
     arrived = min(burst.received / burst.expected for burst in bursts)
     outcome.add(f"{name}: burst arrived", arrived * 100, "%")
+    if arrived < 1:
+        return  # what is dropped early costs little
     for end in ("sender", "receiver"):
         costs_us = [getattr(burst, f"{end}_us") for burst in bursts]
         outcome.add(f"{name}: {end}'s cost", statistics.median(costs_us), "us")
