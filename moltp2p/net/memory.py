@@ -34,6 +34,7 @@ from moltp2p.proto.address import Address, Endpoint, peer_id_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 
+    from moltp2p.net.bandwidth import Bandwidth
     from moltp2p.net.base import FaultHandler, Network, Stream
     from moltp2p.net.containment import Offer
     from moltp2p.net.switch import Switch
@@ -178,6 +179,8 @@ class MemoryNode:
             outbound=True,
         )
         near.twin, far.twin = far, near
+        near.bandwidth = self._switch.bandwidth
+        far.bandwidth = dialler._switch.bandwidth
         return near, far
 
 
@@ -190,9 +193,11 @@ class MemoryConnection:
         ends: who is connected.
         ended: whether it is over.
         twin: the other end's half; set once.
+        bandwidth: what this end's streams wait for to send; set once.
     """
 
     twin: MemoryConnection
+    bandwidth: Bandwidth
 
     def __init__(
         self,
@@ -227,6 +232,7 @@ class MemoryConnection:
             protocols,
             self.twin.address.peer,
             self.twin._limits,  # noqa: SLF001
+            self.twin.bandwidth,
         )
         try:
             await trio.sleep(self._latency_s)
@@ -236,7 +242,9 @@ class MemoryConnection:
         except BaseException:
             mine.drop()
             raise
-        return GuardedStream(mine, self.address.peer, protocol, self._limits)
+        return GuardedStream(
+            mine, self.address.peer, protocol, self._limits, self.bandwidth
+        )
 
     async def take(self, offer: MemoryOffer) -> None:
         """Queue a stream that the other end opens; waits while the queue is full."""

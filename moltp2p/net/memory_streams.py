@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from moltp2p.core.ids import PeerId
+    from moltp2p.net.bandwidth import Bandwidth
     from moltp2p.net.base import ConnectionLimits, Stream
 
 WINDOW_BYTES: Final = 256 * 1024
@@ -159,6 +160,7 @@ class MemoryOffer:
         wanted: the protocols of the opener, best first.
         opener: who opens it.
         limits: those of the accepting end.
+        bandwidth: likewise.
     """
 
     def __init__(
@@ -167,7 +169,9 @@ class MemoryOffer:
         wanted: Sequence[str],
         opener: PeerId,
         limits: ConnectionLimits,
+        bandwidth: Bandwidth,
     ) -> None:
+        self._bandwidth = bandwidth
         self._stream = stream
         self._wanted = wanted
         self._opener = opener
@@ -185,7 +189,9 @@ class MemoryOffer:
             raise PeerError("protocol-unsupported", f"none of {self._wanted} is ours")
         self._protocol = common[0]
         self._answered.set()
-        return GuardedStream(self._stream, self._opener, common[0], self._limits)
+        return GuardedStream(
+            self._stream, self._opener, common[0], self._limits, self._bandwidth
+        )
 
     async def reset(self) -> None:
         """Refuse it."""

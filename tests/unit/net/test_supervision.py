@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+
 import pytest
 import trio
 from trio.testing import MockClock
 
+from moltp2p.net.base import ConnectionLimits
 from moltp2p.net.memory import MemoryHub
 from moltp2p.net.pacing import RPC_RATE
 from moltp2p.net.rpc_codec import encode_rpc, frame
@@ -19,6 +22,8 @@ from tests.gossipers import (
     open_raw_peer,
 )
 from tests.swarm import TOPIC
+
+CROWD = 6
 
 
 @pytest.fixture
@@ -70,6 +75,30 @@ async def test_a_peer_that_does_not_read_is_scored_and_dropped_within_30_s(
     assert stats.slow_peers == 1
     assert stats.drops["peer-gone"] > 0
     assert alice.network.stats().faults["too-slow"] == 1
+
+
+async def test_our_own_limit_on_bandwidth_is_held_against_nobody(
+    hub: MemoryHub, autojump_clock: MockClock
+) -> None:
+    limits = ConnectionLimits(up_bytes_s=64 * 1024)
+    async with (
+        open_gossiper(hub, "alice", limits=limits) as alice,
+        trio.open_nursery() as nursery,
+        AsyncExitStack() as stack,
+    ):
+        for number in range(CROWD):
+            bob = open_gossiper(hub, f"bob {number}")
+            await alice.dial(await stack.enter_async_context(bob))
+        await alice.until(lambda: len(alice.pubsub.targets(TOPIC)) == CROWD)
+        nursery.start_soon(talk, alice)  # to all of them, twelve times what may go up
+        await trio.sleep(90)
+        here = len(alice.network.peers())
+        nursery.cancel_scope.cancel()
+
+    assert here == CROWD
+    assert alice.pubsub.stats().slow_peers == 0
+    assert "too-slow" not in alice.network.stats().faults
+    assert alice.network.stats().limits["up_bytes_s"].refused > 10
 
 
 async def test_a_peer_that_was_dropped_for_being_slow_may_only_pull(
