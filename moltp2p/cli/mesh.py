@@ -130,10 +130,9 @@ def command(shell: Shell, /, **options: Any) -> None:  # noqa: ANN401 - click's
     everything else held too.
     """
     plan = _plan(**options)
-    if plan.hosts:
-        # What ends it by Ctrl-C takes the hosts away; so shall this.
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+    # What ends by Ctrl-C takes its folders, processes and hosts away; so shall this.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     report = shell.run(partial(_run, plan, live=not shell.as_json))
     from moltp2p.cli.mesh_report import report_fields, summary
 

@@ -122,22 +122,24 @@ class Mesh:
             await member.face(orders)
 
     async def part(self, *groups: Sequence[int]) -> None:
-        """Let each group of nodes reach only its own; who is in none reaches all.
+        """Let each group of nodes reach only its own; who is in none is of the first.
 
         Connections across break after `Orders.notice_s`.
+
+        Args:
+            groups: nodes by index.
 
         Raises:
             UsageError: `no-faults` when the mesh was opened without faults.
         """
         peers = [await member.peer() for member in self.members]
-        sides = {node: side for side, group in enumerate(groups) for node in group}
-        for here, member in enumerate(self.members):
-            there = [
-                peers[other]
-                for other, side in sides.items()
-                if here in sides and side != sides[here]
-            ]
-            await member.cut(there)
+        sides = [0] * len(peers)
+        for side, group in enumerate(groups):
+            for node in group:
+                sides[node] = side
+        for member, mine in zip(self.members, sides, strict=True):
+            away = zip(peers, sides, strict=True)
+            await member.cut([peer for peer, side in away if side != mine])
 
     async def heal(self) -> None:
         """Let all nodes reach each other again."""

@@ -10,7 +10,7 @@ import pytest
 
 from moltp2p.core.errors import UsageError
 from moltp2p.testing.faults import flags
-from moltp2p.testing.faults.wanted import MESH_LACKS, Wanted, scenario_of
+from moltp2p.testing.faults.wanted import HOSTS_LACK, MESH_LACKS, Wanted, scenario_of
 from moltp2p.testing.sim.behaviours import Dropper, Silent
 from moltp2p.testing.sim.latency import Constant, LogNormal
 from moltp2p.testing.sim.library import build, load, refuse
@@ -183,6 +183,26 @@ def test_the_simulator_refuses_by_name_what_only_a_mesh_can_do() -> None:
 
     assert refused.value.code == "unsupported-setting"
     assert "slow.downlink_mbit" in refused.value.message
+
+
+@pytest.mark.parametrize("dotted", sorted(HOSTS_LACK))
+def test_hosts_refuse_by_name_what_only_one_machine_can_do(
+    tmp_path: Path, dotted: str
+) -> None:
+    table, name = dotted.split(".")
+    file = tmp_path / "hosts.toml"
+    file.write_text(
+        f'about = "x"\n[{table}]\n{name} = 0\n'
+        + ("at_s = 1\nuntil_s = 2\n" if table == "partition" else ""),
+        encoding="utf-8",
+    )
+    scenario(file=str(file))
+
+    with pytest.raises(UsageError) as refused:
+        scenario(file=str(file), hosts=True)
+
+    assert refused.value.code == "unsupported-setting"
+    assert refused.value.message.startswith(dotted)
 
 
 def test_one_file_is_for_both() -> None:
