@@ -55,10 +55,10 @@ def _shown(shell: Shell) -> Iterator[Callable[[View], None]]:
     elif not console.is_terminal:
         yield lambda _: None
     else:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import BarColumn, Progress, TextColumn
 
         words, bar = TextColumn("{task.description}"), BarColumn()
-        columns = (words, bar, MofNCompleteColumn())
+        columns = (words, bar, TextColumn("{task.fields[told]}"))
         with Progress(*columns, console=console, transient=True) as progress:
             yield _Bars(progress).show
 
@@ -79,12 +79,25 @@ class _Bars:
             total = got + (peer["behind"] or 0)
             if name not in self._tasks:
                 title = f"{name[:8]}…{name[-6:]}"
-                self._tasks[name] = self._progress.add_task(title, total=None)
-            done = not peer["running"] and not peer["behind"]
+                self._tasks[name] = self._progress.add_task(title, total=None, told="")
+            done = not peer["running"] and peer["behind"] == 0
             # Without a total a bar goes to and fro: the two are still comparing.
             shown = max(total, 1) if total or done else None
-            completed = shown if done else got
-            self._progress.update(self._tasks[name], total=shown, completed=completed)
+            self._progress.update(
+                self._tasks[name],
+                total=shown,
+                completed=shown if done else got,
+                told=_told(peer, got, total),
+            )
+
+
+def _told(peer: View, got: int, total: int) -> str:
+    """Return how far it is with one peer; what it has may turn out to be more."""
+    if peer["failure"]:
+        return str(peer["failure"])
+    if not peer["running"] and peer["behind"] == 0:
+        return f"{got:,} came" if got else "nothing differs"
+    return f"{got:,} of {total:,} known so far" if total else "comparing"
 
 
 def _summary(last: View) -> str:

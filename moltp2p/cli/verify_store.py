@@ -55,12 +55,14 @@ def command(shell: Shell, *, repairs: bool, newest: bool) -> None:
     def tell(damage: Damage) -> None:
         _tell(shell, damage)
 
-    if repairs:
-        with _progress(shell, "copying") as progress:
-            done = repair(home.records, network, tell, progress)
-    else:
-        with _progress(shell, "building tables") as progress:
-            done = look(home.records, network, tell, progress)
+    with _bars(shell) as bar:
+        verifying = bar("verifying, entries")
+        if repairs:
+            copying = bar("copying, records")
+            done = repair(home.records, network, tell, copying, verifying)
+        else:
+            building = bar("building tables, records")
+            done = look(home.records, network, tell, building, verifying)
     if newest:
         with closing(open_store(home.records, network)) as store:
             store.caught_up()
@@ -81,18 +83,31 @@ def _tell(shell: Shell, damage: Damage) -> None:
 
 
 @contextmanager
-def _progress(shell: Shell, what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show how much of something is done, on a terminal."""
+def _bars(shell: Shell) -> Iterator[Callable[[str], Callable[[int, int], None]]]:
+    """Yield what makes a bar, on a terminal: it shows once something is told of it."""
     if shell.as_json or not sys.stderr.isatty():
-        yield lambda _done, _total: None
+        yield lambda _what: lambda _done, _total: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import BarColumn, Progress, TextColumn
 
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn())
+    words, bar = TextColumn("{task.description}"), BarColumn()
+    columns = (words, bar, TextColumn("{task.fields[told]}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("", total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total or None)
+
+        def make(what: str) -> Callable[[int, int], None]:
+            task = bars.add_task(what, total=None, visible=False, told="")
+
+            def tell(done: int, total: int) -> None:
+                # Nobody knows how many entries there are: that bar goes to and fro.
+                told = f"{done:,} of {total:,}" if total else f"{done:,}"
+                bars.update(
+                    task, completed=done, total=total or None, visible=True, told=told
+                )
+
+            return tell
+
+        yield make
 
 
 def _finish(shell: Shell, done: Repair) -> None:

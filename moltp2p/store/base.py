@@ -23,6 +23,7 @@ from moltp2p.core.selection import Selection
 from moltp2p.proto.quota import SPEC_LIMITS, Limits
 from moltp2p.proto.sync.reconcile import ReconcileSet, SetSum
 from moltp2p.store.arrivals import Arrived, Came, Span
+from moltp2p.store.progress import Progress, untold
 
 MAX_PAGE_RECORDS: Final = 1_000
 
@@ -471,13 +472,14 @@ class Store(Held, Protocol):
         """Return how many records are held."""
         ...
 
-    def verify(self) -> Iterator[Damage]:
+    def verify(self, progress: Progress = untold) -> Iterator[Damage]:
         """Read everything, and report what is not as it was written.
 
         Checks each record's checksum, id, body and signature, that every index
         entry stands for a record, and that every record has its entries. Reads a
         chunk at a time, so that memory is bounded and others can use the store
         meanwhile; what is added behind the place it reads at is not checked.
+        `progress` is told how many entries were read.
         """
         ...
 

@@ -22,6 +22,7 @@ from moltp2p.core.topics import NetworkParams
 from moltp2p.proto.quota import SPEC_LIMITS
 from moltp2p.store import layout, shelf_layout
 from moltp2p.store.engine import Change, Delete, Engine, Hole, Put, Reader
+from moltp2p.store.progress import Progress, untold
 from moltp2p.store.set_tree import new_sums, set_changes
 from moltp2p.store.shelves import Shelves
 
@@ -35,13 +36,6 @@ _END: Final = b"\0"
 
 Builder: TypeAlias = Callable[[Sequence[Record], Reader, NetworkParams], list[Change]]
 """Returns what puts records into a table that has what came before them."""
-
-Progress: TypeAlias = Callable[[int, int], None]
-"""Is told how many records are done, and of how many."""
-
-
-def untold(done: int, total: int) -> None:
-    """Tell nobody how far it is."""
 
 
 def build_sets(

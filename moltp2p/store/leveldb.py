@@ -35,7 +35,6 @@ from moltp2p.core.errors import LocalError, UsageError
 from moltp2p.core.topics import NetworkParams
 from moltp2p.store import failures
 from moltp2p.store.base import KEEP_QUOTAS, Policy, Store
-from moltp2p.store.building import Progress, untold
 from moltp2p.store.engine import (
     Change,
     Delete,
@@ -48,6 +47,7 @@ from moltp2p.store.engine import (
     prefix_end,
 )
 from moltp2p.store.migrating import drop_copies, keep_copy
+from moltp2p.store.progress import Progress, untold
 from moltp2p.store.records import RecordStore
 from moltp2p.store.replacing import unfinished
 

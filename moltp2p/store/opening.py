@@ -7,8 +7,9 @@ from typing import Final
 from moltp2p.core.errors import LocalError
 from moltp2p.core.topics import NetworkParams
 from moltp2p.store import layout
-from moltp2p.store.building import SETS, Progress, begin_building, go_on_building
+from moltp2p.store.building import SETS, begin_building, go_on_building
 from moltp2p.store.engine import Engine, Put
+from moltp2p.store.progress import Progress
 
 NEW_TABLES: Final = SETS + layout.DELETION + layout.FORK
 """The tables that schema 1 did not have."""

@@ -37,13 +37,13 @@ from moltp2p.store.base import (
     Retired,
     Stored,
 )
-from moltp2p.store.building import Progress, untold
 from moltp2p.store.chain_cache import ChainCache
 from moltp2p.store.changes import Batch, Outcome, changes
 from moltp2p.store.engine import Change, Delete, Engine, Hole, Put
 from moltp2p.store.held import HeldRecords
 from moltp2p.store.opening import prepare
 from moltp2p.store.pages import load, load_sound, read_page
+from moltp2p.store.progress import Progress, untold
 from moltp2p.store.retiring import read_horizon, retire
 from moltp2p.store.set_tree import Sums
 from moltp2p.store.set_view import SetView
@@ -356,9 +356,9 @@ class RecordStore:
             return None
         return None if value is None else layout.wire_of(record, value)
 
-    def verify(self) -> Iterator[Damage]:
+    def verify(self, progress: Progress = untold) -> Iterator[Damage]:
         """Read everything, and report damage; see `Store.verify`."""
-        return verify(self._engine, self._network, self._policy.limits)
+        return verify(self._engine, self._network, self._policy.limits, progress)
 
     def backup(self, created_ms: int) -> Generator[bytes]:
         """Yield a backup of this moment; see `Store.backup`."""

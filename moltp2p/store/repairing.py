@@ -22,10 +22,10 @@ from moltp2p.core.topics import NetworkParams
 from moltp2p.store import failures, layout
 from moltp2p.store.backup import BackupReader
 from moltp2p.store.base import KEEP_ALL, Damage, Store
-from moltp2p.store.building import Progress, untold
 from moltp2p.store.engine import Engine, Put
 from moltp2p.store.filling import Filling
 from moltp2p.store.leveldb import LevelDb, open_damaged, open_store
+from moltp2p.store.progress import Progress, untold
 from moltp2p.store.reading_out import ReadingOut
 from moltp2p.store.records import RecordStore
 from moltp2p.store.replacing import Replacing
@@ -59,6 +59,7 @@ def repair(
     network: NetworkParams,
     tell: Callable[[Damage], object],
     progress: Progress = untold,
+    verifying: Progress = untold,
 ) -> Repair:
     """Make the store in `folder` whole; blocks. Nobody else may have it open.
 
@@ -69,6 +70,7 @@ def repair(
         network: whose records they are.
         tell: is told of each damage.
         progress: is told how many records are copied, and of how many.
+        verifying: is told before that how many entries were looked at.
 
     Raises:
         LocalError: `store-locked`, `newer-schema`, `other-network`, `disk-full`,
@@ -77,7 +79,7 @@ def repair(
     """
     places = Replacing(folder)
     done = Repair(finished=places.finish())
-    opens = _try_look(folder, network, done, tell)
+    opens = _try_look(folder, network, done, tell, verifying)
     if opens and not done.found:
         return done
     part = places.begin()
@@ -96,17 +98,19 @@ def look(
     network: NetworkParams,
     tell: Callable[[Damage], object],
     progress: Progress = untold,
+    verifying: Progress = untold,
 ) -> Repair:
     """Find what `repair` would make whole, and change nothing; blocks.
 
-    But a store of an older schema is migrated first, of which `progress` is told.
+    But a store of an older schema is migrated first, of which `progress` is told;
+    then `verifying` is told how many entries were looked at.
 
     Raises:
         LocalError: as `repair`; and as whoever opens the store, when that cannot be.
     """
     done = Repair()
     with closing(open_store(folder, network, KEEP_ALL, progress)) as store:
-        _verify(store, done, tell)
+        _verify(store, done, tell, verifying)
     return done
 
 
@@ -158,11 +162,12 @@ def _try_look(
     network: NetworkParams,
     done: Repair,
     tell: Callable[[Damage], object],
+    verifying: Progress,
 ) -> bool:
     """Note all damage; tell whether the store can be opened at all."""
     try:
         with closing(RecordStore(LevelDb(folder), network, KEEP_ALL)) as store:
-            _verify(store, done, tell)
+            _verify(store, done, tell, verifying)
     except LocalError as error:
         if error.code != "store-damaged":
             raise
@@ -172,8 +177,13 @@ def _try_look(
     return True
 
 
-def _verify(store: Store, done: Repair, tell: Callable[[Damage], object]) -> None:
-    for damage in store.verify():
+def _verify(
+    store: Store,
+    done: Repair,
+    tell: Callable[[Damage], object],
+    verifying: Progress,
+) -> None:
+    for damage in store.verify(verifying):
         done.found[damage.code] += 1
         tell(damage)
     done.records = store.count()

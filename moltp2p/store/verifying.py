@@ -21,6 +21,7 @@ from moltp2p.store.arrivals import unpack_arrival, unpack_peer, unpack_span
 from moltp2p.store.base import Damage
 from moltp2p.store.engine import Engine, Entry, Hole, Reader
 from moltp2p.store.layout import Mark
+from moltp2p.store.progress import Progress, untold
 from moltp2p.store.verifying_sets import check_node, check_roots
 from moltp2p.store.verifying_shelves import (
     check_deletion,
@@ -37,15 +38,26 @@ CHUNK_ENTRIES: Final = 256
 _Check: TypeAlias = Callable[[Entry, Reader, NetworkParams], Iterable[Damage]]
 
 
-def verify(engine: Engine, network: NetworkParams, limits: Limits) -> Iterator[Damage]:
+def verify(
+    engine: Engine,
+    network: NetworkParams,
+    limits: Limits,
+    progress: Progress = untold,
+) -> Iterator[Damage]:
     """Report everything that is not as it was written.
+
+    Args:
+        engine: what is read.
+        network: whose records it has.
+        limits: of the shelves.
+        progress: is told how many entries were read.
 
     Raises:
         LocalError: `store-failed`.
     """
     after: bytes | None = None
     holes: set[str] = set()
-    is_done = False
+    is_done, done = False, 0
     while not is_done:
         with engine.view() as view:
             chunk = list(islice(view.scan(b"", after), CHUNK_ENTRIES))
@@ -61,6 +73,8 @@ def verify(engine: Engine, network: NetworkParams, limits: Limits) -> Iterator[D
         yield from (Damage("store-damaged", None, message) for message in new)
         yield from found
         is_done = not entries
+        done += len(entries)
+        progress(done, 0)
         after = entries[-1][0] if entries else None
     with engine.view() as view:
         miscounted = [*_check_count(view), *check_roots(view, network)]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from moltp2p.cli.status import _sync_rows
-from moltp2p.cli.sync import _summary
+from moltp2p.cli.sync import _summary, _told
 
 BOB = "12D3KooWabcdefghijklmnop"
 
@@ -38,6 +38,25 @@ def test_a_sync_ends_with_a_sentence(
     status, gained, peers = last
 
     assert _summary({"status": status, "gained": gained, "peers": peers}) == said
+
+
+@pytest.mark.parametrize(
+    ("fields", "got", "said"),
+    [
+        ({"behind": None}, 0, "comparing"),
+        ({"running": True, "behind": 0}, 0, "comparing"),
+        ({"running": True, "behind": 9_000}, 1_000, "1,000 of 10,000 known so far"),
+        ({}, 10_000, "10,000 came"),
+        ({}, 0, "nothing differs"),
+        ({"failure": "too-slow", "behind": None}, 0, "too-slow"),
+    ],
+)
+def test_a_bar_says_how_far_it_is_with_a_peer(
+    fields: dict[str, Any], got: int, said: str
+) -> None:
+    told = peer(**fields)
+
+    assert _told(told, got, got + (told["behind"] or 0)) == said
 
 
 @pytest.mark.parametrize(
