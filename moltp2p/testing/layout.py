@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import random
+import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from moltp2p.proto.address import parse_address
 from moltp2p.testing.hosts.namespaces import Hosts
 from moltp2p.testing.members import MemberSettings
+
+LOOPBACK: Final = "127.0.0.1"
+
+LASTING_PORTS: Final = range(10_000, 32_000)
+"""Below those that Linux gives to outgoing connections (`ip_local_port_range`)."""
+
+TRIES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +74,9 @@ def member_settings(
         index: which node.
         bootstrap: the addresses of first peers, as far as they run.
     """
-    listen: tuple[str, ...] = ("/ip4/127.0.0.1/tcp/0",)
+    listen: tuple[str, ...] = (f"/ip4/{LOOPBACK}/tcp/0",)
+    if layout.processes:
+        listen = (f"/ip4/{LOOPBACK}/tcp/{_lasting_port()}",)
     if layout.hosts is not None:
         listen = (layout.hosts.hosts[index].listen,)
     if index >= layout.nodes - layout.hidden:
@@ -78,6 +91,16 @@ def member_settings(
         target_peers=layout.target_peers,
         sync_interval=layout.sync_interval,
     )
+
+
+def _lasting_port() -> int:
+    """Return a free port that the system gives to nobody while its node is down."""
+    for port in random.SystemRandom().sample(LASTING_PORTS, TRIES):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((LOOPBACK, port))
+            return port
+    return 0
 
 
 def same_place(addresses: Sequence[str]) -> tuple[str, ...]:
