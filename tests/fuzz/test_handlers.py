@@ -14,16 +14,21 @@ from contextlib import suppress
 import pytest
 import trio
 import trio.testing
+from libp2p.host.autonat.pb.autonat_pb2 import Message
+from libp2p.relay.circuit_v2.pb import circuit_pb2 as pb
 from trio.testing import MockClock
 
 from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import PeerId, PublicKey
+from moltp2p.net.autonat import PROTOCOL as AUTONAT
 from moltp2p.net.base import ConnectionLimits, Network, Stream
-from moltp2p.net.discovery import Means, open_discovery
+from moltp2p.net.circuits import HOP, peer_bytes
+from moltp2p.net.discovery import DiscoverySettings, Means, open_discovery
 from moltp2p.net.identify import IDENTIFY, PING, Introduction, ping
-from moltp2p.net.memory import MemoryHub, open_memory_network
+from moltp2p.net.memory import MemoryHub, memory_peer_id, open_memory_network
 from moltp2p.net.peering import PROTOCOLS
 from moltp2p.proto.peers import peer_exchange
+from moltp2p.proto.peers.relay_desk import RelayLimits
 from tests.acquaintances import wall_ms
 from tests.fuzz import corpus, mutations
 from tests.fuzz.mutations import Mutation
@@ -37,6 +42,19 @@ STREAMS = 10
 
 ANY_PACE = ConnectionLimits(handshakes_per_s=10_000, address_per_s=10_000)
 """They come faster than a node lets them, so that it does not take all day."""
+
+
+def dial_backs() -> bytes:
+    """Return what asks to be dialled back."""
+    ask = Message.PeerInfo(id=b"who", addrs=[bytes.fromhex("0409000001060fa1")])
+    return Message(dial=Message.Dial(peer=ask)).SerializeToString()
+
+
+def connects() -> bytes:
+    """Return what asks a relay for a connection."""
+    peer = pb.PeerId(id=peer_bytes(memory_peer_id(b"1")))
+    return pb.HopMessage(type=pb.HopMessage.CONNECT, peer=peer).SerializeToString()
+
 
 Sayings = tuple[str, Mutation, Callable[[], list[bytes]]]
 
@@ -54,6 +72,8 @@ SAYINGS: tuple[Sayings, ...] = (
         mutations.framed(mutations.cbor),
         lambda: corpus.inputs("04-transport", "ask"),
     ),
+    (AUTONAT, mutations.framed(mutations.protobuf), lambda: [dial_backs()]),
+    (HOP, mutations.framed(mutations.protobuf), lambda: [connects(), b"\x08\x00"]),
     (PING, mutations.raw, lambda: [bytes(32), bytes(range(64))]),
     (IDENTIFY, mutations.raw, lambda: [b"\x00", bytes(100)]),
 )
@@ -93,9 +113,10 @@ async def babble(stranger: Network, victim: PeerId, rng: random.Random) -> None:
 async def visits(count: int, rng: random.Random) -> Gossiper:
     """Let strangers come one after the other; return the node that bore them."""
     hub, key = MemoryHub(), PublicKey(bytes(32))
+    wanted = DiscoverySettings(relay=RelayLimits())
     async with (
         open_gossiper(hub, "victim", limits=ANY_PACE) as victim,
-        open_discovery(victim.network, [], rng, Means(wall_ms)),
+        open_discovery(victim.network, [], rng, Means(wall_ms), wanted),
     ):
         us = Introduction(key, list, lambda: PROTOCOLS)
         victim.network.handle(IDENTIFY, us.serve)
