@@ -53,7 +53,8 @@ def _table(peers: list[dict[str, Any]]) -> Table:
     for title in ("peer", "address", "for", "mesh", "dropped"):
         table.add_column(title, overflow="fold")
     for peer in peers:
-        address = safe(peer["address"]).partition("/p2p/")[0]
+        address, _, rest = safe(peer["address"]).partition("/p2p/")
+        address += " (relay)" if "/p2p-circuit/" in rest else ""
         arrow = "→" if peer["outbound"] else "←"
         table.add_row(
             f"{peer['peer'][:8]}…{peer['peer'][-6:]}",

@@ -192,7 +192,8 @@ class Peering:
 
     async def _use(self, line: _Line, stream: Stream, info: PeerInfo) -> None:
         box = Outbox()
-        ip = parse_address(info.address).endpoint.ip
+        address = parse_address(info.address)
+        ip = None if address.relay else address.endpoint.ip  # else all share a relay's
         joined = PeerJoined(line.peer, stream.protocol, info.outbound, ip)
         try:
             self._join(line, box, joined)

@@ -22,9 +22,13 @@ from moltp2p.net.circuits import (
 from moltp2p.net.host import open_host
 from moltp2p.net.relaying import RelayService
 from moltp2p.proto.address import Address, parse_address
+from moltp2p.proto.gossip.events import GossipAction, GossipEvent, PeerJoined
+from moltp2p.proto.gossip.router import Gossip
 from moltp2p.proto.peers.relay_desk import RelayDesk, RelayLimits
 from tests.acquaintances import SITE, WORLD, peer, wall_ms
+from tests.gossipers import gossip_on
 from tests.patience import PATIENCE_S
+from tests.swarm import TOPIC
 
 pytestmark = pytest.mark.slow
 
@@ -103,6 +107,33 @@ async def test_two_that_listen_nowhere_talk_through_a_relay() -> None:
         stats = relay.service.stats()
         assert (stats.reservations, stats.circuits) == (1, 1)
         assert stats.carried_bytes > 600_000
+
+
+async def test_gossip_passes_and_knows_no_address_of_who_is_relayed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    joined: list[PeerJoined] = []
+    handle = Gossip.handle
+
+    def spy(self: Gossip, event: GossipEvent, now: float) -> list[GossipAction]:
+        if isinstance(event, PeerJoined):
+            joined.append(event)
+        return handle(self, event, now)
+
+    monkeypatch.setattr(Gossip, "handle", spy)
+    async with (
+        open_relay() as relay,
+        hidden(relay) as there,
+        open_host(b"a" * 32, []) as here,
+        gossip_on(there) as bob,
+        gossip_on(here) as alice,
+    ):
+        await here.dial(relay.address_of(bob.peer))
+        await alice.until(lambda: bool(alice.pubsub.targets(TOPIC)), PATIENCE_S)
+        await alice.pubsub.publish(TOPIC, b"hello")
+        await bob.until(lambda: bob.heard == [b"hello"], PATIENCE_S)
+
+    assert {each.peer: each.ip for each in joined} == {alice.peer: None, bob.peer: None}
 
 
 async def test_the_relay_sees_nothing_of_what_passes() -> None:
