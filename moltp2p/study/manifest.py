@@ -26,6 +26,7 @@ def manifest(dataset: Dataset, selection: Selection, *, bodies: bool) -> dict[st
     return {
         "format": FORMAT,
         "network": head["network"],
+        "admission": "proof" if head["admission"] else "open",
         "as_of_ms": heard.as_of_ms,
         "as_of": rfc3339(heard.as_of_ms),
         "program": f"moltp2p {head['program']}",

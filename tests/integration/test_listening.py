@@ -32,10 +32,11 @@ MOLTP2P: Final = Path(sys.executable).with_name("moltp2p")
 @asynccontextmanager
 async def open_listener(home: Path, bootstrap: Sequence[str]) -> AsyncIterator[Node]:
     """Run a listener with its API; its home need not be there."""
-    params = NetworkParams(NETWORK)
+    params = NetworkParams(NETWORK, admission=False)
     config = Config(home, params, Role.LISTENER, bootstrap=tuple(bootstrap))
     async with open_node(config) as node, open_api(node):
-        (home / "config.toml").write_text(f'network = "{NETWORK}"\n')
+        settings = f'network = "{NETWORK}"\nadmission = "open"\n'
+        (home / "config.toml").write_text(settings)
         yield node
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,10 +14,14 @@ from trio.testing import MockClock
 from moltp2p.api.reading import HEARTBEAT_S, tell_arrivals
 from moltp2p.core.ids import PeerId
 from moltp2p.core.selection import Selection
+from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Road
+from moltp2p.node.config import Config, Role
 from moltp2p.node.events import SUBSCRIPTION_ARRIVALS, Arrival, Hub
+from moltp2p.node.node import open_node
 from moltp2p.store.base import Stored
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
+from tests.patience import PATIENCE_S
 
 ALICE = TestAgent("alice")
 
@@ -128,3 +133,26 @@ async def test_a_node_without_a_log_of_arrivals_refuses_a_cursor(
 
     assert answer.status_code == 400
     assert answer.json()["code"] == "no-arrivals"
+
+
+async def test_a_slow_reader_of_a_listener_misses_nothing(tmp_path: Path) -> None:
+    bob, reader = TestAgent("bob"), Reader()
+    count = SUBSCRIPTION_ARRIVALS + 200
+    for number in range(count):
+        bob.post(str(number))
+    network = NetworkParams(bob.network, admission=False)
+    config = Config(tmp_path / "home", network, Role.LISTENER)
+    async with open_node(config, offline=True) as node, await node.feed(0) as feed:
+        await node.take([record.wire() for record in bob.records], Road.IMPORT)
+        with trio.move_on_after(PATIENCE_S) as scope:
+            # Nobody reads before all are there, many more than are queued for anyone.
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(tell_arrivals, feed, reader.write)
+                while len(reader.read) <= count:  # noqa: ASYNC110
+                    await trio.sleep(0.01)
+                nursery.cancel_scope.cancel()
+
+    assert not scope.cancelled_caught
+    assert [each["cursor"] for each in reader.records] == list(range(1, count + 2))
+    assert not any(each["missed"] for each in reader.records)
+    assert {each["road"] for each in reader.records} == {"import"}
