@@ -33,7 +33,7 @@ MOLTP2P: Final = Path(sys.executable).with_name("moltp2p")
 async def open_listener(home: Path, bootstrap: Sequence[str]) -> AsyncIterator[Node]:
     """Run a listener with its API; its home need not be there."""
     params = NetworkParams(NETWORK, admission=False)
-    config = Config(home, params, Role.LISTENER, bootstrap=tuple(bootstrap))
+    config = Config(home, params, Role.LISTENER, bootstrap=tuple(bootstrap), mdns="off")
     async with open_node(config) as node, open_api(node):
         settings = f'network = "{NETWORK}"\nadmission = "open"\n'
         (home / "config.toml").write_text(settings)
