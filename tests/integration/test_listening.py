@@ -164,4 +164,7 @@ async def test_a_listener_takes_a_live_mesh_home(tmp_path: Path) -> None:
     manifest = json.loads((tmp_path / "stopped" / "manifest.json").read_text())
     (gap,) = manifest["completeness"]["listening"]["gaps"]
     assert not gap["crashed"]
-    assert manifest["completeness"]["peers_seen"] == 2
+    peers = pq.ParquetFile(tmp_path / "stopped" / "peers.parquet").read().to_pylist()
+    # Strangers on this machine may have looked in, and are seen as well.
+    assert {row["peer"] for row in arrivals} <= {row["peer"] for row in peers}
+    assert manifest["completeness"]["peers_seen"] == len(peers) >= 2
