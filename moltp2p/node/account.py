@@ -21,6 +21,7 @@ from moltp2p.proto.challenge.events import Ask, Failed
 Answers: TypeAlias = tuple[str | None, ...]
 Event: TypeAlias = dict[str, object]
 
+AGAIN: Final = "it is asked again by itself"
 ELSEWHERE: Final = "others are asked; another ticket is looked for by itself"
 HINTS: Final[Mapping[str, str]] = {
     "not-passed": "6 of 8 answers must be right, in a spot check 3 of 4: look at what"
@@ -29,8 +30,10 @@ HINTS: Final[Mapping[str, str]] = {
     " keeps it; give it less to say, or less to do beside",
     "unfair-limit": ELSEWHERE,
     "unknown-tasks": "one of the two is of an older version: bring yours up to date",
-    "busy": "it is asked again by itself",
-    "too-slow": "it is asked again by itself",
+    "busy": AGAIN,
+    "too-slow": AGAIN,
+    "dial-failed": AGAIN,
+    "not-connected": AGAIN,
     "no-slots": "a challenger attests four times an hour; " + ELSEWHERE,
     "stale-ticket": "look at this machine's clock; " + ELSEWHERE,
     "weak-ticket": "this node knows too few challengers yet; " + ELSEWHERE,
