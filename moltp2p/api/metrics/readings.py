@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from moltp2p.api.metrics.families import Family, many, one
 from moltp2p.net.base import NetworkStats
-from moltp2p.net.pubsub_stats import PubSubStats
 from moltp2p.node.readings import Readings
 from moltp2p.node.status import GossipStatus, ProvingStatus, Status, SyncStatus
+
+if TYPE_CHECKING:  # libp2p takes a second, and an offline node goes without
+    from moltp2p.net.pubsub_stats import PubSubStats
 
 STATES = ("unverified", "verified", "challenger")
 
