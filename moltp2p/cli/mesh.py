@@ -132,7 +132,8 @@ def command(shell: Shell, /, **options: Any) -> None:  # noqa: ANN401 - click's
     plan = _plan(**options)
     # What ends by Ctrl-C takes its folders, processes and hosts away; so shall this.
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     report = shell.run(partial(_run, plan, live=not shell.as_json))
     from moltp2p.cli.mesh_report import report_fields, summary
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from moltp2p.testing.members import Member, Text
 from moltp2p.testing.mesh import open_mesh
 from moltp2p.testing.plan import Plan, Report
 from moltp2p.testing.running import run_plan
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -93,6 +96,29 @@ def test_input_that_nobody_could_post_is_refused_with_its_line(
     assert ran.returncode == 1
     assert error["code"] == "bad-input"
     assert where in error["message"]
+
+
+@pytest.mark.parametrize("processes", [[], ["--processes"]])
+def test_a_mesh_that_is_told_to_end_takes_its_folders_away(
+    tmp_path: Path, processes: list[str]
+) -> None:
+    child = subprocess.Popen(
+        [MOLTP2P, "mesh", "--nodes", "2", "--duration", "600", "--json", *processes],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    with child:
+        for _ in range(round(PATIENCE_S / 0.1)):
+            if list(tmp_path.glob("moltp2p-*/node-0")):
+                break
+            time.sleep(0.1)
+        assert list(tmp_path.glob("moltp2p-*"))
+        child.terminate()
+        child.wait(60)
+
+    assert child.returncode != 0
+    assert list(tmp_path.glob("moltp2p-*")) == []
 
 
 class Forgetful:
