@@ -13,6 +13,8 @@ import click
 from moltp2p.cli.shell import FAILED, Shell, json_option, pass_shell
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from moltp2p.store.base import Damage
     from moltp2p.store.repairing import Repair
 
@@ -52,16 +54,17 @@ def command(shell: Shell, *, repairs: bool, newest: bool) -> None:
     home.check()
     network = load_config(shell.home, os.environ, {}).network
 
-    def tell(damage: Damage) -> None:
-        _tell(shell, damage)
+    with _bars(shell) as bars:
 
-    with _bars(shell) as bar:
-        verifying = bar("verifying, entries")
+        def tell(damage: Damage) -> None:
+            _tell(shell, damage, bars)
+
+        verifying = bars.add("verifying, entries")
         if repairs:
-            copying = bar("copying, records")
+            copying = bars.add("copying, records")
             done = repair(home.records, network, tell, copying, verifying)
         else:
-            building = bar("building tables, records")
+            building = bars.add("building tables, records")
             done = look(home.records, network, tell, building, verifying)
     if newest:
         with closing(open_store(home.records, network)) as store:
@@ -71,43 +74,62 @@ def command(shell: Shell, *, repairs: bool, newest: bool) -> None:
     _finish(shell, done)
 
 
-def _tell(shell: Shell, damage: Damage) -> None:
+def _tell(shell: Shell, damage: Damage, bars: _Bars) -> None:
     from moltp2p.core.ids import record_text
 
     record = None if damage.record is None else record_text(damage.record)
     if shell.as_json:
         told = {"code": damage.code, "record": record, "message": damage.message}
         shell.emit(told)
-    else:
-        click.echo(f"{record or 'no record'}: {damage.message} ({damage.code})")
+        return
+    name = record or "no record"
+    is_named = damage.message.startswith(name)
+    message = damage.message if is_named else f"{name}: {damage.message}"
+    bars.say(f"{message} ({damage.code})")
 
 
 @contextmanager
-def _bars(shell: Shell) -> Iterator[Callable[[str], Callable[[int, int], None]]]:
-    """Yield what makes a bar, on a terminal: it shows once something is told of it."""
+def _bars(shell: Shell) -> Iterator[_Bars]:
+    """Yield bars, which are seen on a terminal alone."""
     if shell.as_json or not sys.stderr.isatty():
-        yield lambda _what: lambda _done, _total: None
+        yield _Bars(None)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
     words, bar = TextColumn("{task.description}"), BarColumn()
     columns = (words, bar, TextColumn("{task.fields[told]}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield _Bars(progress)
 
-        def make(what: str) -> Callable[[int, int], None]:
-            task = bars.add_task(what, total=None, visible=False, told="")
 
-            def tell(done: int, total: int) -> None:
-                # Nobody knows how many entries there are: that bar goes to and fro.
-                told = f"{done:,} of {total:,}" if total else f"{done:,}"
-                bars.update(
-                    task, completed=done, total=total or None, visible=True, told=told
-                )
+class _Bars:
+    """Bars, and lines that are written above them."""
 
-            return tell
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
 
-        yield make
+    def say(self, text: str) -> None:
+        """Write a line."""
+        if self._progress is None or not sys.stdout.isatty():
+            click.echo(text)
+        else:  # by whoever draws the bars, or it stands in the middle of one
+            self._progress.console.print(text, markup=False, soft_wrap=True)
+
+    def add(self, what: str) -> Callable[[int, int], None]:
+        """Return what is told how far it is; the bar shows from then on."""
+        progress = self._progress
+        if progress is None:
+            return lambda _done, _total: None
+        task = progress.add_task(what, total=None, visible=False, told="")
+
+        def tell(done: int, total: int) -> None:
+            # Nobody knows how many entries there are: that bar goes to and fro.
+            told = f"{done:,} of {total:,}" if total else f"{done:,}"
+            some = total or None
+            progress.update(task, completed=done, total=some, visible=True, told=told)
+
+        return tell
 
 
 def _finish(shell: Shell, done: Repair) -> None:
