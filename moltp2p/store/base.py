@@ -9,184 +9,38 @@ that it is asked for again; adding it again puts it right.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 from moltp2p.core.author import Head
 from moltp2p.core.facts import Held
 from moltp2p.core.ids import AgentId, PeerId, RecordId
 from moltp2p.core.record import Record
 from moltp2p.core.selection import Selection
-from moltp2p.proto.quota import SPEC_LIMITS, Limits
 from moltp2p.proto.sync.reconcile import ReconcileSet, SetSum
 from moltp2p.store.arrivals import Arrived, Came, Span
+from moltp2p.store.policy import KEEP_ALL, KEEP_QUOTAS, Dropped, Policy, Retired
 from moltp2p.store.progress import Progress, untold
+from moltp2p.store.query import MAX_PAGE_RECORDS, Damage, Order, Page, Query, Stored
 
-MAX_PAGE_RECORDS: Final = 1_000
-
-
-class Order(enum.Enum):
-    """Which way a page reads: by the author's time and then by id.
-
-    One agent's records are read by `seq` and then by id: that is the order in
-    which it wrote them, whatever its clock said.
-    """
-
-    NEWEST_FIRST = "newest"
-    OLDEST_FIRST = "oldest"
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A record as it is held.
-
-    Attributes:
-        record: the record; its body is None once it was dropped.
-        received_at_ms: our clock when it came, milliseconds since 1970 UTC.
-        deleted: whether its author deleted it. Deleting drops a body, so a record
-            that never had one is not deleted by it.
-        dropped: whether its body was dropped by the operator of this node.
-        forked: whether a fork of its author is known.
-    """
-
-    record: Record
-    received_at_ms: int
-    deleted: bool
-    dropped: bool = False
-    forked: bool = False
-
-    @property
-    def lacks_body(self) -> bool:
-        """Whether it is held without a body that would be welcome."""
-        is_unwanted = self.deleted or self.dropped
-        header, body = self.record.header, self.record.body
-        return body is None and header.body_hash is not None and not is_unwanted
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """What an operator chooses to keep (spec 11, section 2).
-
-    Attributes:
-        keep_all: whether records beyond their author's quota are kept as well.
-        budget_bytes: how much to hold before the oldest posts go; 0 for no end.
-        max_age_ms: how old what names a community may grow; 0 for any age.
-        arrivals: whether it is noted how records came (`store.arrivals`).
-        limits: of the shelves; not for an operator to choose, and smaller in tests.
-    """
-
-    keep_all: bool = False
-    budget_bytes: int = 0
-    max_age_ms: int = 0
-    arrivals: bool = False
-    limits: Limits = SPEC_LIMITS
-
-
-KEEP_QUOTAS: Final = Policy()
-"""What a node keeps whose operator chose nothing: as much as it must."""
-KEEP_ALL: Final = Policy(keep_all=True)
-"""What whoever copies a store keeps: the node that opens it lets go of the rest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Retired:
-    """What one step of retention did.
-
-    Attributes:
-        records: how many were removed.
-        more: whether there is more to remove.
-    """
-
-    records: int
-    more: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """A body that the operator does not want here.
-
-    Attributes:
-        record: of which record.
-        dropped_at_ms: our clock at that time.
-        held: whether the record's header is held.
-    """
-
-    record: RecordId
-    dropped_at_ms: int
-    held: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """Which records to read, and how many at once.
-
-    At most one of `community`, `agent` and `parent` is given.
-
-    Attributes:
-        community: only records posted there.
-        agent: only records by that agent.
-        parent: only replies to that record.
-        kinds: only these kinds; None for all.
-        deleted: whether records that their author deleted, or the operator dropped,
-            are shown.
-        order: which way to read.
-        limit: records a page, 1 to 1,000.
-        cursor: where the page before ended; opaque. It belongs to the `community`,
-            `agent` or `parent`, and to the `order`, that it was given for; `kinds`,
-            `deleted` and `limit` may change from page to page.
-        after: a place to begin behind, instead of a cursor: a time in milliseconds
-            (of one agent's records a `seq`), and an id; no record need stand there.
-    """
-
-    community: str | None = None
-    agent: AgentId | None = None
-    parent: RecordId | None = None
-    kinds: frozenset[int] | None = None
-    deleted: bool = False
-    order: Order = Order.NEWEST_FIRST
-    limit: int = 50
-    cursor: str | None = None
-    after: tuple[int, RecordId] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """A record, or an index entry, that is not what was written.
-
-    Attributes:
-        code: `damaged-record`, `damaged-index` or `store-damaged`.
-        record: which record, as far as that can be told.
-        message: what is wrong.
-    """
-
-    code: str
-    record: RecordId | None
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of records.
-
-    Reading stops where too many entries were passed over (by `kinds`, by `deleted`,
-    as damaged): the page then has fewer records than the limit, perhaps none, and
-    `more` says to read on, though nothing may come of it. Else `more` is exact.
-
-    Attributes:
-        records: in the order asked for.
-        cursor: what to pass to read on; None when there is neither a record nor
-            more to read.
-        more: whether there was more when the page was read.
-        damaged: what should have been on this page and cannot be read.
-    """
-
-    records: list[Stored]
-    cursor: str | None
-    more: bool
-    damaged: list[Damage] = field(default_factory=list)
+__all__ = [
+    "KEEP_ALL",
+    "KEEP_QUOTAS",
+    "MAX_PAGE_RECORDS",
+    "Added",
+    "Damage",
+    "Dropped",
+    "Order",
+    "Page",
+    "Policy",
+    "Query",
+    "Retired",
+    "Sitting",
+    "Store",
+    "Stored",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,14 +87,20 @@ def grow(store: Store, source: Iterator[Record], size: int) -> list[float]:
     return times
 
 
-def timed(do: Callable[[], object]) -> float:
+def timed(
+    do: Callable[[], object], clock: Callable[[], float] = time.perf_counter
+) -> float:
     """Return how long a call takes, in seconds."""
-    begin = time.perf_counter()
+    begin = clock()
     do()
-    return time.perf_counter() - begin
+    return clock() - begin
 
 
-def ask(what: Callable[[random.Random], object], times: int) -> list[float]:
+def ask(
+    what: Callable[[random.Random], object],
+    times: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[float]:
     """Ask so often, with other dice each time; return how long it took, in ms, sorted.
 
     As many times again before, untimed, so that reads are warm.
@@ -102,7 +108,7 @@ def ask(what: Callable[[random.Random], object], times: int) -> list[float]:
     dice = random.Random(3)  # noqa: S311
     for _ in range(times):
         what(dice)
-    return sorted(timed(lambda: what(dice)) * 1e3 for _ in range(times))
+    return sorted(timed(lambda: what(dice), clock) * 1e3 for _ in range(times))
 
 
 class Questions:
@@ -177,6 +183,7 @@ def measure(store: Store, folder: Path, added: list[float]) -> dict[str, float]:
     """Return a row of the growth: what a store of this size comes to."""
     asked = Questions(store)
     pages, sums = ask(asked.page, 300), ask(asked.sums, 100)
+    thought = ask(asked.page, 300, time.thread_time)
     found = {
         name: statistics.median(ask(question, 200))
         for name, question in (
@@ -191,6 +198,7 @@ def measure(store: Store, folder: Path, added: list[float]) -> dict[str, float]:
         "adds, 1/s": BATCH / statistics.mean(added[-TIMED_BATCHES:]),
         "page p50, ms": quantile(pages, 0.5),
         "page p99, ms": quantile(pages, 0.99),
+        "page p99 of processor, ms": quantile(thought, 0.99),
         "17 sums p50, ms": quantile(sums, 0.5),
         "17 sums p99, ms": quantile(sums, 0.99),
         **{f"{name} p50, ms": value for name, value in found.items()},
@@ -212,11 +220,20 @@ def disk_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir())
 
 
+NOTED: Final = (
+    "adds, 1/s",
+    "page p50, ms",
+    "page p99, ms",
+    "page p99 of processor, ms",
+    "nothing new p50, ms",
+)
+
+
 def note(outcome: Outcome) -> None:
     """Note the figures that have targets, of the largest store."""
     first, last = outcome.growth[0], outcome.growth[-1]
     name = f"{last['records']:,.0f} records"
-    for column in ("adds, 1/s", "page p50, ms", "page p99, ms", "nothing new p50, ms"):
+    for column in NOTED:
         what, unit = column.split(", ")
         outcome.add(f"{name}: {what}", last[column], unit)
         outcome.compare(f"{what}, largest / smallest", last[column], first[column])
@@ -240,6 +257,7 @@ def measure_all(sizes: Sequence[int]) -> Outcome:
         "adding": f"batches of {BATCH}, synced; the last {TIMED_BATCHES} of them",
         "records": f"signed posts of {AGENTS:,} agents in {len(COMMUNITIES)}"
         f" communities, one a second, in {NETWORK.shards} shards",
+        "processor": "what the reading thread takes itself, whatever else runs",
         "reading": "warm, one thread; sums, rank, select and range each open a view;"
         " nothing new: half of both sides' time",
     }
