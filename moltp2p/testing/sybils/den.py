@@ -79,6 +79,7 @@ class Den:
         self._stack = stack
         self._networks: list[Network] = []
         self._liars: list[LyingRouter] = []
+        self._is_attacking = False
 
     async def open(self) -> None:
         """Let all of them listen; nobody hears of them yet."""
@@ -103,12 +104,14 @@ class Den:
             victim = _agent(settings.victim)
             liar = LyingRouter(router, habits, topics, rng, victim)
             liar.friends = frozenset(self.peers())
+            liar.is_attacking = self._is_attacking
             self._liars.append(liar)
             opening = _open_sybil(network, liar, settings, topics)
             await self._stack.enter_async_context(opening)
 
     def attack(self) -> None:
-        """Let their habits show."""
+        """Let their habits show, and those of whoever joins later."""
+        self._is_attacking = True
         for liar in self._liars:
             liar.is_attacking = True
 
