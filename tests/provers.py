@@ -201,6 +201,7 @@ class Town:
         """Have everybody note a record."""
         self.records.append(record)
         for house in self.houses.values():
+            house.agents.advance(self.clock.now_ms())
             house.agents.note(record)
 
     def announce(self, *names: str) -> None:

@@ -132,7 +132,10 @@ def attempts(house: House) -> Callable[[], Attempt]:
 async def apply(town: Town, name: str, to: str, attempt: Attempt) -> Ended:
     house = town[name]
     account = Account(house.means.answering.answer)
-    return await house.applying._session(attempt, live_of(town, to, name), account)
+    live = live_of(town, to, name)
+    ended = await house.applying._session(attempt, live, account)
+    await trio.sleep(1)  # until the other has seen us out
+    return ended
 
 
 def free_slots(house: House) -> int:

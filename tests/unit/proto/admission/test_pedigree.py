@@ -163,3 +163,13 @@ def test_the_tree_of_one_whom_all_attest_has_a_bound() -> None:
     tree = pedigree(village(*many), agent(199), depth_limit=100)
 
     assert len(list(everybody(tree))) <= 257
+
+
+def test_an_agent_that_took_all_back_counts_for_nobody_who_challenged_it() -> None:
+    census = village(claim(1, [0], NOW_MS - 1))
+    census.revoke(agent(0), NOW_MS - 2)
+
+    assert census.place(agent(0)) is None
+    assert codes(pedigree(census, agent(1))) == ["attester-unverified"]
+    census.challenge(agent(0), NOW_MS - 1, NOW_MS + LIFE_MS)
+    assert census.place(agent(0)) is not None
