@@ -13,15 +13,18 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from moltp2p.core.errors import LocalError
 from moltp2p.core.selection import Selection
 from moltp2p.store.survey import AGENTS, ARRIVALS, END, HEAD, PRESENCE, RECORDS
 from moltp2p.study import tables
@@ -108,7 +111,7 @@ class Dataset:
         """Take the next frame; blocks.
 
         Raises:
-            LocalError: `write-failed`.
+            LocalError: `write-failed`; `reader-failed` when a process has ended.
         """
         if tag != RECORDS:
             self._write_until(0)
@@ -150,13 +153,27 @@ class Dataset:
         if self._pool is None:
             # A fork of a process with threads may never end.
             fresh = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self._readers, mp_context=fresh)
+            self._pool = ProcessPoolExecutor(
+                self._readers,
+                mp_context=fresh,
+                # Ctrl-C goes to all of them, and is for us to answer.
+                initializer=signal.signal,
+                initargs=(signal.SIGINT, signal.SIG_IGN),
+            )
         self._write_until(self._readers * FRAMES_A_READER)
         self._underway.append(self._pool.submit(self._read, payload))
 
     def _write_until(self, underway: int) -> None:
         while len(self._underway) > underway:
-            self._write(self._underway.popleft().result())
+            try:
+                read = self._underway.popleft().result()
+            except BrokenProcessPool:
+                raise LocalError(
+                    "reader-failed",
+                    "a process that was reading records has ended",
+                    "is there memory enough? Begin again; nothing was left behind",
+                ) from None
+            self._write(read)
 
     def _write(self, read: Read) -> None:
         self.heard.records += read.records

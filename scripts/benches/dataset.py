@@ -125,7 +125,9 @@ async def _measure(folder: Path, size: int, outcome: Outcome) -> None:
     home, place = folder / f"home-{size}", folder / f"dataset-{size}"
     await trio.to_thread.run_sync(fill, home, size)
     use = await run_command("--home", str(home), "dataset", str(place))
-    if use.told is None or use.told["counts"]["records"] != size:
+    if use.told is None or use.told["status"] != "written":
+        raise ValueError(f"no dataset: {use.told}")
+    if use.told["counts"]["records"] != size:
         raise ValueError(f"not all of {size} records: {use.told}")
     if not use.told["fingerprint_agrees"]:
         raise ValueError("the dataset's records are not the store's")

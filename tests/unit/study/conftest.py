@@ -44,6 +44,12 @@ class Rig:
         self._folder = folder
         self._made = 0
 
+    def folder(self, name: str) -> Path:
+        """Return an empty folder."""
+        path = self._folder / name
+        path.mkdir()
+        return path
+
     def hear(self, *records: Record, at_ms: int = EPOCH_MS) -> None:
         """Keep records as if gossip had brought them."""
         came = [Came(at_ms, Road.GOSSIP, BOB)] * len(records)
@@ -66,8 +72,7 @@ class Rig:
     ) -> Made:
         """Make a dataset."""
         self._made += 1
-        folder = self._folder / f"dataset-{self._made}"
-        folder.mkdir()
+        folder = self.folder(f"dataset-{self._made}")
         wanted = selection or Selection()
         with open_dataset(folder, wanted, bodies=bodies, readers=readers) as dataset:
             for tag, payload in self.frames(wanted):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import psutil
 import pyarrow.parquet as pq
 import pytest
 
@@ -20,6 +21,7 @@ from moltp2p.store.layout import record_key
 from moltp2p.store.survey import RECORDS, json_frame
 from moltp2p.study import parts
 from moltp2p.study.card import card
+from moltp2p.study.dataset import open_dataset
 from moltp2p.study.frames import FrameReader
 from moltp2p.study.held import records_in
 from moltp2p.study.rows import DAY_MS
@@ -237,6 +239,29 @@ def test_the_same_store_gives_the_same_bytes_whoever_reads(rig: Rig) -> None:
     assert first.files() == again.files() == by_others.files()
     assert first.manifest == again.manifest == by_others.manifest
     assert len(list((first.folder / "records").iterdir())) == 5
+
+
+def kill_readers() -> None:
+    for child in psutil.Process().children(recursive=True):
+        if "spawn_main" in " ".join(child.cmdline()):
+            child.kill()
+
+
+@pytest.mark.slow
+def test_a_reader_that_is_killed_ends_the_dataset_with_words(rig: Rig) -> None:
+    rig.hear(*story())
+    folder = rig.folder("killed")
+
+    def make() -> None:
+        with open_dataset(folder, Selection(), readers=1) as dataset:
+            for tag, payload in rig.frames():
+                dataset.take(tag, payload)
+                if tag == RECORDS:
+                    kill_readers()
+
+    with pytest.raises(LocalError) as failed:
+        make()
+    assert failed.value.code == "reader-failed"
 
 
 def test_a_row_group_is_bounded_in_rows_and_bytes(
