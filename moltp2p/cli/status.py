@@ -186,8 +186,8 @@ def _finding_rows(finding: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "relayed", address
     if (relay := finding["relay"]) is not None:
         carried = f"{relay['carried_bytes'] / 2**20:,.1f} MiB"
-        circuits = f"{relay['circuits']} connections now, {carried} in all"
-        yield "relay", f"for {relay['reservations']} peers: {circuits}"
+        held = f"reservations {relay['reservations']}, connections {relay['circuits']}"
+        yield "relay", f"{held}, carried {carried}"
 
 
 def _finding(finding: dict[str, Any]) -> str:

@@ -97,12 +97,12 @@ def judge_clock(ahead_ms: Iterable[int], now_ms: int) -> Check:
         return skipped("clock", "no peer to compare it with")
     off_ms = round(statistics.median(found))
     way = "behind" if off_ms > 0 else "ahead of"
-    says = f"{abs(off_ms) / 1000:,.0f} s {way} that of {len(found)} peers"
+    says = f"{abs(off_ms) / 1000:,.0f} s {way} what peers say"
     if abs(off_ms) >= MAX_AHEAD_MS:
         return fail("clock", f"{says}: records will be refused", remedy)
     if abs(off_ms) >= NOTED_SKEW_MS:
         return note("clock", says, remedy)
-    return ok("clock", f"within {max(1, abs(off_ms) // 1000)} s of {len(found)} peers'")
+    return ok("clock", f"within {max(1, abs(off_ms) // 1000)} s of what peers say")
 
 
 def judge_peers(peers: Sequence[Mapping[str, Any]], network: str) -> Check:
@@ -137,8 +137,8 @@ def judge_reach(finding: Mapping[str, Any]) -> Check:
             "reachable", f"others reached it at {', '.join(finding['reached_at'])}"
         )
     if finding["relayed"]:
-        through = f"{len(finding['relayed'])} relays"
-        return ok("reachable", f"others reach it through {through}")
+        relays = ", ".join(each.partition("/p2p/")[0] for each in finding["relayed"])
+        return ok("reachable", f"others reach it through a relay: {relays}")
     if finding["reach"] == "closed":
         return note(
             "reachable",
