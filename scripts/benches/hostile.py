@@ -1,14 +1,18 @@
 """`hostile`: thousands of attempts from one address, and what they cost others.
 
 Two agents speak through a bootstrap peer that both are connected to, and to nobody
-else; each node is a process. Meanwhile a fourth attacks the bootstrap peer. Others
-dial it for the first time, and are answered.
+else; each node is a process. Others dial it for the first time, and are answered.
+Turns are of three kinds: calm; with the attack going elsewhere, since whoever attacks
+from this machine takes of its processor; and with the attack going at the peer.
 """
 
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -49,14 +53,28 @@ class Turn:
         self.cpu_s += other.cpu_s
 
 
-async def attack(address: str) -> dict[str, int]:
-    """Attack for a turn; return what came of it."""
-    end = parse_address(address).endpoint
-    command = [sys.executable, "-m", "scripts.benches.attacker", str(end.ip)]
-    command += [str(end.port), str(ATTEMPTS), str(TURN_S)]
+async def attack(port: int, counts: dict[str, int]) -> None:
+    """Attack for a turn; add up what came of it."""
+    command = [sys.executable, "-m", "scripts.benches.attacker", "127.0.0.1"]
+    command += [str(port), str(ATTEMPTS), str(TURN_S)]
     done = await trio.run_process(command, capture_stdout=True)
-    counts: dict[str, int] = json.loads(done.stdout)
-    return counts
+    for name, count in json.loads(done.stdout).items():
+        counts[name] = counts.get(name, 0) + count
+
+
+@asynccontextmanager
+async def open_decoy() -> AsyncIterator[int]:
+    """Run somebody else to attack for the length of the block; yield the port."""
+    command = [sys.executable, "-m", "scripts.benches.decoy"]
+    decoy = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE)
+    try:
+        if decoy.stdout is None:
+            raise RuntimeError("the decoy has no pipe")
+        yield int(await decoy.stdout.receive_some())
+    finally:
+        decoy.kill()
+        with trio.CancelScope(shield=True):
+            await decoy.wait()
 
 
 async def dial_anew(address: str, found: Turn) -> None:
@@ -89,37 +107,38 @@ async def turn(boot: Peer, alice: Peer, bob: Peer, address: str) -> Turn:
     return found
 
 
+KINDS: Final = ("calm", "elsewhere", "hostile")
+
+
 async def run(rounds: int) -> Outcome:
-    """Measure calm and hostile turns, one after the other."""
-    outcome = Outcome("hostile")
-    calm, hostile, counts = Turn(), Turn(), dict[str, int]()
+    """Measure turns of each kind, one after the other."""
+    found = {kind: Turn() for kind in KINDS}
+    counts: dict[str, dict[str, int]] = {kind: {} for kind in KINDS}
     side = ours()
     async with (
+        open_decoy() as decoy,
         open_peer(BOOTSTRAP) as boot,
         open_peer(side) as alice,
         open_peer(side) as bob,
     ):
         address = (await boot.ask("address"))["address"]
+        ports = {"elsewhere": decoy, "hostile": parse_address(address).endpoint.port}
         for peer in (alice, bob):
             await peer.ask("dial", address=address)
         await _meshed(alice, bob)
         await load([alice, bob], WARM_UP, RATE)
-        for _ in range(rounds):
-            calm.take(await turn(boot, alice, bob, address))
-            async with trio.open_nursery() as nursery:
-
-                async def attack_and_count() -> None:
-                    for name, count in (await attack(address)).items():
-                        counts[name] = counts.get(name, 0) + count
-
-                nursery.start_soon(attack_and_count)
-                hostile.take(await turn(boot, alice, bob, address))
+        for number in range(rounds):
+            for kind in KINDS if number % 2 == 0 else KINDS[::-1]:
+                async with trio.open_nursery() as nursery:
+                    if kind in ports:
+                        nursery.start_soon(attack, ports[kind], counts[kind])
+                    found[kind].take(await turn(boot, alice, bob, address))
         state = await boot.ask("state")
-    _tell(outcome, calm, hostile, counts, state)
+    outcome = _told(found, counts["hostile"], state)
     outcome.conditions["load"] = (
         f"{RATE:g} records a second through one bootstrap peer, a newcomer each"
-        f" {NEWCOMER_EACH_S:g} s; in every other turn of {TURN_S:g} s {ATTEMPTS:,}"
-        f" hostile connections from one address; {rounds} rounds"
+        f" {NEWCOMER_EACH_S:g} s; turns of {TURN_S:g} s, of which a hostile one has"
+        f" {ATTEMPTS:,} connections from one address; {rounds} rounds"
     )
     return outcome
 
@@ -133,32 +152,28 @@ async def _meshed(alice: Peer, bob: Peer) -> None:
                 await trio.sleep(0.1)
 
 
-def _tell(
-    outcome: Outcome,
-    calm: Turn,
-    hostile: Turn,
-    counts: dict[str, int],
-    state: dict[str, Any],
-) -> None:
-    for name, found in (("calm", calm), ("hostile", hostile)):
-        outcome.add(f"{name}: delay p50", _share(found.delays, 0.5), "ms")
-        outcome.add(f"{name}: delay p99", _share(found.delays, 0.99), "ms")
-        outcome.add(f"{name}: dial p50", _share(found.dials, 0.5), "ms")
-        outcome.add(f"{name}: dial p99", _share(found.dials, 0.99), "ms")
-        outcome.add(f"{name}: newcomers let in", len(found.dials), "dials")
-        outcome.add(f"{name}: newcomers turned away", found.failed, "dials")
-    outcome.compare(
-        "delay p99, hostile / calm",
-        _share(hostile.delays, 0.99),
-        _share(calm.delays, 0.99),
-    )
-    extra_s = hostile.cpu_s - calm.cpu_s
+def _told(
+    found: dict[str, Turn], counts: dict[str, int], state: dict[str, Any]
+) -> Outcome:
+    outcome = Outcome("hostile")
+    for kind, each in found.items():
+        outcome.add(f"{kind}: delay p50", _share(each.delays, 0.5), "ms")
+        outcome.add(f"{kind}: delay p99", _share(each.delays, 0.99), "ms")
+        outcome.add(f"{kind}: dial p50", _share(each.dials, 0.5), "ms")
+        outcome.add(f"{kind}: dial p99", _share(each.dials, 0.99), "ms")
+        outcome.add(f"{kind}: newcomers let in", len(each.dials), "dials")
+        outcome.add(f"{kind}: newcomers turned away", each.failed, "dials")
+    p99 = {kind: _share(each.delays, 0.99) for kind, each in found.items()}
+    for kind in ("calm", "elsewhere"):
+        outcome.compare(f"delay p99, hostile / {kind}", p99["hostile"], p99[kind])
+    extra_s = found["hostile"].cpu_s - found["elsewhere"].cpu_s
     outcome.add("processor for each attempt", extra_s / counts["attempts"] * 1e6, "us")
     for name, count in counts.items():
         outcome.add(f"hostile connections: {name}", count, "")
     for code, count in state["refused"].items():
         outcome.add(f"refused: {code}", count, "")
     outcome.add("bugs", sum(state["bugs"].values()), "")
+    return outcome
 
 
 def _share(values: list[float], share: float) -> float:
