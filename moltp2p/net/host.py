@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
 Wire = BoundedSocket | StreamWire
 
-BACKLOG: Final = 128
+BACKLOG: Final = 512
 """Connections that the kernel holds until we look at them."""
 
 

@@ -174,16 +174,20 @@ async def test_whoever_knocks_a_thousand_times_costs_others_nothing() -> None:
                 knock.bind(("127.0.66.6", 0))
                 knock.setblocking(False)
                 knock.connect_ex(("127.0.0.1", port))
-                if number % 2:
-                    knock.send(b"GET / HTTP/1.1\r\n\r\n")
-                await trio.testing.wait_all_tasks_blocked()
+                with suppress(OSError):  # turned away already
+                    knock.send(b"GET / HTTP/1.1\r\n\r\n" if number % 2 else b"")
+            # No more than the kernel holds until the door is open again.
+            with trio.fail_after(PATIENCE_S):
+                while sum(victim.stats().refused.values()) + 100 < number:
+                    await trio.lowlevel.checkpoint()
         spent_s = time.thread_time() - begun_s
 
         async with open_host(b"f" * 32, []) as friend:
             await friend.dial(victim.addresses()[0])
             assert [info.peer for info in victim.peers()] == [friend.peer_id]
         refused = victim.stats().refused
-        assert refused["too-often-from-address"] > 900
+        turned_away = ("too-many-from-address", "too-often-from-address")
+        assert sum(refused.get(code, 0) for code in turned_away) > 850
         assert victim.stats().handler_bugs == {}
     # Both sides of it: 0.2 ms each on an idle machine.
     assert spent_s < 2.0
