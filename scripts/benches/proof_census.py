@@ -34,7 +34,7 @@ SIZE: Final = 1 << 17
 ME: Final = AgentId(bytes(32))
 ADDS: Final = 500
 UNLOCKED: Final = 100
-"""Agents that wait for one attestation high up, each with three others."""
+"""Agents that wait for somebody high up; who else attests for them is not known."""
 
 
 def measure(outcome: Outcome, rounds: int) -> None:
@@ -103,7 +103,7 @@ class Village:
         for _ in range(max(count // 10, 10)):
             keystone = self._agent()
             for _ in range(UNLOCKED):
-                issuers = [keystone, *self._draw(2, QUORUM - 1)]
+                issuers = [keystone, *self._strangers()]
                 self._prove(self._claim(self._agent(), issuers, HOUR_MS))
             first = self._claim(keystone, self._draw(0), OF_AGE_MS + HOUR_MS)
             second = self._claim(keystone, self._draw(0), 2 * HOUR_MS)
@@ -132,7 +132,7 @@ class Village:
             for age_ms in (OF_AGE_MS + HOUR_MS, 2 * HOUR_MS):
                 self._prove(self._claim(cheat, self._draw(1), age_ms))
             for _ in range(UNLOCKED):
-                issuers = [cheat, *self._draw(2, QUORUM - 1)]
+                issuers = [cheat, *self._strangers()]
                 self._prove(self._claim(self._agent(), issuers, HOUR_MS))
             cheats.append(cheat)
         return self._convicted(cheats)
@@ -171,6 +171,9 @@ class Village:
 
     def _draw(self, depth: int, count: int = QUORUM) -> list[AgentId]:
         return self._rng.sample(self._layers[depth], count)
+
+    def _strangers(self) -> list[AgentId]:
+        return [self._agent() for _ in range(QUORUM - 1)]
 
     def _agent(self) -> AgentId:
         self._born += 1

@@ -242,8 +242,9 @@ class Census:
     def _near(self, depth: int, window: Window) -> Iterable[AgentId]:
         """Return for whom a bar may matter: one above it attests, in the window."""
         claims, above = self.view.claims, self._levels[:depth]
-        if FEW * sum(map(len, above)) > claims.count(window):
-            return claims.within(window)
+        count, found = claims.within(window)
+        if FEW * sum(map(len, above)) > count:
+            return found
         issuers = (issuer for level in above for issuer in level)
         return {agent for issuer in issuers for agent in claims.attested_by(issuer)}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from sortedcontainers import SortedList
@@ -34,28 +34,26 @@ class Claims:
         """Return for whom an agent attests."""
         return self._subjects.get(issuer, ())
 
-    def count(self, window: Window) -> int:
-        """Return how many proofs are looked through for a window."""
-        return min(_length(self._spans(window)[0]), _length(self._spans(window)[1]))
+    def within(self, window: Window) -> tuple[int, Iterator[AgentId]]:
+        """Return how many proofs are looked through for a window, and whose it has.
 
-    def within(self, window: Window) -> Iterable[AgentId]:
-        """Return whose proofs lie in a window; perhaps some more."""
-        of_time, of_size = self._spans(window)
-        if _length(of_time) <= _length(of_size):
-            return [agent for _, agent in self._times.islice(*of_time)]
-        return [
+        Perhaps of some more agents than those.
+        """
+        sizes, times = self._sizes, self._times
+        least = sizes.bisect_left((window.least, 0, b""))
+        below = sizes.bisect_left((window.below, 0, b""))
+        if least == below:
+            return 0, iter(())
+        first = times.bisect_left((window.since_ms, b""))
+        last = times.bisect_left((window.until_ms, b""))
+        if last - first <= below - least:
+            return last - first, (agent for _, agent in times.islice(first, last))
+        found = sizes.islice(least, below)
+        return below - least, (
             agent
-            for _, time_ms, agent in self._sizes.islice(*of_size)
+            for _, time_ms, agent in found
             if window.since_ms <= time_ms < window.until_ms
-        ]
-
-    def _spans(self, window: Window) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Return where the times, and the sizes, of a window begin and end."""
-        times = ((each, b"") for each in (window.since_ms, window.until_ms))
-        sizes = ((each, 0, b"") for each in (window.least, window.below))
-        first_ms, last_ms = map(self._times.bisect_left, times)
-        least, below = map(self._sizes.bisect_left, sizes)
-        return (first_ms, last_ms), (least, below)
+        )
 
     def add(self, claim: Claim) -> None:
         """Take a proof in; another may make room for it."""
@@ -91,10 +89,6 @@ class Claims:
             self._claims[subject] = claims
         else:
             self._claims.pop(subject, None)
-
-
-def _length(span: tuple[int, int]) -> int:
-    return span[1] - span[0]
 
 
 def _issuers(claims: Iterable[Claim]) -> set[AgentId]:
