@@ -81,10 +81,16 @@ async def gossip_on(
 ) -> AsyncIterator[Gossiper]:
     """Run a driver on a network, subscribed to `TOPIC`."""
     batches: list[Sequence[Incoming]] = []
+    called: list[trio.Event] = []
 
     async def judge(batch: Sequence[Incoming]) -> Sequence[Verdict]:
+        before, judged = called[-1:], trio.Event()
+        called[:] = [judged]
         await pause(batch)
+        for other in before:  # in the order of the calls, as a node does
+            await other.wait()
         batches.append(batch)
+        judged.set()
         return [Verdict.ACCEPT] * len(batch)
 
     rng = random.Random(network.peer_id)

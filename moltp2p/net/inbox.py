@@ -36,11 +36,11 @@ class Judgement:
         return Judged(message_id, self.verdict, self.forward, self.needless)
 
 
-BATCH_MESSAGES: Final = 256
-BATCH_BYTES: Final = 224 * 1024
-"""Judged in one call, and at most one message more. That is less than what lies
-between the forward mark and the capacity of an outbox, so that one batch cannot
-overflow a queue that had room for it."""
+BATCH_MESSAGES: Final = 128
+BATCH_BYTES: Final = 88 * 1024
+"""Judged in one call, and at most one message more. Two of them, which are judged at
+once, are less than what lies between the forward mark and the capacity of an outbox,
+so that they cannot overflow a queue that had room for them."""
 
 BACKLOG_MESSAGES: Final = 512
 BACKLOG_BYTES: Final = 512 * 1024

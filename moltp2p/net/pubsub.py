@@ -4,8 +4,9 @@
                             ▲                                        │
     publish ── waits for room in the queues (Backpressure) ──────────┘
 
-One task judges, in batches: what arrives while a batch is being judged is the
-next batch. One task for each peer writes, in bulk: what is queued while a write
+Judging is done in batches: what arrives while two are being judged is the next one.
+Two, so that the judge need not wait for us between them; their verdicts are heard in
+order. One task for each peer writes, in bulk: what is queued while a write
 is under way goes with the next. Both take what there is and wait for no more, so
 that batches grow with the load and a quiet node is quick.
 """
@@ -13,7 +14,7 @@ that batches grow with the load and a quiet node is quick.
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -53,6 +54,9 @@ from moltp2p.proto.gossip.stats import PeerStats
 GOODBYE_S: Final = 1.0
 """How long the end of the block waits for what is still queued to be sent."""
 
+BATCHES: Final = 2
+"""Judged at once."""
+
 PUBLISH_BYTES: Final = 32 * 1024
 """Of our own messages, queued between two looks at how full the queues are, and at
 most one message more: less than what lies between the publish mark and the forward
@@ -60,9 +64,9 @@ mark of an outbox."""
 
 Judge = Callable[[Sequence[Incoming]], Awaitable[Sequence[Verdict | Judgement]]]
 """Judges a batch; one answer for each message, in order. A bare verdict is one that
-needs no more words: what is accepted is passed on. It is called again once
-it has returned, does its work off the event loop, and knows for ever what the
-store holds: the router's own memory is short."""
+needs no more words: what is accepted is passed on. It is called again before it has
+returned, for at most `BATCHES` at once and in order, does its work off the event loop,
+and knows for ever what the store holds: the router's own memory is short."""
 
 
 class PubSub:
@@ -166,7 +170,7 @@ class PubSub:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._peering.run)
             nursery.start_soon(self._beat, nursery)
-            await self._judge_all()
+            await self._judge_all(nursery)
 
     def serve_on(self, network: Network) -> None:
         """Take the streams that peers open to us."""
@@ -192,18 +196,33 @@ class PubSub:
             self._handle(Heartbeat())
             next_beat = max(next_beat + HEARTBEAT_S, trio.current_time())
 
-    async def _judge_all(self) -> None:
+    async def _judge_all(self, nursery: trio.Nursery) -> None:
+        under_way: deque[trio.Event] = deque()
         while True:
             await self._inbox.wait()
+            while under_way and (len(under_way) >= BATCHES or under_way[0].is_set()):
+                await under_way.popleft().wait()
             batch = self._inbox.take()
             await self._pressure.before_judging(partial(self._forward_targets, batch))
-            verdicts = await self._judge(batch)
-            for incoming, verdict in zip(batch, verdicts, strict=True):
-                if isinstance(verdict, Verdict):
-                    self._handle(Judged(incoming.message_id, verdict))
-                else:
-                    self._handle(verdict.of(incoming.message_id))
-            self._inbox.done(batch)
+            before, heard = under_way[-1] if under_way else None, trio.Event()
+            under_way.append(heard)
+            nursery.start_soon(self._judge_batch, batch, before, heard)
+            # It has called the judge before the next batch can.
+            await trio.lowlevel.checkpoint()
+
+    async def _judge_batch(
+        self, batch: Sequence[Incoming], before: trio.Event | None, heard: trio.Event
+    ) -> None:
+        verdicts = await self._judge(batch)
+        if before is not None:
+            await before.wait()
+        for incoming, verdict in zip(batch, verdicts, strict=True):
+            if isinstance(verdict, Verdict):
+                self._handle(Judged(incoming.message_id, verdict))
+            else:
+                self._handle(verdict.of(incoming.message_id))
+        self._inbox.done(batch)
+        heard.set()
 
     def _publish_targets(self, topic: str) -> list[Outbox]:
         return [self._peering.outboxes[peer] for peer in self.targets(topic)]

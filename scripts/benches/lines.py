@@ -47,14 +47,31 @@ def now() -> float:
 
 
 async def paced(
-    count: int, rate: float | None, send: Callable[[int], Awaitable[None]]
+    count: int,
+    rate: float | None,
+    send: Callable[[int], Awaitable[None]],
+    under_way: int = 1,
 ) -> dict[str, object]:
-    """Call `send` for each of `count`, at `rate` a second or without a pause."""
+    """Call `send` for each of `count`, at `rate` a second or without a pause.
+
+    Args:
+        count: how often.
+        rate: calls a second; None for as many as there can be.
+        send: called with 0, 1 and so on.
+        under_way: without a rate, how many calls may be under way.
+    """
     began, start = now(), trio.current_time()
-    for number in range(count):
-        if rate:
-            await trio.sleep_until(start + number / rate)
-        await send(number)
+    numbers = iter(range(count))
+
+    async def send_on() -> None:
+        for number in numbers:
+            if rate:
+                await trio.sleep_until(start + number / rate)
+            await send(number)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(1 if rate else under_way):
+            nursery.start_soon(send_on)
     return {"began": began, "ended": now()}
 
 

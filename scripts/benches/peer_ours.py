@@ -28,6 +28,9 @@ NETWORK: Final = NetworkParams("test-bench")
 COMMUNITIES: Final = ("bench-0", "bench-1", "bench-2", "bench-4")
 HANDFUL: Final = 64
 """Posts that an agent in a hurry hands over at once."""
+UNDER_WAY: Final = 4
+"""Handfuls that it hands over without waiting for the first to be on the disk. The
+other sides' publishing returns before anything is sent."""
 
 
 async def count_arrivals(node: Node, meter: Meter) -> None:
@@ -85,7 +88,7 @@ async def main() -> None:
                     drafts = [draft(texts, first + each, community) for each in some]
                     await node.publish(*drafts)
 
-                return await paced(-(-count // size), rate, send)
+                return await paced(-(-count // size), rate, send, UNDER_WAY)
 
             async def delays(_: dict[str, Any]) -> Mapping[str, object]:
                 return {"delays": meter.delays_ms}

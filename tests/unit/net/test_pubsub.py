@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from itertools import chain
@@ -11,13 +12,15 @@ import trio
 from trio.testing import MockClock
 
 from moltp2p.core.errors import LocalError, UsageError
+from moltp2p.core.verdict import Verdict
 from moltp2p.net.inbox import BACKLOG_MESSAGES, BATCH_MESSAGES, Incoming
 from moltp2p.net.memory import MemoryHub, open_memory_network
 from moltp2p.net.outbox import CAPACITY, PUBLISH_MARK
 from moltp2p.net.peering import PROTOCOLS
-from moltp2p.net.pubsub import GOODBYE_S
+from moltp2p.net.pubsub import BATCHES, GOODBYE_S, open_pubsub
+from moltp2p.proto.gossip.router import Gossip
 from moltp2p.proto.gossip.rpc import Rpc, Subscription
-from moltp2p.proto.gossip.settings import MESHSUB_1_2
+from moltp2p.proto.gossip.settings import MESHSUB_1_2, GossipSettings
 from tests.gossipers import (
     SUBSCRIBE,
     Gossiper,
@@ -249,20 +252,20 @@ async def test_a_flooding_peer_fills_its_own_backlog_and_no_more(
         assert alice.pubsub.stats().inbox <= BACKLOG_MESSAGES + 64 + 1
 
         judging.set()
-        await alice.until(lambda: len(alice.batches) >= 2)
-        assert b"a word" in [each.data for each in alice.batches[1]]
+        await alice.until(lambda: len(alice.batches) > BATCHES)
+        assert b"a word" in [each.data for each in alice.batches[BATCHES]]
         nursery.cancel_scope.cancel()
 
 
-async def test_the_judge_gets_one_batch_at_a_time_of_all_that_waits(
+async def test_the_judge_gets_two_batches_at_once_of_all_that_waits(
     hub: MemoryHub, autojump_clock: MockClock
 ) -> None:
-    busy = 0
+    busy = busiest = 0
 
     async def slowly(_: Sequence[Incoming]) -> None:
-        nonlocal busy
-        assert busy == 0
+        nonlocal busy, busiest
         busy += 1
+        busiest = max(busy, busiest)
         await trio.sleep(0.1)
         busy -= 1
 
@@ -277,8 +280,42 @@ async def test_the_judge_gets_one_batch_at_a_time_of_all_that_waits(
         await alice.until(lambda: len(alice.heard) == 400)
 
     sizes = [len(batch) for batch in alice.batches]
+    assert busiest == BATCHES
     assert max(sizes) <= BATCH_MESSAGES
-    assert len(sizes) <= 3
+    assert len(sizes) <= BATCHES + 3
+
+
+async def test_verdicts_are_heard_in_order_whichever_comes_first(
+    hub: MemoryHub, autojump_clock: MockClock
+) -> None:
+    calls = 0
+
+    async def judge(batch: Sequence[Incoming]) -> Sequence[Verdict]:
+        nonlocal calls
+        calls += 1
+        await trio.sleep(0.3 if calls % 2 else 0.1)
+        return [Verdict.ACCEPT] * len(batch)
+
+    router = Gossip(GossipSettings(), random.Random(1), {TOPIC}.__contains__)
+    async with (
+        open_memory_network(hub, b"alice") as network,
+        open_pubsub(network, router, judge, random.Random(1)) as pubsub,
+        open_gossiper(hub, "carol") as carol,
+        open_raw_peer(hub, "bob") as bob,
+    ):
+        await pubsub.join(TOPIC)
+        alice = Gossiper(network, pubsub)
+        await alice.dial(carol)
+        await alice.meshed(carol)
+        await alice.dial(bob)
+        stream = await bob.open(alice, SUBSCRIBE)
+        said = numbered(400, "word", 20)
+        for start in range(0, 400, 50):
+            await stream.send_all(messages(*said[start : start + 50]))
+        await carol.until(lambda: len(carol.heard) == 400)
+
+    assert calls > BATCHES
+    assert carol.heard == said
 
 
 GARBAGE = {
