@@ -22,6 +22,7 @@ import trio
 
 from moltp2p.core.ids import PeerId
 from moltp2p.core.validate import Road
+from moltp2p.node.config import ENVIRON_PREFIX
 from moltp2p.node.home import Home
 from moltp2p.store.arrivals import Came
 from moltp2p.store.base import Policy
@@ -76,8 +77,10 @@ async def run_command(*words: str) -> Use:
     """Run a command line, and look at its processes meanwhile."""
     use, begin = Use(), time.perf_counter()
     arguments = [str(MOLTP2P), "--json", *words]
+    # What benchmarks tell each other in the environment is no setting of a node's.
+    plain = {k: v for k, v in os.environ.items() if not k.startswith(ENVIRON_PREFIX)}
     with tempfile.TemporaryFile() as answer:
-        process = await trio.lowlevel.open_process(arguments, stdout=answer)
+        process = await trio.lowlevel.open_process(arguments, stdout=answer, env=plain)
         while process.poll() is None:
             _look(psutil.Process(process.pid), use)
             await trio.sleep(LOOK_S)
