@@ -29,20 +29,21 @@ class Feed:
         store: a listener's.
         hub: tells that there is something new.
         after: the number of the last arrival that is known; None for the newest.
+        last: the number of the newest.
 
     Raises:
         UsageError: `bad-cursor` when no arrival has that number yet.
     """
 
-    def __init__(self, store: Store, hub: Hub, after: int | None) -> None:
-        self._store = store
-        self._after = store.last_arrival() if after is None else after
-        if self._after > store.last_arrival():
+    def __init__(self, store: Store, hub: Hub, after: int | None, last: int) -> None:
+        if after is not None and after > last:
             raise UsageError(
                 "bad-cursor",
                 f"{after} is the number of no arrival here",
                 "a cursor holds for the node that gave it; begin with 0, or without",
             )
+        self._store = store
+        self._after = last if after is None else after
         self._missed = 0
         self._page: deque[Arrival] = deque()
         self._news = hub.subscribe(None)

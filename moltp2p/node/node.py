@@ -272,7 +272,8 @@ class Node:
                 f"a node of role {self.config.role.value} notes no order of arrivals",
                 "ask a listener; or read on by time: moltp2p feed, export --since",
             )
-        return await trio.to_thread.run_sync(Feed, self._store, self._hub, after)
+        last = await trio.to_thread.run_sync(self._store.last_arrival)
+        return Feed(self._store, self._hub, after, last)
 
     async def peers(self) -> list[PeerStatus]:
         """Return the connected peers, oldest connection first."""

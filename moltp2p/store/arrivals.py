@@ -186,7 +186,7 @@ def put_peer(seen: SeenPeer) -> Put:
 
 
 class ArrivalLog:
-    """The numbers of the arrivals on disk. Used by the one who writes.
+    """The numbers of the arrivals on disk. But for `last`, used by the one who writes.
 
     Args:
         engine: where they are.
@@ -198,8 +198,9 @@ class ArrivalLog:
 
     @property
     def last(self) -> int:
-        """Return the number of the newest arrival; 0 before the first."""
-        return self._read()[1]
+        """Return the number of the newest arrival; 0 before the first. For anybody."""
+        # Only who writes remembers: another may have looked before the last batch.
+        return (self._bounds or self._look())[1]
 
     def changes(
         self, records: Sequence[Record], came: Sequence[Came], held: int
@@ -237,9 +238,12 @@ class ArrivalLog:
 
     def _read(self) -> tuple[int, int]:
         if self._bounds is None:
-            with self._engine.view() as view:
-                self._bounds = bounds(view)
+            self._bounds = self._look()
         return self._bounds
+
+    def _look(self) -> tuple[int, int]:
+        with self._engine.view() as view:
+            return bounds(view)
 
 
 def bounds(view: Reader) -> tuple[int, int]:

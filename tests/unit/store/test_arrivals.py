@@ -13,7 +13,7 @@ from moltp2p.core.ids import PeerId
 from moltp2p.core.record import Record
 from moltp2p.core.validate import Road
 from moltp2p.store import arrivals
-from moltp2p.store.arrivals import Arrived, Came, Span, State, read_peers
+from moltp2p.store.arrivals import ArrivalLog, Arrived, Came, Span, State, read_peers
 from moltp2p.store.base import Policy
 from moltp2p.store.engine import Engine, Put
 from moltp2p.store.leveldb import open_store
@@ -77,6 +77,23 @@ def test_numbers_go_on_where_they_were_left(
     again.add([first], EPOCH_MS, [BY_BOB])
 
     assert [each.number for each in again.arrivals(0, 10)] == [1, 2]
+
+
+def test_who_looks_while_a_batch_is_written_moves_no_number() -> None:
+    engine = Memory()
+    RecordStore(engine, NETWORK, NOTES)
+    log = ArrivalLog(engine)
+    first, second = posts(1)
+
+    changes = log.changes([first], [BY_BOB], 0)
+    log.forget()
+    assert log.last == 0  # before the batch is there
+    engine.apply(changes)
+    assert log.last == 1
+
+    assert [change.key for change in log.changes([second], [BY_BOB], 1)] == [
+        arrivals.arrival_key(2)
+    ]
 
 
 class FailsOnce(Memory):
