@@ -63,13 +63,13 @@ def measure(outcome: Outcome, rounds: int) -> None:
 class Village:
     """A network of agents that prove themselves, made up from a seed."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, layers: Sequence[int] = LAYERS) -> None:
         self.register = Register(ME, lambda who, key: PublicKey(who) == key, NOW_MS)
         self._rng = rng
         self._now_ms = NOW_MS
         self._layers: list[list[AgentId]] = []
         self._born = 0
-        for size in LAYERS:
+        for size in layers:
             self._layers.append([self._agent() for _ in range(size)])
 
     def settle(self) -> None:
@@ -77,7 +77,7 @@ class Village:
         for agent in self._layers[0]:
             self._challenge(agent)
         claims = [
-            claim for depth in range(len(LAYERS)) for claim in self._claims(depth)
+            claim for depth in range(len(self._layers)) for claim in self._claims(depth)
         ]
         self._rng.shuffle(claims)
         self._prove(*claims)
@@ -93,7 +93,7 @@ class Village:
     def renewals(self, count: int) -> Iterator[Callable[[], object]]:
         """Yield new proofs of agents that have counted for long."""
         for _ in range(count):
-            depth = self._rng.randrange(1, len(LAYERS))
+            depth = self._rng.randrange(1, len(self._layers))
             agent = self._rng.choice(self._layers[depth])
             claim = self._claim(agent, self._draw(depth - 1), 60_000)
             yield partial(self._prove, claim)
