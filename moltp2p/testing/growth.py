@@ -25,7 +25,7 @@ from moltp2p.core.author import Draft
 from moltp2p.core.ids import AgentId, PublicKey
 from moltp2p.core.kinds import Kind, check_claims, parse_body
 from moltp2p.core.record import Record
-from moltp2p.core.testimony import ROUNDS
+from moltp2p.core.testimony import RENEW_MS, ROUNDS, VALID_MS
 from moltp2p.core.topics import NetworkParams
 from moltp2p.core.work import (
     EPOCH_LENGTH_MS,
@@ -36,6 +36,8 @@ from moltp2p.core.work import (
     least_size,
     usual_size,
 )
+from moltp2p.node.applying import SPARE
+from moltp2p.node.challenging import FIRST_PEERS
 from moltp2p.proof.dice import Dice
 from moltp2p.proof.pack import Library
 from moltp2p.proof.tasks import Worlds
@@ -53,10 +55,6 @@ from moltp2p.testing.factories import EPOCH_MS, TestAgent
 from moltp2p.testing.proofs import peer_of, tickets, value_of
 
 NETWORK: Final = NetworkParams("test-net", admission=True)
-RENEW_MS: Final = 345_600_000
-"""So long before it expires, a proof is renewed: from the tenth day on."""
-FIRST_PEERS: Final = 3
-SPARE: Final = 1
 TRIES: Final = 2
 """Tickets that a member tries in an hour, when one is not enough."""
 
@@ -245,7 +243,7 @@ class Society:
         """Get a proof, or a thicker one, or a new one."""
         for _ in range(TRIES):
             until_ms = member.until_ms()
-            if until_ms is not None and until_ms - RENEW_MS > self.now_ms:
+            if until_ms is not None and until_ms - VALID_MS + RENEW_MS > self.now_ms:
                 self._thicken(member)
                 return
             if not self._live(member, is_known=True):
