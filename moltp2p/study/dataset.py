@@ -15,7 +15,7 @@ import json
 import multiprocessing
 import signal
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -103,7 +103,7 @@ class Dataset:
         self._bodies = bodies
         self._readers = readers
         self._pool: ProcessPoolExecutor | None = None
-        self._underway: deque[Future[Read]] = deque()
+        self._underway: deque[Future[Read | Piece]] = deque()
         self._agents: set[str] = set()
         self._keys: set[bytes] = set()
 
@@ -113,7 +113,7 @@ class Dataset:
         Raises:
             LocalError: `write-failed`; `reader-failed` when a process has ended.
         """
-        if tag != RECORDS:
+        if tag not in {RECORDS, ARRIVALS}:
             self._write_until(0)
         match tag:
             case _ if tag == HEAD:
@@ -121,8 +121,7 @@ class Dataset:
             case _ if tag == RECORDS:
                 self._take_records(payload)
             case _ if tag == ARRIVALS:
-                wanted = None if self._is_whole else self._keys
-                self._take_arrivals(read_arrivals(payload, wanted))
+                self._take_arrivals(payload)
             case _ if tag == AGENTS:
                 self._take_agents(json_lines(payload))
             case _ if tag == PRESENCE:
@@ -147,9 +146,21 @@ class Dataset:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _take_records(self, payload: bytes) -> None:
-        if not self._readers:
+        if self._readers:
+            self._hand_out(self._read, payload)
+        else:
             self._write(self._read(payload))
+
+    def _take_arrivals(self, payload: bytes) -> None:
+        if self._readers and self._is_whole:
+            self._hand_out(read_arrivals, payload)
             return
+        self._write_until(0)
+        wanted = None if self._is_whole else self._keys
+        self._write(read_arrivals(payload, wanted))
+
+    def _hand_out(self, read: Callable[[bytes], Read | Piece], payload: bytes) -> None:
+        """Have a reader read a frame; those before it are written meanwhile."""
         if self._pool is None:
             # A fork of a process with threads may never end.
             fresh = multiprocessing.get_context("spawn")
@@ -161,7 +172,7 @@ class Dataset:
                 initargs=(signal.SIGINT, signal.SIG_IGN),
             )
         self._write_until(self._readers * FRAMES_A_READER)
-        self._underway.append(self._pool.submit(self._read, payload))
+        self._underway.append(self._pool.submit(read, payload))
 
     def _write_until(self, underway: int) -> None:
         while len(self._underway) > underway:
@@ -175,7 +186,10 @@ class Dataset:
                 ) from None
             self._write(read)
 
-    def _write(self, read: Read) -> None:
+    def _write(self, read: Read | Piece) -> None:
+        if isinstance(read, Piece):
+            self._write_arrivals(read)
+            return
         self.heard.records += read.records
         self.heard.id_total += read.total
         self.heard.note_moment(read.newest_ms)
@@ -186,7 +200,7 @@ class Dataset:
         for piece in read.pieces:
             self.parts[piece.table].put(piece)
 
-    def _take_arrivals(self, piece: Piece) -> None:
+    def _write_arrivals(self, piece: Piece) -> None:
         self.parts[piece.table].put(piece)
         came = piece.batch.column("came").cast("int64")
         self.heard.note_moment(max(came.to_pylist(), default=0))
