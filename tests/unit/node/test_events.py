@@ -88,7 +88,7 @@ async def test_one_who_only_listens_lets_others_have_their_turn(
         for _ in range(ARRIVALS_AT_ONCE * 4):
             await anext(subscription)
 
-    assert turns >= 4
+    assert turns >= 3  # four pauses, and trio draws who goes first
 
 
 async def test_one_who_stops_waiting_misses_nothing() -> None:
