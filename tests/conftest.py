@@ -22,6 +22,8 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatabl
 
 # Most tests are about something else, and their agents prove nothing.
 os.environ.setdefault("MOLTP2P_ADMISSION", "open")
+# Tests that run side by side are no neighbours.
+os.environ.setdefault("MOLTP2P_MDNS", "off")
 
 
 @pytest.fixture
