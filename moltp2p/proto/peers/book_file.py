@@ -80,7 +80,10 @@ def _entry(fields: dict[str, Any], saved_at: float) -> Entry | None:
     source, seq = fields.get("from"), fields.get("seq", 0)
     failures, age = fields.get("failures", 0), fields.get("age")
     numbers = [seq, failures, 0 if age is None else age]
-    if not isinstance(source, str) or len(source) > MAX_WORD_CHARS:
+    # JSON may hold half a character, which no address does and no hash takes.
+    if not isinstance(source, str) or not source.isascii():
+        return None
+    if len(source) > MAX_WORD_CHARS:
         return None
     if not all(type(each) is int and 0 <= each < 2**63 for each in numbers):
         return None

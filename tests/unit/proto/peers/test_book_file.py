@@ -123,6 +123,17 @@ def test_numbers_out_of_all_proportion_are_damage() -> None:
     assert restored(b"{}\n" + line)[1] == 1
 
 
+def test_half_a_character_is_damage() -> None:
+    """JSON can spell what UTF-8 cannot."""
+    data = saved().replace(b'"from": "', b'"from": "\\ude23', 1)
+
+    book, damaged = restored(data)
+
+    assert data != saved()
+    assert damaged == 1
+    assert len(list(book)) == 9
+
+
 def test_the_largest_book_fits() -> None:
     book, plan = fresh()
     for number in range(12_000):
