@@ -251,9 +251,10 @@ def is_running(home: Path) -> bool:
 async def _open_offline(home: Path) -> AsyncIterator[httpx.AsyncBaseTransport]:
     from moltp2p.api.http import make_app
     from moltp2p.cli.inprocess import InProcess
-    from moltp2p.node.config import Role, load_config
+    from moltp2p.node.config import load_config
     from moltp2p.node.home import Home
     from moltp2p.node.node import open_node
+    from moltp2p.node.settings import Role
 
     Home(home).check()
     config = load_config(home, os.environ, {})

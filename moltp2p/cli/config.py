@@ -30,7 +30,8 @@ def check(shell: Shell) -> None:
     They come from config.toml in the home, and from MOLTP2P_* in the environment,
     which wins; what `run` is told on its command line wins over both.
     """
-    from moltp2p.node.config import SETTINGS, load_config
+    from moltp2p.node.config import load_config
+    from moltp2p.node.settings import SETTINGS
 
     config = load_config(shell.home, os.environ, {})
     values = _values(config)

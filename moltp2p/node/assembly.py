@@ -16,7 +16,7 @@ from moltp2p.node.agents import Agents
 from moltp2p.node.anchors import Anchoring
 from moltp2p.node.authorship import Authorship
 from moltp2p.node.catching_up import catch_up
-from moltp2p.node.config import Config, Role
+from moltp2p.node.config import Config
 from moltp2p.node.desk import Kept
 from moltp2p.node.events import Arrival, Hub
 from moltp2p.node.home import Home
@@ -25,6 +25,7 @@ from moltp2p.node.presence import Presence, open_presence
 from moltp2p.node.proving import Ground, Proving, open_proving
 from moltp2p.node.relay import Relay
 from moltp2p.node.retention import Retention
+from moltp2p.node.settings import Role
 from moltp2p.node.witness import Witness
 from moltp2p.node.world import World
 from moltp2p.store.base import Store, Stored

@@ -26,7 +26,7 @@ from moltp2p.node.administration import Administration
 from moltp2p.node.agents import Agents
 from moltp2p.node.assembly import Parts, assemble
 from moltp2p.node.authorship import Authorship
-from moltp2p.node.config import Config, Role
+from moltp2p.node.config import Config
 from moltp2p.node.events import Subscription
 from moltp2p.node.exporting import Export
 from moltp2p.node.feed import Feed
@@ -35,6 +35,7 @@ from moltp2p.node.pen import Incoming
 from moltp2p.node.proving import Proving
 from moltp2p.node.reading import read_ahead
 from moltp2p.node.readings import Readings
+from moltp2p.node.settings import Role
 from moltp2p.node.status import (
     PeerStatus,
     Status,

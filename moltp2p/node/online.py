@@ -22,7 +22,7 @@ from moltp2p.net.discovery import (
 from moltp2p.net.neighbours import NeighbourSettings
 from moltp2p.net.pubsub import PubSub, open_pubsub
 from moltp2p.node.access import AccessDesk, AccessFile
-from moltp2p.node.config import Config, Role
+from moltp2p.node.config import Config
 from moltp2p.node.forwarding import GossipJudge, agent_rate
 from moltp2p.node.home import Home
 from moltp2p.node.journal import Journal
@@ -31,6 +31,7 @@ from moltp2p.node.peer_shelf import PeerShelf
 from moltp2p.node.relay import Relay
 from moltp2p.node.retention import Retention
 from moltp2p.node.rounds import Tools
+from moltp2p.node.settings import Role
 from moltp2p.node.status import GossipStatus, PeerStatus
 from moltp2p.node.syncing import Scope, Syncing, open_syncing
 from moltp2p.node.world import World

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 
-from moltp2p.node.config import Config, Role
+from moltp2p.node.config import Config
+from moltp2p.node.settings import Role
 
 
 def about(config: Config) -> dict[str, object]:

@@ -18,8 +18,9 @@ import trio
 
 from moltp2p.core.topics import NetworkParams
 from moltp2p.net.base import ConnectionLimits
-from moltp2p.node.config import Config, Role
+from moltp2p.node.config import Config
 from moltp2p.node.node import open_node
+from moltp2p.node.settings import Role
 from moltp2p.node.world import real_world
 from moltp2p.store.base import Policy, Store
 from moltp2p.store.leveldb import LevelDb

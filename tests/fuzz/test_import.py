@@ -12,8 +12,9 @@ import pytest
 from moltp2p.api.http import make_app
 from moltp2p.api.lines import CBOR_SEQUENCE
 from moltp2p.core.topics import NetworkParams
-from moltp2p.node.config import Config, Role
+from moltp2p.node.config import Config
 from moltp2p.node.node import open_node
+from moltp2p.node.settings import Role
 from tests.fuzz import mutations
 from tests.fuzz.api import archives
 from tests.fuzz.series import sequence

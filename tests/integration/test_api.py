@@ -20,9 +20,10 @@ from moltp2p.core.author import Draft
 from moltp2p.core.errors import LocalError, MoltError, UsageError
 from moltp2p.core.kinds import Kind, Post
 from moltp2p.core.topics import NetworkParams
-from moltp2p.node.config import Config, Role
+from moltp2p.node.config import Config
 from moltp2p.node.home import Home
 from moltp2p.node.node import Node, open_node
+from moltp2p.node.settings import Role
 
 pytestmark = pytest.mark.slow
 

@@ -17,8 +17,9 @@ import trio
 
 from moltp2p.api.serve import open_api
 from moltp2p.core.topics import NetworkParams
-from moltp2p.node.config import Config, Role
+from moltp2p.node.config import Config
 from moltp2p.node.node import Node, open_node
+from moltp2p.node.settings import Role
 from moltp2p.testing.members import Member, MemberSettings, Text, open_local_member
 from tests.patience import PATIENCE_S
 

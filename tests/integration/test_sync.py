@@ -13,9 +13,10 @@ import trio
 
 from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Road
-from moltp2p.node.config import Config, Role
+from moltp2p.node.config import Config
 from moltp2p.node.home import Home
 from moltp2p.node.node import Node, open_node
+from moltp2p.node.settings import Role
 from moltp2p.store import layout
 from moltp2p.store.base import Query
 from moltp2p.store.engine import Delete, Put

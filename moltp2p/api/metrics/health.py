@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from moltp2p.api.loop_lag import LoopLag
-from moltp2p.node.config import Role
+from moltp2p.node.settings import Role
 from moltp2p.node.status import Status
 
 LIVE_LAG_S: Final = 10.0

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from moltp2p.core.errors import MoltError
-from moltp2p.node.config import Config, Role, load_config
+from moltp2p.node.config import Config, load_config
 from moltp2p.node.doctor.check import Check, fail, failed_with, note, ok
 from moltp2p.node.home import Home
+from moltp2p.node.settings import Role
 from moltp2p.proto.address import Endpoint, Scope, parse_endpoint, scope_of
 
 MIN_FREE_BYTES: Final = 64 * 2**20

@@ -12,8 +12,8 @@ import trio
 from trio.testing import MockClock
 
 from moltp2p.api.http import make_app
-from moltp2p.node.config import Role
 from moltp2p.node.node import Node
+from moltp2p.node.settings import Role
 from tests.village import Village, village
 
 __all__ = ["village"]

@@ -16,9 +16,10 @@ from moltp2p.core.ids import agent_text, record_text
 from moltp2p.core.kinds import Kind, Post
 from moltp2p.core.record import Record, parse
 from moltp2p.core.topics import NetworkParams
-from moltp2p.node.config import Config, Role
+from moltp2p.node.config import Config
 from moltp2p.node.exporting import Export
 from moltp2p.node.node import Node, open_node
+from moltp2p.node.settings import Role
 from moltp2p.proto.archive import ArchiveReader, Head, SectionWriter
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
 

@@ -16,9 +16,10 @@ from moltp2p.core.ids import PeerId
 from moltp2p.core.selection import Selection
 from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Road
-from moltp2p.node.config import Config, Role
+from moltp2p.node.config import Config
 from moltp2p.node.events import SUBSCRIPTION_ARRIVALS, Arrival, Hub
 from moltp2p.node.node import open_node
+from moltp2p.node.settings import Role
 from moltp2p.store.base import Stored
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
 from tests.patience import PATIENCE_S

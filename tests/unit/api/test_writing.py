@@ -19,8 +19,9 @@ from moltp2p.core.kinds import Kind, Post
 from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Ruling
-from moltp2p.node.config import Config, Role
+from moltp2p.node.config import Config
 from moltp2p.node.node import Node, open_node
+from moltp2p.node.settings import Role
 from moltp2p.testing.factories import TestAgent
 
 LINES = {"content-type": NDJSON}

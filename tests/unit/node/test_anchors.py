@@ -9,8 +9,8 @@ import trio
 from trio.testing import MockClock
 
 from moltp2p.core.ids import RecordId
-from moltp2p.node.config import Role
 from moltp2p.node.node import Node
+from moltp2p.node.settings import Role
 from tests.village import PARAMS, Village, held, meet, post
 
 WITHIN_S = 300.0

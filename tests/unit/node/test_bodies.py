@@ -7,8 +7,8 @@ from trio.testing import MockClock
 
 from moltp2p.core.record import Record
 from moltp2p.core.validate import Road
-from moltp2p.node.config import Role
 from moltp2p.node.node import Node
+from moltp2p.node.settings import Role
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
 from tests.village import Village, meet
 

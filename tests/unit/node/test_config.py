@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from moltp2p.core.errors import UsageError
-from moltp2p.node.config import SETTINGS, Config, Role, load_config
+from moltp2p.node.config import Config, load_config
 from moltp2p.node.limit_settings import settings_of
+from moltp2p.node.settings import SETTINGS, Role
 
 
 def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:

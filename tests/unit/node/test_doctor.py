@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from moltp2p.core.topics import NetworkParams
-from moltp2p.node.config import Config, Role
+from moltp2p.node.config import Config
 from moltp2p.node.doctor import machine
 from moltp2p.node.doctor.check import Check, Health, Probe
 from moltp2p.node.doctor.findings import (
@@ -34,6 +34,7 @@ from moltp2p.node.doctor.machine import (
     judge_listening,
 )
 from moltp2p.node.home import Home
+from moltp2p.node.settings import Role
 from moltp2p.proto.address import parse_endpoint
 from moltp2p.store.leveldb import open_store
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from moltp2p.core.errors import LocalError, UsageError
-from moltp2p.node.config import Config, Role, load_config
+from moltp2p.node.config import Config, load_config
 from moltp2p.node.online import finding_settings, relay_limits
 from moltp2p.node.peer_shelf import PeerShelf
+from moltp2p.node.settings import Role
 from moltp2p.node.world import real_world
 from tests.acquaintances import address
 

@@ -12,8 +12,8 @@ from moltp2p.api.views import page_view, record_view
 from moltp2p.core.ids import RecordId
 from moltp2p.core.kinds import Kind
 from moltp2p.core.validate import Road
-from moltp2p.node.config import Role
 from moltp2p.node.node import Node
+from moltp2p.node.settings import Role
 from moltp2p.node.witness import WAIT_S
 from moltp2p.store.base import Query, Stored
 from moltp2p.testing.factories import EPOCH_MS, TestAgent

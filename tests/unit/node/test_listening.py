@@ -9,11 +9,11 @@ from trio.testing import MockClock
 from moltp2p.core.errors import UsageError
 from moltp2p.core.ids import PeerId, RecordId
 from moltp2p.core.validate import Road
-from moltp2p.node.config import Role
 from moltp2p.node.events import Arrival
 from moltp2p.node.feed import Feed
 from moltp2p.node.node import Node
 from moltp2p.node.presence import BEAT_S
+from moltp2p.node.settings import Role
 from moltp2p.store.arrivals import Span, State, read_peers, read_spans
 from moltp2p.store.engine import Delete, Engine
 from moltp2p.store.layout import record_key

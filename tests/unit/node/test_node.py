@@ -21,9 +21,10 @@ from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Road
 from moltp2p.net.base import Network
 from moltp2p.net.memory import MemoryHub, open_memory_network
-from moltp2p.node.config import Config, Role
+from moltp2p.node.config import Config
 from moltp2p.node.home import Home
 from moltp2p.node.node import Node, open_node
+from moltp2p.node.settings import Role
 from moltp2p.node.world import World, real_world
 from moltp2p.store.base import Query
 from moltp2p.testing.factories import TestAgent

@@ -14,8 +14,8 @@ from moltp2p.core.errors import UsageError
 from moltp2p.core.kinds import Kind
 from moltp2p.core.topics import topic_of
 from moltp2p.core.validate import Road
-from moltp2p.node.config import Role
 from moltp2p.node.node import Node
+from moltp2p.node.settings import Role
 from moltp2p.node.status import SyncStatus
 from moltp2p.store.base import Query
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
