@@ -125,6 +125,7 @@ class House:
             dice=random.Random(self.agent.name),
             compute=self._compute,
             hash=_at_once,
+            seek=_at_once,
         )
         self.challenging = Challenging(self.means, self._word, self.desk)
         self.applying = Applying(self.means)

@@ -6,7 +6,9 @@ quoted exactly is scripts/check_spec_quotes.py's; scripts/check runs both.
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
+import logging
 import shutil
 import subprocess
 import sys
@@ -127,3 +129,20 @@ def test_help_imports_nothing_heavy() -> None:
     assert "Usage" in result.stdout
     assert "moltp2p.cli.main" in imported
     assert HEAVY.isdisjoint(imported)
+
+
+def test_no_line_of_the_log_takes_a_name_that_logging_keeps_for_itself() -> None:
+    kept = {*logging.makeLogRecord({}).__dict__, "message", "asctime"} - {"exc_info"}
+    found = [
+        f"{path.relative_to(ROOT)}:{call.lineno} {word.arg}"
+        for path in PACKAGE.rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id == "log"
+        for word in call.keywords
+        if word.arg in kept
+    ]
+
+    assert found == []

@@ -67,7 +67,7 @@ class FirstPeers:
                 failures += 1
                 # What it led to before may well be right.
                 self._failures[name] = error
-                log.info("name-failed", name=str(name), code=error.code)
+                log.info("name-failed", host=str(name), code=error.code)
                 await trio.sleep(redial_delay_s(failures, self._rng))
             else:
                 failures = 0

@@ -229,7 +229,7 @@ class Applying:
             self.tries = tries
             self._tell("ticket", tries=tries, usual=tries_on_average(means.network_id))
 
-        return await search(means.network_id, means.agent, start, tell)
+        return await search(means.network_id, means.agent, start, means.seek, tell)
 
     # -- asking ------------------------------------------------------------------
 

@@ -59,6 +59,7 @@ class Means:
         dice: chance that need not be secret.
         compute: runs machines; one at a time, for they share a desk.
         hash: runs Argon2id.
+        seek: runs slices of the search for a ticket, half a second each.
     """
 
     agent: AgentId
@@ -73,6 +74,7 @@ class Means:
     dice: random.Random
     compute: Compute
     hash: Compute
+    seek: Compute
 
     def counting(self) -> list[Live]:
         """Return those who can be asked, and whose attestations count here."""

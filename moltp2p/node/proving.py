@@ -255,6 +255,7 @@ async def open_proving(ground: Ground) -> AsyncIterator[Proving]:
         dice=ground.world.dice,
         compute=in_thread(),
         hash=in_thread(),
+        seek=in_thread(),
     )
     challenging, applying = Challenging(means, words, desk), Applying(means)
     ground.network.handle(PROTOCOL, challenging.serve)

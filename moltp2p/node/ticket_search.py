@@ -10,10 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-import trio
-
 from moltp2p.core.ids import AgentId
 from moltp2p.core.work import Searched, Ticket, find_ticket, price, ticket_value
+from moltp2p.node.verify_stream import Compute
 
 SLICE: Final = 32
 """Tries between two looks whether anybody still wants the ticket: half a second."""
@@ -33,6 +32,7 @@ async def search(
     network: str,
     subject: AgentId,
     start: Ticket,
+    seek: Compute,
     on_tries: Callable[[int], None] = lambda _: None,
 ) -> Found:
     """Look for a ticket until it is found; half a minute of one core, about.
@@ -41,11 +41,12 @@ async def search(
         network: the network's name.
         subject: who applies.
         start: where to begin.
+        seek: runs a slice off the loop.
         on_tries: told how many have been tried.
     """
     at = start
     while True:
-        found = await trio.to_thread.run_sync(_try, network, subject, at)
+        found = await seek(_try, network, subject, at)
         if isinstance(found, Found):
             return found
         at = found

@@ -94,7 +94,7 @@ async def test_thousands_of_visits_leave_nothing_behind(
         assert victim.pubsub.stats().peers == ()
         assert held()[0] == tasks
         # What is remembered of a peer for a while (rates, scores) is bounded.
-        assert held()[1] - objects < 10 * CROWD * waves
+        assert held()[1] - objects < 20 * CROWD * waves
 
 
 # On sockets: the node is a process of its own.
