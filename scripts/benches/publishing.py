@@ -34,10 +34,10 @@ from moltp2p.node.node import open_node
 from moltp2p.node.world import real_world
 from scripts.benches.corpus import bodies
 from scripts.benches.outcome import Outcome
-from scripts.benches.peers import CORPUS
 from scripts.benches.rivals.relay import acknowledged
 
 IN_FLIGHT: Final = 64
+BENCHES: Final = "MOLTP2P_BENCH_"
 COUNT: Final = 6_000
 ONE_BY_ONE: Final = 1_000
 COMMUNITY: Final = "bench"
@@ -145,8 +145,8 @@ async def _open_api() -> AsyncIterator[httpx.AsyncClient]:
         Home(home).init_agent(real_world().draw)
         program = str(Path(sys.executable).with_name("moltp2p"))
         command = [program, "--home", str(home), "run", "--network", "test-bench"]
-        # To the command line it would be a setting that does not exist.
-        environ = {name: value for name, value in os.environ.items() if name != CORPUS}
+        # To the command line, those of benchmarks would be settings that do not exist.
+        environ = {k: v for k, v in os.environ.items() if not k.startswith(BENCHES)}
         environ["MOLTP2P_ADMISSION"] = "open"
         child = await trio.lowlevel.open_process(
             command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
