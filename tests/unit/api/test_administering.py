@@ -38,9 +38,7 @@ async def client(node: Node, *, admin: bool = True) -> AsyncIterator[httpx.Async
 
 
 @pytest.fixture
-async def nodes(
-    village: Village, autojump_clock: MockClock
-) -> AsyncIterator[list[Node]]:
+async def nodes(village: Village) -> AsyncIterator[list[Node]]:
     """A bootstrap peer, and a node that keeps connected to it."""
     async with village.open("boot", Role.BOOTSTRAP) as boot:
         gossip = (await boot.status()).gossip
@@ -61,7 +59,7 @@ async def arrives(node: Node) -> None:
 
 
 async def test_a_ban_ends_the_connection_and_unban_lets_it_come_again(
-    nodes: list[Node],
+    nodes: list[Node], autojump_clock: MockClock
 ) -> None:
     boot, bob = nodes
     async with client(boot) as http:
@@ -83,7 +81,7 @@ async def test_a_ban_ends_the_connection_and_unban_lets_it_come_again(
 
 
 async def test_who_is_connected_is_shown_with_what_is_known_of_it(
-    nodes: list[Node],
+    nodes: list[Node], autojump_clock: MockClock
 ) -> None:
     boot, bob = nodes
     async with client(boot) as http:
@@ -107,7 +105,9 @@ async def test_who_is_connected_is_shown_with_what_is_known_of_it(
     assert sync["counters"]
 
 
-async def test_a_peer_is_disconnected_and_connected(nodes: list[Node]) -> None:
+async def test_a_peer_is_disconnected_and_connected(
+    nodes: list[Node], autojump_clock: MockClock
+) -> None:
     boot, bob = nodes
     gossip = (await boot.status()).gossip
     assert gossip is not None
@@ -133,7 +133,7 @@ async def test_a_peer_is_disconnected_and_connected(nodes: list[Node]) -> None:
     ],
 )
 async def test_a_rule_that_makes_no_sense_is_refused(
-    nodes: list[Node], body: dict[str, object], code: str
+    nodes: list[Node], body: dict[str, object], code: str, autojump_clock: MockClock
 ) -> None:
     async with client(nodes[0]) as http:
         answer = await http.put("/admin/rules", json=body)
@@ -142,7 +142,7 @@ async def test_a_rule_that_makes_no_sense_is_refused(
 
 
 async def test_logs_change_while_the_node_runs(
-    nodes: list[Node], level_as_before: None
+    nodes: list[Node], level_as_before: None, autojump_clock: MockClock
 ) -> None:
     async with client(nodes[0]) as http:
         await http.put("/admin/log-level", json={"level": "debug"})
@@ -159,7 +159,9 @@ PATHS = ("peers", "rules", "mesh", "sync", "log-level", "connect", "disconnect",
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST", "DELETE"])
-async def test_over_tcp_there_is_nothing_of_it(nodes: list[Node], method: str) -> None:
+async def test_over_tcp_there_is_nothing_of_it(
+    nodes: list[Node], method: str, autojump_clock: MockClock
+) -> None:
     async with client(nodes[0], admin=False) as http:
         for path in PATHS:
             answer = await http.request(method, f"/admin/{path}")
