@@ -1,12 +1,10 @@
 """The entry: finds the command, runs it, and says what went wrong.
 
-Commands are named in a table and imported when they are called, so that `--help`
-answers at once: neither libp2p nor the web framework is loaded for it.
+Commands are named in a table and imported when they are called.
 """
 
 from __future__ import annotations
 
-import importlib
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,6 +13,7 @@ from typing import Final, NoReturn
 
 import click
 
+from moltp2p.cli.lazy import LazyGroup
 from moltp2p.cli.shell import FAILED, JSON_FLAG, Shell, json_option, leave_pipe, tell
 from moltp2p.core.errors import MoltError
 
@@ -77,30 +76,14 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
 """For each command: the module whose `command` it is, and a sentence."""
 
 
-class Program(click.Group):
-    """All commands, each imported when it is wanted."""
+class Program(LazyGroup):
+    """All commands, in the order in which one would need them."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names, in the order in which one would need them."""
-        del ctx
-        return list(COMMANDS)
+    table = COMMANDS
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command; None when there is none of that name."""
-        del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(COMMANDS[cmd_name][0])
-        command: click.Command = module.command
-        return command
-
-    def format_commands(
-        self, ctx: click.Context, formatter: click.HelpFormatter
-    ) -> None:
-        """List the commands from the table, importing none of them."""
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
+    def where(self, name: str) -> tuple[str, str]:
+        """Return the module of a command: each has one to itself."""
+        return COMMANDS[name][0], "command"
 
     def main(  # type: ignore[override]
         self, args: Sequence[str] | None = None, prog_name: str = "moltp2p", **_: object

@@ -80,7 +80,7 @@ class Shell:
         (logs or log_nothing)()
         try:
             return trio.run(work)
-        except BaseExceptionGroup as group:
+        except BaseExceptionGroup as group:  # Ctrl-C comes in one, too
             raise _one_of(group) from None
 
     def console(self) -> Console:

@@ -97,7 +97,7 @@ class LibP2PConnection:
         stream = self._muxed(await self._open())
         try:
             protocol = await propose(stream, protocols)
-        except BaseException:
+        except BaseException:  # cancelled, too: its number would stay taken
             with trio.move_on_after(self._limits.close_s, shield=True):
                 await stream.abort()
             raise

@@ -14,7 +14,6 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 import trio
-from libp2p.io.abc import ReadWriteCloser
 from libp2p.io.exceptions import ConnectionClosedError
 from libp2p.stream_muxer.yamux.yamux import (
     FLAG_ACK,
@@ -23,6 +22,8 @@ from libp2p.stream_muxer.yamux.yamux import (
     YAMUX_HEADER_FORMAT,
     Yamux,
 )
+
+from moltp2p.net.exact_reader import ExactReader
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -35,11 +36,6 @@ if TYPE_CHECKING:
 
 RECEIVE_BYTES: Final = 256 * 1024
 """Asked of the kernel at once: a system call per yamux header would be slow."""
-
-LONGEST_READ_BYTES: Final = 128 * 1024
-"""No part of Noise or multistream needs more in one piece (a Noise message is
-65,535). The length in a multistream token is a stranger's word, and upstream
-hands it to `recv` unchecked (`utils/varint.py:read_varint_prefixed_bytes`)."""
 
 SILENT_S: Final = 30
 """How long sent bytes may stay unacknowledged before the kernel gives up. Yamux
@@ -56,7 +52,7 @@ UNREAD_BYTES: Final = 2_097_152
 so that 64 of them entitle a peer to more memory than a stranger should hold."""
 
 
-class BoundedSocket(ReadWriteCloser):
+class BoundedSocket(ExactReader):
     """A TCP connection on which every write has an end.
 
     H14: a peer that stops reading blocks upstream's writes, and `close`, for
@@ -78,30 +74,12 @@ class BoundedSocket(ReadWriteCloser):
     def __init__(
         self, stream: trio.SocketStream, write_s: float, bandwidth: Bandwidth
     ) -> None:
+        super().__init__()
         self._stream = stream
         self._write_s = write_s
         self.bandwidth = bandwidth
         self._read_at = -math.inf
-        self._buffer = bytearray()
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT_S * 1000)
-
-    async def read(self, n: int | None = None) -> bytes:
-        """Return exactly `n` bytes, or fewer at the end of the connection.
-
-        Exactly, because upstream's `read_exactly` gives up after a hundred short
-        reads, so that a Noise message in small segments ended a connection.
-        """
-        wanted = 1 if n is None else n
-        if wanted > LONGEST_READ_BYTES:
-            raise ConnectionClosedError(f"the peer announced {wanted} bytes")
-        while len(self._buffer) < wanted:
-            data = await self._receive()
-            if not data:
-                break
-            self._buffer += data
-        taken = bytes(self._buffer[: len(self._buffer) if n is None else n])
-        del self._buffer[: len(taken)]
-        return taken
 
     async def _receive(self) -> bytes:
         # The wait stands before the read: cancelled, it costs no bytes.

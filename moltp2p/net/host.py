@@ -93,7 +93,7 @@ class TcpTransport:
         try:
             for endpoint in endpoints:
                 self._listeners += await _open(endpoint)
-        except BaseException:
+        except BaseException:  # cancelled, too: on every endpoint, or on none
             for listener in self._listeners:
                 listener.socket.close()
             raise
@@ -217,7 +217,7 @@ class TcpTransport:
             if isinstance(error.__cause__, PeerIDMismatchesPubkey):
                 code = "wrong-peer"
             raise PeerError(code, f"{where.endpoint}: {error!r}") from error
-        except BaseException:
+        except BaseException:  # cancelled: nobody else knows of the wire
             wire.abort()
             raise
 

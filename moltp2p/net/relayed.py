@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
-from libp2p.io.abc import ReadWriteCloser
 from libp2p.io.exceptions import ConnectionClosedError
 from libp2p.relay.circuit_v2.pb import circuit_pb2 as pb
 
@@ -23,7 +22,7 @@ from moltp2p.net.circuits import (
     receive_message,
     send_message,
 )
-from moltp2p.net.hardening import LONGEST_READ_BYTES
+from moltp2p.net.exact_reader import ExactReader
 from moltp2p.proto.address import Address, parse_address
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 READ_BYTES: Final = 128 * 1024
 
 
-class StreamWire(ReadWriteCloser):
+class StreamWire(ExactReader):
     """A stream in the place of a socket (`net.hardening.BoundedSocket`).
 
     Args:
@@ -46,24 +45,10 @@ class StreamWire(ReadWriteCloser):
     bandwidth = None  # what passes is counted on the relay's connection
 
     def __init__(self, stream: Stream, nursery: trio.Nursery) -> None:
+        super().__init__()
         self._stream = stream
         self._nursery = nursery
-        self._buffer = bytearray()
         self._is_aborted = False
-
-    async def read(self, n: int | None = None) -> bytes:
-        """Return exactly `n` bytes, or fewer at the end."""
-        wanted = 1 if n is None else n
-        if wanted > LONGEST_READ_BYTES:
-            raise ConnectionClosedError(f"the peer announced {wanted} bytes")
-        while len(self._buffer) < wanted:
-            data = await self._receive()
-            if not data:
-                break
-            self._buffer += data
-        taken = bytes(self._buffer[: len(self._buffer) if n is None else n])
-        del self._buffer[: len(taken)]
-        return taken
 
     async def _receive(self) -> bytes:
         try:

@@ -66,9 +66,21 @@ async def wave(hub: MemoryHub, victim: Gossiper, name: str) -> None:
 
 
 def held() -> tuple[int, int]:
-    """Return how many tasks and objects there are."""
+    """Return how many tasks and objects there are.
+
+    Without trio's deadlines: it lets go of those that are over a thousand at a time.
+    """
     gc.collect()
-    return trio.lowlevel.current_statistics().tasks_living, len(gc.get_objects())
+    objects = sum(not is_deadline(each) for each in gc.get_objects())
+    return trio.lowlevel.current_statistics().tasks_living, objects
+
+
+def is_deadline(each: object) -> bool:
+    """Tell whether this is a cancel scope, what it says of itself, or its place."""
+    if isinstance(each, tuple):
+        return any(isinstance(part, trio.CancelScope) for part in each)
+    # The second has no public name.
+    return isinstance(each, trio.CancelScope) or type(each).__name__ == "CancelReason"
 
 
 @pytest.mark.parametrize(
@@ -94,7 +106,7 @@ async def test_thousands_of_visits_leave_nothing_behind(
         assert victim.pubsub.stats().peers == ()
         assert held()[0] == tasks
         # What is remembered of a peer for a while (rates, scores) is bounded.
-        assert held()[1] - objects < 20 * CROWD * waves
+        assert held()[1] - objects < 10 * CROWD * waves
 
 
 # On sockets: the node is a process of its own.

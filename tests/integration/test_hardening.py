@@ -17,7 +17,8 @@ from libp2p.stream_muxer.yamux.yamux import (
 
 from moltp2p.net.bandwidth import Bandwidth
 from moltp2p.net.base import ConnectionLimits
-from moltp2p.net.hardening import LONGEST_READ_BYTES, BoundedSocket
+from moltp2p.net.exact_reader import LONGEST_READ_BYTES
+from moltp2p.net.hardening import BoundedSocket
 from moltp2p.net.muxed import MuxedStream
 from tests.patience import PATIENCE_S
 from tests.tripwire.bare import Fake, header

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from moltp2p.cli.lazy import LazyGroup
 from moltp2p.cli.shell import json_option
 
 if TYPE_CHECKING:
@@ -30,30 +30,14 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
 """For each command: the module of this folder that it is in, and a sentence."""
 
 
-class Commands(click.Group):
-    """The commands, each imported when it is wanted."""
+class Commands(LazyGroup):
+    """The operator's commands, those that only look first."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names, those that only look first."""
-        del ctx
-        return list(COMMANDS)
+    table = COMMANDS
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command; None when there is none of that name."""
-        del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"moltp2p.cli.admin.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
-        return command
-
-    def format_commands(
-        self, ctx: click.Context, formatter: click.HelpFormatter
-    ) -> None:
-        """List the commands from the table."""
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
+    def where(self, name: str) -> tuple[str, str]:
+        """Return the module of this folder, which may hold several commands."""
+        return f"moltp2p.cli.admin.{COMMANDS[name][0]}", name.replace("-", "_")
 
 
 @click.group(cls=Commands)
