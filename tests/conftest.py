@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
@@ -32,3 +34,12 @@ def rng() -> random.Random:
     seed = int(os.environ.get("SEED", "1"))
     print(f"repeat this with SEED={seed}")  # noqa: T201  # pytest shows it on failure
     return random.Random(seed)
+
+
+@pytest.fixture(autouse=True)
+def level_as_before() -> Iterator[None]:
+    """Undo what a node under test set: the lines of later tests would be kept."""
+    logger = logging.getLogger("moltp2p")
+    before = logger.level
+    yield
+    logger.setLevel(before)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
@@ -17,14 +17,6 @@ from moltp2p.node.settings import Role
 from tests.village import Village, village
 
 __all__ = ["village"]
-
-
-@pytest.fixture
-def level_as_before() -> Iterator[None]:
-    logger = logging.getLogger("moltp2p")
-    before = logger.level
-    yield
-    logger.setLevel(before)
 
 
 @asynccontextmanager
@@ -142,7 +134,7 @@ async def test_a_rule_that_makes_no_sense_is_refused(
 
 
 async def test_logs_change_while_the_node_runs(
-    nodes: list[Node], level_as_before: None, autojump_clock: MockClock
+    nodes: list[Node], autojump_clock: MockClock
 ) -> None:
     async with client(nodes[0]) as http:
         await http.put("/admin/log-level", json={"level": "debug"})
