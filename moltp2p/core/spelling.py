@@ -192,13 +192,12 @@ VERSION: Final = matching(VERSION_PATTERN)
 _TIME: Final = integer(0, codec.MAX_INT)
 _ANSWERS: Final = array(TASKS, TASKS, matching(ANSWER_PATTERN))
 _OPENED: Final = array(TASKS, TASKS, _is_salt_or_null)
+_LINE: Final = matching(TASK_PATTERN)
 
 
-_TEXT: Final = matching(TASK_PATTERN)
-
-
-def _is_text(value: Value) -> bool:
-    return _TEXT(value) and len(str(value)) <= MAX_TASK_CHARS
+def is_task_text(value: Value) -> bool:
+    """Tell whether a value is a text that a solver may be shown (spec 08)."""
+    return _LINE(value) and len(str(value)) <= MAX_TASK_CHARS
 
 
 def _per_round(holds: Holds) -> Holds:
@@ -271,7 +270,7 @@ LAYOUTS: Final[Mapping[str, Layout]] = {
         Round,
         (
             *(_SESSION, _NUMBER, _COMMITMENT),
-            Field("texts", "texts", array(TASKS, TASKS, _is_text)),
+            Field("texts", "texts", array(TASKS, TASKS, is_task_text)),
             Field("limit", "limit_ms", integer(1, MAX_LIMIT_MS)),
         ),
     ),

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
-from moltp2p.core.errors import PeerError
-from moltp2p.core.limits import MAX_TASK_CHARS, TASK_PATTERN
 from moltp2p.proof.cast import NAMES, ROLES
 from moltp2p.proof.dice import Dice
 from moltp2p.proof.families import FAMILIES
@@ -92,13 +89,3 @@ def _families(seed: bytes, round_: int, count: int) -> list[Family]:
 def _memo(seed: bytes) -> Memo:
     dice = Dice(seed, b"memo")
     return Memo(dice.choice(ROLES), dice.choice(NAMES))
-
-
-def check_text(text: str) -> None:
-    """Refuse a text that no solver may see.
-
-    Raises:
-        PeerError: `bad-task`.
-    """
-    if len(text) > MAX_TASK_CHARS or not re.fullmatch(TASK_PATTERN, text):
-        raise PeerError("bad-task", "not a text of a task's length and characters")

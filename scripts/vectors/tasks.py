@@ -7,13 +7,14 @@
 | `batch` | seed, round, count -> for each world its bytes, its answer and its tokens |
 | `carries` | the seed, round and item of a world, and a text -> whether it carries it |
 | `read-answer` | what a solver said -> the answer |
-| `check-text` | a text -> null |
+| `is-task-text` | a text -> whether a solver may be shown it |
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from moltp2p.core.spelling import is_task_text
 from moltp2p.proof import cast
 from moltp2p.proof.answers import read_answer
 from moltp2p.proof.dice import Dice
@@ -64,8 +65,9 @@ NOT_SAID: Final = {
     "answer-json-depth": '{"a": [{"b": [1]}]}',
 }
 
-TEXTS: Final = {"text-longest": "a" * 1_200, "text": "How many? ~"}
-NOT_TEXTS: Final = {
+TEXTS: Final = {
+    "text-longest": "a" * 1_200,
+    "text": "How many? ~",
     "text-empty": "",
     "text-too-long": "a" * 1_201,
     "text-two-lines": "a\nb",
@@ -92,10 +94,9 @@ def cases() -> list[Case]:
             _case(name, "read-answer", said, error="bad-answer")
             for name, said in NOT_SAID.items()
         ),
-        *(_case(name, "check-text", text, output=None) for name, text in TEXTS.items()),
         *(
-            _case(name, "check-text", text, error="bad-task")
-            for name, text in NOT_TEXTS.items()
+            _case(name, "is-task-text", text, output=is_task_text(text))
+            for name, text in TEXTS.items()
         ),
     ]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from moltp2p.core.errors import MoltError
+from moltp2p.core.spelling import is_task_text
 from moltp2p.proof.answers import read_answer
-from moltp2p.proof.tasks import Worlds, check_text
+from moltp2p.proof.tasks import Worlds
 from scripts.vectors.tasks import LISTS, describe, roll
 
 
@@ -34,15 +35,14 @@ def answer(given: str) -> dict[str, object]:
 
 
 def text(given: str) -> dict[str, object]:
-    check_text(given)
-    return {"output": None}
+    return {"output": is_task_text(given)}
 
 
 OPERATIONS: Final = {
     "batch": batch,
     "carries": carries,
-    "check-text": text,
     "dice": dice,
+    "is-task-text": text,
     "read-answer": answer,
     "words-of-worlds": words,
 }
