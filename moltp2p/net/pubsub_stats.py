@@ -6,9 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from moltp2p.core.ids import PeerId
 from moltp2p.net.outbox import Outbox
-from moltp2p.proto.gossip.standing import ScoreParts
 from moltp2p.proto.gossip.stats import GossipStats, PeerStats
 
 
@@ -29,13 +27,7 @@ class PubSubPeer:
     """One peer that we can gossip with.
 
     Attributes:
-        peer: who it is.
-        protocol: the meshsub protocol it speaks.
-        outbound: whether we dialled it.
-        topics: what it subscribed to, of our network's topics.
-        meshes: in how many meshes of ours it is.
-        rejected: messages that it sent and that were judged REJECT.
-        score: its score, and what it is made of.
+        gossip: what the router says of it.
         behind_s: for how long it has not kept up with us.
         queued: RPCs and messages that wait to be sent to it.
         queued_bytes: the same in bytes.
@@ -45,13 +37,7 @@ class PubSubPeer:
             cause; since it came.
     """
 
-    peer: PeerId
-    protocol: str
-    outbound: bool
-    topics: tuple[str, ...]
-    meshes: int
-    rejected: int
-    score: ScoreParts
+    gossip: PeerStats
     behind_s: float
     queued: int
     queued_bytes: int
@@ -96,13 +82,7 @@ class PubSubStats:
 def pubsub_peer(peer: PeerStats, box: Outbox, behind_s: float) -> PubSubPeer:
     """Return what the router and the queue to a peer tell of it together."""
     return PubSubPeer(
-        peer=peer.peer,
-        protocol=peer.protocol,
-        outbound=peer.outbound,
-        topics=peer.topics,
-        meshes=peer.meshes,
-        rejected=peer.rejected,
-        score=peer.score,
+        gossip=peer,
         behind_s=behind_s,
         queued=len(box),
         queued_bytes=box.size_bytes,

@@ -62,7 +62,7 @@ class Administration:
         """Return every topic that was joined, in order of names."""
         pubsub = self._online.pubsub
         counts = Counter(
-            topic for peer in pubsub.stats().peers for topic in peer.topics
+            topic for peer in pubsub.stats().gossip.peers for topic in peer.topics
         )
         return [
             TopicMesh(topic, counts[topic], tuple(pubsub.mesh(topic)))

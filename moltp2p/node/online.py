@@ -72,11 +72,12 @@ class Online:
 
     def peers(self) -> list[PeerStatus]:
         """Return the connected peers, oldest connection first."""
-        gossiping = {each.peer: each for each in self.pubsub.stats().peers}
+        gossiping = {each.gossip.peer: each for each in self.pubsub.stats().peers}
         now = trio.current_time()
         found = []
         for info in self.network.peers():
-            gossip = gossiping.get(info.peer)
+            known = gossiping.get(info.peer)
+            gossip = None if known is None else known.gossip
             found.append(
                 PeerStatus(
                     peer=info.peer,
@@ -87,9 +88,9 @@ class Online:
                     protocol=gossip.protocol if gossip else None,
                     topics=len(gossip.topics) if gossip else 0,
                     mesh=gossip.meshes if gossip else 0,
-                    queued_bytes=gossip.queued_bytes if gossip else 0,
-                    dropped=sum(gossip.drops.values()) if gossip else 0,
-                    behind_s=gossip.behind_s if gossip else 0.0,
+                    queued_bytes=known.queued_bytes if known else 0,
+                    dropped=sum(known.drops.values()) if known else 0,
+                    behind_s=known.behind_s if known else 0.0,
                     score=gossip.score if gossip else None,
                 )
             )

@@ -74,14 +74,14 @@ class Ours:
 
     def protocol_of(self, peer: PeerId) -> str | None:
         """Return which meshsub we speak to a peer, or None."""
-        for each in self.pubsub.stats().peers:
+        for each in self.pubsub.stats().gossip.peers:
             if each.peer == peer:
                 return each.protocol
         return None
 
     def subscribers(self, topic: str = TOPIC) -> set[PeerId]:
         """Return the peers that we know to be in a topic."""
-        peers = self.pubsub.stats().peers
+        peers = self.pubsub.stats().gossip.peers
         return {each.peer for each in peers if topic in each.topics}
 
 

@@ -135,7 +135,7 @@ def _gossip(stats: PubSubStats, gossip: GossipStatus) -> Iterator[Family]:
     yield one("gossip_writes_total", "Writes that took.", stats.writes)
     yield many("gossip_dropped_total", "Drops, by cause.", "cause", gossip.dropped)
     yield one("gossip_peers", "Peers that gossip with us.", len(stats.peers))
-    standing = Counter(peer.score.means for peer in stats.peers)
+    standing = Counter(peer.score.means for peer in stats.gossip.peers)
     yield many(
         "gossip_peers_by_standing", "Peers, by what we let them.", "means", standing
     )

@@ -187,7 +187,7 @@ async def test_a_peer_that_never_reads_does_not_hold_the_others(
 
         for data in datas:
             await alice.pubsub.publish(TOPIC, data)
-            held = {p.peer: p.queued_bytes for p in alice.pubsub.stats().peers}
+            held = {p.gossip.peer: p.queued_bytes for p in alice.pubsub.stats().peers}
             assert held.get(mallory.network.peer_id, 0) <= CAPACITY + 10_000
         took_s = trio.current_time() - start
         await bob.until(lambda: len(bob.heard) >= len(datas))
@@ -620,8 +620,12 @@ async def test_the_statistics_tell_what_happened(
     assert received.gossip.tally.accepted == 100
     assert sent.sent_bytes == received.received_bytes > 30_000
     assert sent.writes < 20
-    peer = sent.peers[0]
-    assert (peer.peer, peer.protocol, peer.outbound) == (bob.peer, MESHSUB_1_2, False)
-    assert (peer.topics, peer.meshes, peer.sent_messages) == ((TOPIC,), 1, 100)
+    peer, known = sent.peers[0], sent.peers[0].gossip
+    assert (known.peer, known.protocol, known.outbound) == (
+        bob.peer,
+        MESHSUB_1_2,
+        False,
+    )
+    assert (known.topics, known.meshes, peer.sent_messages) == ((TOPIC,), 1, 100)
     assert (peer.queued, peer.queued_bytes, peer.is_slow) == (0, 0, False)
     assert sent.drops == received.drops == dict(peer.drops) == {}

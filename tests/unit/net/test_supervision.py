@@ -33,7 +33,7 @@ def hub() -> MemoryHub:
 
 def score(gossiper: Gossiper, raw: RawPeer) -> float | None:
     """Return what a driver's router thinks of a peer; None when it is not there."""
-    scores = {p.peer: p.score.score for p in gossiper.pubsub.stats().peers}
+    scores = {p.peer: p.score.score for p in gossiper.pubsub.stats().gossip.peers}
     return scores.get(raw.network.peer_id)
 
 
@@ -120,7 +120,7 @@ async def test_a_peer_that_was_dropped_for_being_slow_may_only_pull(
         await mallory.open(alice, SUBSCRIBE)
         await alice.until(lambda: len(alice.pubsub.targets(TOPIC)) == 1)
 
-        explained = alice.pubsub.stats().peers[0].score
+        explained = alice.pubsub.stats().gossip.peers[0].score
         assert explained.means == "kept-out"
         assert explained.blame == explained.faults
         assert alice.pubsub.mesh(TOPIC) == []
@@ -143,7 +143,7 @@ async def test_a_peer_that_keeps_up_is_not_behind(
 
     assert stats.slow_peers == 0
     assert [peer.behind_s for peer in stats.peers] == [0]
-    assert stats.peers[0].score.blame == 0
+    assert stats.gossip.peers[0].score.blame == 0
 
 
 async def test_what_a_peer_breaks_elsewhere_counts_here(
@@ -161,7 +161,7 @@ async def test_what_a_peer_breaks_elsewhere_counts_here(
             alice.network.report(mallory.network.peer_id, "bad-frame")
         await trio.sleep(2)
 
-        explained = alice.pubsub.stats().peers[0].score
+        explained = alice.pubsub.stats().gossip.peers[0].score
         assert -60 <= explained.faults < -50
         assert explained.means == "kept-out"
 
