@@ -6,7 +6,6 @@ a long computation or a machine that is too busy, holds this task as long.
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left
 from collections import deque
 from typing import Final
@@ -30,14 +29,12 @@ class LoopLag:
         counts: lags by bucket.
         sum_s: all lags together, seconds.
         beats: how often it was measured.
-        beat_at: when that was last, on trio's clock.
     """
 
     def __init__(self) -> None:
         self.counts = [0] * (len(BUCKETS_S) + 1)
         self.sum_s = 0.0
         self.beats = 0
-        self.beat_at = -math.inf
         # Falling lags, each with its time: the first is the worst of the last minute.
         self._worst: deque[tuple[float, float]] = deque()
         self._beaten = trio.Event()
@@ -55,7 +52,6 @@ class LoopLag:
         self.counts[bisect_left(BUCKETS_S, lag_s)] += 1
         self.sum_s += lag_s
         self.beats += 1
-        self.beat_at = now
         while self._worst and self._worst[-1][1] <= lag_s:
             self._worst.pop()
         self._worst.append((now, lag_s))

@@ -77,21 +77,6 @@ def topic_number(network: NetworkParams, community: str | None) -> int:
     return 0 if community is None else 1 + shard_of(community, network.shards)
 
 
-def topic_by_number(network: NetworkParams, number: int) -> str:
-    """Return the topic with that number.
-
-    Raises:
-        UsageError: `unknown-topic`.
-    """
-    if not 0 <= number <= network.shards:
-        raise UsageError(
-            "unknown-topic",
-            f"topic {number} of a network with {network.shards} shards",
-            f"use 0 for the agents' topic, and 1 to {network.shards} for shards",
-        )
-    return all_topics(network)[number]
-
-
 def all_topics(network: NetworkParams) -> list[str]:
     """Return every topic of the network, in order of their numbers."""
     shards = (f"/moltp2p/1/{network.id}/shard/{n}" for n in range(network.shards))

@@ -18,7 +18,6 @@ OTHER: Final = "other"
 _WORD: Final = re.compile(r"[a-zA-Z0-9_./:-]{1,64}")
 
 Kind = Literal["gauge", "counter"]
-Labels = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

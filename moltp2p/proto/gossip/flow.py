@@ -300,5 +300,4 @@ class MessageFlow:
     ) -> list[GossipAction]:
         known = self._roster.peers
         wanted = tuple([p for p in peers if message_id not in known[p].dont_want])
-        self.tally.pushed += len(wanted)
         return [Push(wanted, topic, message_id, data)] if wanted else []

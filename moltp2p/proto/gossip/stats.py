@@ -22,7 +22,6 @@ class Tally:
         ignored: judged IGNORE.
         rejected: judged REJECT.
         published: our own.
-        pushed: sendings without being asked, one for each peer.
         announced_only: accepted from a peer over its rate, and not pushed on.
         held_back: accepted from an author over its rate, and not passed on.
     """
@@ -33,7 +32,6 @@ class Tally:
     ignored: int = 0
     rejected: int = 0
     published: int = 0
-    pushed: int = 0
     announced_only: int = 0
     held_back: int = 0
 

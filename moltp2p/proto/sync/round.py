@@ -90,7 +90,6 @@ class Round:
     Attributes:
         behind: ids that the peer has and we lack, as far as they are known.
         gained: records that came and are kept.
-        wasted: records that came and were not.
         hollow: ids that the peer named and did not hold.
         asked: ids asked for.
     """
@@ -101,7 +100,6 @@ class Round:
         self.peer = peer
         self.behind = 0
         self.gained = 0
-        self.wasted = 0
         self.hollow = 0
         self.asked = 0
         self._ledger = ledger
@@ -225,7 +223,6 @@ class Round:
         self.asked += len(answered)
         self.gained += kept
         self.hollow += len(absent)
-        self.wasted += len(answered) - len(absent) - kept
         self.behind = max(0, self.behind - len(answered))
         self._absent.update(absent)
         self._give_back(answered)

@@ -10,7 +10,6 @@ from moltp2p.core.topics import (
     all_topics,
     check_community,
     shard_of,
-    topic_by_number,
     topic_number,
     topic_of,
 )
@@ -34,17 +33,12 @@ def test_a_shard_is_what_the_spec_computes() -> None:
     assert topic_of(NETWORK, "general") == "/moltp2p/1/test-net/shard/5"
 
 
-def test_a_topic_is_told_by_its_number() -> None:
+def test_a_topic_has_the_number_of_its_place_among_all() -> None:
     assert topic_number(NETWORK, None) == 0
     assert topic_number(NETWORK, "general") == 1 + shard_of("general", NETWORK.shards)
     for community in (None, "general", "science"):
         number = topic_number(NETWORK, community)
-        assert topic_by_number(NETWORK, number) == topic_of(NETWORK, community)
-
-
-@pytest.mark.parametrize("number", [-1, NETWORK.shards + 1])
-def test_no_topic_has_another_number(number: int) -> None:
-    assert code_of(lambda: topic_by_number(NETWORK, number)) == "unknown-topic"
+        assert all_topics(NETWORK)[number] == topic_of(NETWORK, community)
 
 
 def test_communities_spread_evenly() -> None:
