@@ -12,6 +12,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -114,7 +115,10 @@ async def _tell(
         properties=texts_of(mine),
         server=f"{label}.local.",
     )
-    await trio.to_thread.run_sync(zeroconf.register_service, info)
+    # Without asking first whether the label is taken: nobody has it by chance, and
+    # whoever hears the question could say so.
+    register = partial(zeroconf.register_service, info, cooperating_responders=True)
+    await _contained(register)
 
 
 def texts_of(addresses: Iterable[Address]) -> bytes:
@@ -146,13 +150,14 @@ async def _listen(
 
     service = service_of(settings.network)
     heard, names = trio.open_memory_channel[str](MAX_WAITING)
-    ear: Any = _Ear(heard)  # as the library wants it, if not of its class
+    ear: Any = _Ear(
+        heard, f".{service}"
+    )  # as the library wants it, if not of its class
     browser = ServiceBrowser(zeroconf, service, ear)
     try:
         async for name in names:
-            info = await trio.to_thread.run_sync(
-                zeroconf.get_service_info, service, name, ASK_MS
-            )
+            ask = partial(zeroconf.get_service_info, service, name, ASK_MS)
+            info = await _contained(ask)
             # Others answer with texts alone, which the library takes for less
             # than an answer, and keeps all the same.
             text = getattr(info, "text", None) or b""
@@ -163,11 +168,29 @@ async def _listen(
             await trio.to_thread.run_sync(browser.cancel)
 
 
-class _Ear:
-    """Hears names in the library's thread, and passes them on to trio's."""
+async def _contained(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - the library's
+    """Call the library in a thread; None when it fails, which neighbours can cause."""
+    from zeroconf import Error  # noqa: PLC0415
 
-    def __init__(self, heard: trio.MemorySendChannel[str]) -> None:
+    try:
+        return await trio.to_thread.run_sync(call)
+    except (Error, OSError) as error:
+        log.debug("multicast-failed", error=repr(error))
+        return None
+
+
+class _Ear:
+    """Hears names in the library's thread, and passes them on to trio's.
+
+    Args:
+        heard: where they go.
+        ending: how they end; the library passes on whatever else was said, too, and
+            then refuses to ask about it.
+    """
+
+    def __init__(self, heard: trio.MemorySendChannel[str], ending: str) -> None:
         self._heard = heard
+        self._ending = ending
         self._token = trio.lowlevel.current_trio_token()
 
     def add_service(self, _zeroconf: Any, _service: str, name: str) -> None:  # noqa: ANN401 - the library's
@@ -182,6 +205,8 @@ class _Ear:
         """Do nothing: who is gone does not answer a dial."""
 
     def _hear(self, name: str) -> None:
+        if not name.lower().endswith(self._ending):
+            return
         try:
             self._heard.send_nowait(name)
         except (trio.WouldBlock, trio.ClosedResourceError, trio.BrokenResourceError):

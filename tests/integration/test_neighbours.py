@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import random
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import dns.rrset
 import pytest
 import trio
+from dns.flags import AA, QR
+from dns.message import Message
 
 from moltp2p.net import neighbours
 from moltp2p.net.base import Network
@@ -44,6 +48,51 @@ async def finder(seed: bytes, network_id: str = "here") -> AsyncIterator[Network
 
 async def test_neighbours_of_one_network_find_each_other() -> None:
     async with finder(b"a") as alice, finder(b"b") as bob, finder(b"c", "there"):
+        with trio.fail_after(PATIENCE_S):
+            while not alice.peers():  # noqa: ASYNC110
+                await trio.sleep(0.05)
+
+        assert {each.peer for each in alice.peers()} == {bob.peer_id}
+
+
+def claim(name: str, network_id: str = "here") -> bytes:
+    """Return a datagram which says that `name` answers for a network's service."""
+    said = Message(id=0)
+    said.flags = QR | AA
+    service = service_of(network_id)
+    said.answer.append(dns.rrset.from_text(service, 4_500, "IN", "PTR", name))
+    return said.to_wire()
+
+
+async def shout(datagrams: list[bytes]) -> None:
+    """Say that again and again on loopback's multicast, for ever."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        loopback = socket.inet_aton("127.0.0.1")
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, loopback)
+        while True:
+            for each in datagrams:
+                sock.sendto(each, ("224.0.0.251", 5353))
+            await trio.sleep(0.05)
+
+
+async def test_nothing_that_a_neighbour_says_ends_a_node(
+    nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whoever hears a name that is about to be taken may say that it is taken.
+    labels = [f"{n:032x}" for n in range(2)]
+    monkeypatch.setattr("secrets.token_hex", lambda _: labels.pop())
+    service = service_of("here")
+    taken = [claim(f"{each}.{service}") for each in labels]
+    odd = [
+        "evil.example.",
+        "evil.local.",
+        service,
+        f"a.b.c.{service}",
+        f"{'x' * 63}.{service}",
+    ]
+    nursery.start_soon(shout, taken + [claim(each) for each in odd])
+
+    async with finder(b"a") as alice, finder(b"b") as bob:
         with trio.fail_after(PATIENCE_S):
             while not alice.peers():  # noqa: ASYNC110
                 await trio.sleep(0.05)
