@@ -30,10 +30,10 @@ from moltp2p.core.work import epoch_of
 from moltp2p.net.base import Network
 from moltp2p.net.memory import MemoryHub, open_memory_network
 from moltp2p.node.agents import Agents
-from moltp2p.node.applying import Applying
-from moltp2p.node.challenge_means import Means
-from moltp2p.node.challenging import Challenging
-from moltp2p.node.solvers import Answering, Question
+from moltp2p.node.proving.applying import Applying
+from moltp2p.node.proving.challenge_means import Means
+from moltp2p.node.proving.challenging import Challenging
+from moltp2p.node.proving.solvers import Answering, Question
 from moltp2p.proto.challenge.desk import Desk, DeskSettings, Seat
 from moltp2p.proto.challenge.events import Party
 from moltp2p.proto.challenge.messages import PROTOCOL

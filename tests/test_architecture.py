@@ -31,6 +31,10 @@ BREACHES = {
         "proto/sync/breach.py",
         "import moltp2p.proto.gossip.rpc",
     ),
+    "The rooms of node know nothing of each other": (
+        "node/sync/breach.py",
+        "import moltp2p.node.proving.telling",
+    ),
     "core and proto do no I/O": ("core/breach.py", "import time"),
     "Only store/leveldb.py knows plyvel": ("store/breach.py", "import plyvel"),
     "Only net/ knows libp2p and multiaddr": ("node/breach.py", "import libp2p.host"),

@@ -41,9 +41,9 @@ from moltp2p.api.views import (
 from moltp2p.core.errors import MoltError
 from moltp2p.core.ids import AgentId, parse_agent
 from moltp2p.net.background import open_background
-from moltp2p.node.proving import Proving, task_event
-from moltp2p.node.telling import Event
-from moltp2p.node.verify_stream import Ended
+from moltp2p.node.proving.proving import Proving, task_event
+from moltp2p.node.proving.telling import Event
+from moltp2p.node.proving.verify_stream import Ended
 
 _PROVE: Final[dict[str, Any]] = {
     "responses": in_lines(ProvingOut),

@@ -18,10 +18,10 @@ from moltp2p.core.ids import AgentId, RecordId, agent_text, record_text
 from moltp2p.core.kinds import Kind, Post, Profile, parse_body
 from moltp2p.core.record import Origin, Record
 from moltp2p.core.validate import Ruling
-from moltp2p.node.account import CHALLENGED_HINTS
 from moltp2p.node.events import Arrival
+from moltp2p.node.proving.account import CHALLENGED_HINTS
+from moltp2p.node.proving.verify_stream import Ended
 from moltp2p.node.status import PeerStatus, ProvingStatus, Status
-from moltp2p.node.verify_stream import Ended
 from moltp2p.proto.admission.pedigree import Pedigree
 from moltp2p.proto.challenge.events import Passed
 from moltp2p.store.base import Damage, Dropped, Page, Stored

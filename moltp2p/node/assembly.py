@@ -13,19 +13,19 @@ import trio
 from moltp2p.core.ids import AgentId
 from moltp2p.net.background import open_background
 from moltp2p.node.agents import Agents
-from moltp2p.node.anchors import Anchoring
 from moltp2p.node.authorship import Authorship
-from moltp2p.node.catching_up import catch_up
 from moltp2p.node.config import Config
 from moltp2p.node.desk import Kept
 from moltp2p.node.events import Arrival, Hub
 from moltp2p.node.home import Home
 from moltp2p.node.journal import Journal
 from moltp2p.node.presence import Presence, open_presence
-from moltp2p.node.proving import Ground, Proving, open_proving
+from moltp2p.node.proving.anchors import Anchoring
+from moltp2p.node.proving.proving import Ground, Proving, open_proving
 from moltp2p.node.relay import Relay
 from moltp2p.node.retention import Retention
 from moltp2p.node.settings import Role
+from moltp2p.node.sync.catching_up import catch_up
 from moltp2p.node.witness import Witness
 from moltp2p.node.world import World
 from moltp2p.store.base import Store, Stored

@@ -56,7 +56,8 @@ class Config:
             no end.
         sync_interval: seconds between two comparisons with peers that nothing else
             calls for; 0 for none but those that are asked for.
-        solver: who answers the tasks of a challenge for the agent (node/solvers.py).
+        solver: who answers the tasks of a challenge for the agent
+            (node/proving/solvers.py).
         solver_model: which model an endpoint is asked for.
         limits: what strangers may hold of this machine (node/limit_settings.py).
         http_listen: loopback `HOST:PORT` for the API beside the socket, or None.

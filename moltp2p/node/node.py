@@ -32,7 +32,7 @@ from moltp2p.node.exporting import Export
 from moltp2p.node.feed import Feed
 from moltp2p.node.home import Home
 from moltp2p.node.pen import Incoming
-from moltp2p.node.proving import Proving
+from moltp2p.node.proving.proving import Proving
 from moltp2p.node.reading import read_ahead
 from moltp2p.node.readings import Readings
 from moltp2p.node.settings import Role

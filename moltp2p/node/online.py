@@ -30,10 +30,10 @@ from moltp2p.node.limit_settings import LIMIT_SETTINGS
 from moltp2p.node.peer_shelf import PeerShelf
 from moltp2p.node.relay import Relay
 from moltp2p.node.retention import Retention
-from moltp2p.node.rounds import Tools
 from moltp2p.node.settings import Role
 from moltp2p.node.status import GossipStatus, PeerStatus
-from moltp2p.node.syncing import Scope, Syncing, open_syncing
+from moltp2p.node.sync.rounds import Tools
+from moltp2p.node.sync.syncing import Scope, Syncing, open_syncing
 from moltp2p.node.world import World
 from moltp2p.proto.address import Scope as Reach
 from moltp2p.proto.address import parse_address, parse_endpoint, scope_of

@@ -36,8 +36,8 @@ from moltp2p.core.work import (
     least_size,
     usual_size,
 )
-from moltp2p.node.applying import SPARE
-from moltp2p.node.challenging import FIRST_PEERS
+from moltp2p.node.proving.applying import SPARE
+from moltp2p.node.proving.challenging import FIRST_PEERS
 from moltp2p.proof.dice import Dice
 from moltp2p.proof.pack import Library
 from moltp2p.proof.tasks import Worlds

@@ -21,10 +21,10 @@ from moltp2p.core.record import Record
 from moltp2p.core.topics import topic_number
 from moltp2p.net.base import Network, Stream
 from moltp2p.net.streams import FrameReader, FrameWriter
-from moltp2p.node.catching_up import ANSWER_S
 from moltp2p.node.node import Node
 from moltp2p.node.settings import Role
 from moltp2p.node.status import PeerSyncStatus
+from moltp2p.node.sync.catching_up import ANSWER_S
 from moltp2p.proto.sync import fetch
 from moltp2p.proto.sync import messages as sync_messages
 from moltp2p.proto.sync.fetch import (

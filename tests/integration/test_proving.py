@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from moltp2p.cli.prove import LAST
-from moltp2p.node.solvers import Question
+from moltp2p.node.proving.solvers import Question
 from tests.command_line import Home, RunningNode
 from tests.endpoint import Asked, Endpoint, Reply, open_endpoint, said, solve
 

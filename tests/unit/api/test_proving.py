@@ -17,8 +17,8 @@ from moltp2p.api.reading import HEARTBEAT_S
 from moltp2p.api.views import challenged_view, pedigree_view
 from moltp2p.core.ids import AgentId, RecordId, agent_text
 from moltp2p.node.node import Node
-from moltp2p.node.telling import Event, Proceedings, Telling
-from moltp2p.node.verify_stream import Ended
+from moltp2p.node.proving.telling import Event, Proceedings, Telling
+from moltp2p.node.proving.verify_stream import Ended
 from moltp2p.proto.admission.pedigree import Branch, Pedigree
 from moltp2p.proto.challenge.events import Failed
 

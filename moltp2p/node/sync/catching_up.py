@@ -15,7 +15,7 @@ from moltp2p.core.errors import LocalError, MoltError, PeerError
 from moltp2p.core.ids import PeerId
 from moltp2p.net.log import get_logger
 from moltp2p.node.authorship import Authorship
-from moltp2p.node.syncing import Syncing
+from moltp2p.node.sync.syncing import Syncing
 from moltp2p.proto.sync.fetch import AskChain, AskSequence
 
 LOOK_S: Final = 1.0

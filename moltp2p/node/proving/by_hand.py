@@ -18,7 +18,7 @@ from typing import Final
 import trio
 
 from moltp2p.core.errors import UsageError
-from moltp2p.node.solvers import Question, Solver
+from moltp2p.node.proving.solvers import Question, Solver
 from moltp2p.proof.answers import read_answer
 
 MAX_PINNED: Final = 64

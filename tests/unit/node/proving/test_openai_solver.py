@@ -12,12 +12,12 @@ import pytest
 import trio
 
 from moltp2p.core.errors import LocalError, UsageError
-from moltp2p.node import openai_solver
 from moltp2p.node.config import Config, load_config
-from moltp2p.node.openai_solver import MAX_SAID_BYTES, MAX_TRIES, OpenAi
-from moltp2p.node.proving import make_solver
+from moltp2p.node.proving import openai_solver
+from moltp2p.node.proving.openai_solver import MAX_SAID_BYTES, MAX_TRIES, OpenAi
+from moltp2p.node.proving.proving import make_solver
+from moltp2p.node.proving.solvers import Answering, Question
 from moltp2p.node.solver_settings import KEY_VARIABLE
-from moltp2p.node.solvers import Answering, Question
 from moltp2p.proto.challenge.events import Ask
 from tests.endpoint import Asked, Endpoint, Reply, open_endpoint, said
 from tests.patience import PATIENCE_S
@@ -234,7 +234,7 @@ async def test_nobody_at_the_address_is_a_failure_like_any_other() -> None:
 async def test_a_round_ends_in_time_whoever_hangs(
     stuck: Reply, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("moltp2p.node.solvers.MARGIN_S", 0.0)
+    monkeypatch.setattr("moltp2p.node.proving.solvers.MARGIN_S", 0.0)
     slow = Reply(stuck.body, is_stuck=True, length=1_000_000)
     async with open_endpoint(lambda _: slow) as endpoint:
         answering = Answering(OpenAi(endpoint.url, "", KEY))

@@ -14,9 +14,9 @@ from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import PeerId, RecordId
 from moltp2p.net.base import Network, Stream
 from moltp2p.net.streams import FrameReader, FrameWriter
-from moltp2p.node.fetching import open_fetching
-from moltp2p.node.reconciling import compare
-from moltp2p.node.serving import Server
+from moltp2p.node.sync.fetching import open_fetching
+from moltp2p.node.sync.reconciling import compare
+from moltp2p.node.sync.serving import Server
 from moltp2p.proto.sync import fetch
 from moltp2p.proto.sync import messages as sync_messages
 from moltp2p.proto.sync.fetch import AskRecords, encode_ask

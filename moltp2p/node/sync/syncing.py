@@ -1,6 +1,6 @@
 """Ending with what peers have: rounds, errands, and serving others (spec 06).
 
-peers come and go ─┐
+peers come and go ─────┐
 peers compare with us ─┼─▶ plan ─▶ rounds: compare, fetch, compare again
 time passes ───────────┘
 what came shows that something is missing ─▶ wants ─▶ errands: one ask each
@@ -21,12 +21,12 @@ from moltp2p.core.errors import LocalError, PeerError
 from moltp2p.core.ids import PeerId, RecordId
 from moltp2p.net.background import open_background
 from moltp2p.net.base import PeerDown, PeerUp
-from moltp2p.node.bulk import Bulk, Tally
 from moltp2p.node.clues import Clue
-from moltp2p.node.fetching import open_fetching
-from moltp2p.node.rounds import GUILTLESS, RoundDriver, Tools
-from moltp2p.node.serving import Server
 from moltp2p.node.status import PeerSyncStatus, SyncStatus
+from moltp2p.node.sync.bulk import Bulk, Tally
+from moltp2p.node.sync.fetching import open_fetching
+from moltp2p.node.sync.rounds import GUILTLESS, RoundDriver, Tools
+from moltp2p.node.sync.serving import Server
 from moltp2p.proto.sync import fetch
 from moltp2p.proto.sync import messages as sync_messages
 from moltp2p.proto.sync.fetch import Ask, AskRecords, AskSequence, End, fits

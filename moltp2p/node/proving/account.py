@@ -15,7 +15,7 @@ from moltp2p.core.ids import agent_text
 from moltp2p.core.spelling import read
 from moltp2p.core.statements import Statement
 from moltp2p.core.testimony import Reveal
-from moltp2p.node.verify_stream import Ended
+from moltp2p.node.proving.verify_stream import Ended
 from moltp2p.proto.challenge.events import Ask, Failed
 
 Answers: TypeAlias = tuple[str | None, ...]

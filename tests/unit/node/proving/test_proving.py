@@ -14,7 +14,7 @@ from moltp2p.core.author import Draft
 from moltp2p.core.errors import PeerError
 from moltp2p.core.kinds import Kind
 from moltp2p.net.base import Stream
-from moltp2p.node.challenging import FIRST_PEERS
+from moltp2p.node.proving.challenging import FIRST_PEERS
 from moltp2p.proto.admission.rules import State
 from moltp2p.proto.challenge.messages import PROTOCOL
 from moltp2p.testing.proofs import known_agent, prove

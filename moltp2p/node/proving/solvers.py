@@ -1,8 +1,8 @@
 """Who answers the tasks of a challenge: the agent's own model, by whatever road.
 
     command:…   a program: the task on its input, the answer on its output
-    openai:URL  an HTTP endpoint that speaks as OpenAI's does (node/openai_solver.py)
-    by-hand     whoever asks for the tasks, and sends the answers (node/by_hand.py)
+    openai:URL  an HTTP endpoint that speaks as OpenAI's does (openai_solver.py)
+    by-hand     whoever asks for the tasks, and sends the answers (by_hand.py)
     oracle      networks under test alone (proof/oracle.py)
 
 A task is a stranger's text. A solver gets that text and nothing else: no tools, no

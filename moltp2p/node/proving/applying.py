@@ -31,10 +31,10 @@ from moltp2p.core.work import (
     least_size,
     usual_size,
 )
-from moltp2p.node.account import Account, attested_by
-from moltp2p.node.challenge_means import Means
-from moltp2p.node.ticket_search import Found, search, tries_on_average
-from moltp2p.node.verify_stream import Ended, Line, converse
+from moltp2p.node.proving.account import Account, attested_by
+from moltp2p.node.proving.challenge_means import Means
+from moltp2p.node.proving.ticket_search import Found, search, tries_on_average
+from moltp2p.node.proving.verify_stream import Ended, Line, converse
 from moltp2p.proto.admission.register import Live
 from moltp2p.proto.challenge.applicant import Challenged, applicant
 from moltp2p.proto.challenge.events import Failed, Passed

@@ -27,9 +27,9 @@ from moltp2p.core.testimony import ROUNDS, SLOTS, Check
 from moltp2p.core.work import SMALL_NETWORK, epoch_of
 from moltp2p.net.base import Stream
 from moltp2p.net.log import get_logger
-from moltp2p.node.account import Account
-from moltp2p.node.challenge_means import Means
-from moltp2p.node.verify_stream import Ended, Line, converse
+from moltp2p.node.proving.account import Account
+from moltp2p.node.proving.challenge_means import Means
+from moltp2p.node.proving.verify_stream import Ended, Line, converse
 from moltp2p.proto.admission.register import Live
 from moltp2p.proto.admission.rules import State
 from moltp2p.proto.challenge.applicant import Invited, invited

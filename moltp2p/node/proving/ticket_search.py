@@ -12,7 +12,7 @@ from typing import Final
 
 from moltp2p.core.ids import AgentId
 from moltp2p.core.work import Searched, Ticket, find_ticket, price, ticket_value
-from moltp2p.node.verify_stream import Compute
+from moltp2p.node.proving.verify_stream import Compute
 
 SLICE: Final = 32
 """Tries between two looks whether anybody still wants the ticket: half a second."""

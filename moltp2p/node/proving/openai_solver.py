@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from moltp2p.core.errors import LocalError
-from moltp2p.node.solvers import SESSIONS, Question
+from moltp2p.node.proving.solvers import SESSIONS, Question
 
 if TYPE_CHECKING:
     import ssl

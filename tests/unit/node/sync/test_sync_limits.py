@@ -10,8 +10,8 @@ from moltp2p.core.errors import LocalError, UsageError
 from moltp2p.net.base import Stream
 from moltp2p.net.streams import FrameReader, FrameWriter
 from moltp2p.node.node import Node
-from moltp2p.node.serving import Server
 from moltp2p.node.status import SyncStatus
+from moltp2p.node.sync.serving import Server
 from moltp2p.proto.sync import fetch
 from moltp2p.proto.sync import messages as sync_messages
 from moltp2p.proto.sync.fetch import AskRecords, End, Part

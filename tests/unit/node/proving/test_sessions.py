@@ -13,10 +13,10 @@ from moltp2p.core.errors import PeerError
 from moltp2p.core.testimony import SLOTS
 from moltp2p.core.work import epoch_of
 from moltp2p.net.base import Stream
-from moltp2p.node.account import Account
-from moltp2p.node.applying import Attempt
-from moltp2p.node.ticket_search import Found
-from moltp2p.node.verify_stream import Ended, Line, converse
+from moltp2p.node.proving.account import Account
+from moltp2p.node.proving.applying import Attempt
+from moltp2p.node.proving.ticket_search import Found
+from moltp2p.node.proving.verify_stream import Ended, Line, converse
 from moltp2p.proto.admission.register import Live
 from moltp2p.proto.challenge.applicant import Challenged, applicant
 from moltp2p.proto.challenge.challenger import Host, challenger

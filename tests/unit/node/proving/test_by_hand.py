@@ -7,8 +7,8 @@ import trio
 from trio.testing import MockClock
 
 from moltp2p.core.errors import UsageError
-from moltp2p.node.by_hand import LOOK_S, MAX_PINNED, Board, EitherSolver, Task
-from moltp2p.node.solvers import Answering, Question
+from moltp2p.node.proving.by_hand import LOOK_S, MAX_PINNED, Board, EitherSolver, Task
+from moltp2p.node.proving.solvers import Answering, Question
 from moltp2p.proto.challenge.events import Ask
 
 

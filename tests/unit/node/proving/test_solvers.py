@@ -13,9 +13,9 @@ import trio
 
 from moltp2p.core.errors import UsageError
 from moltp2p.node.config import Config, load_config
-from moltp2p.node.proving import make_solver, shown_solver
+from moltp2p.node.proving.proving import make_solver, shown_solver
+from moltp2p.node.proving.solvers import Answering, Command, Oracle, Question
 from moltp2p.node.solver_settings import KEY_VARIABLE, check_network, check_solver
-from moltp2p.node.solvers import Answering, Command, Oracle, Question
 from moltp2p.proof.command import MAX_OUTPUT_BYTES
 from moltp2p.proto.challenge.events import Ask
 from tests.patience import PATIENCE_S
@@ -123,7 +123,7 @@ async def test_a_flood_of_errors_stalls_nothing() -> None:
 async def test_a_program_that_goes_on_is_ended_with_its_round(
     source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("moltp2p.node.solvers.MARGIN_S", 0.0)
+    monkeypatch.setattr("moltp2p.node.proving.solvers.MARGIN_S", 0.0)
     begun = trio.current_time()
 
     answers, error = await answered(noting(source, tmp_path), limit_ms=1_000)

@@ -28,12 +28,15 @@ from moltp2p.core.work import epoch_of
 from moltp2p.net.background import open_background
 from moltp2p.net.base import Network
 from moltp2p.node.agents import Agents
-from moltp2p.node.applying import Applying
 from moltp2p.node.authorship import Authorship
-from moltp2p.node.by_hand import Board, EitherSolver, Task
-from moltp2p.node.challenge_means import Means, in_thread
-from moltp2p.node.challenging import Challenging
 from moltp2p.node.config import Config
+from moltp2p.node.proving.applying import Applying
+from moltp2p.node.proving.by_hand import Board, EitherSolver, Task
+from moltp2p.node.proving.challenge_means import Means, in_thread
+from moltp2p.node.proving.challenging import Challenging
+from moltp2p.node.proving.solvers import Answering, Command, Oracle, Solver
+from moltp2p.node.proving.telling import Event, Proceedings, Telling
+from moltp2p.node.proving.verify_stream import Ended
 from moltp2p.node.solver_settings import (
     BY_HAND,
     COMMAND,
@@ -42,10 +45,7 @@ from moltp2p.node.solver_settings import (
     check_network,
     solver_key,
 )
-from moltp2p.node.solvers import Answering, Command, Oracle, Solver
 from moltp2p.node.status import ProvingStatus
-from moltp2p.node.telling import Event, Proceedings, Telling
-from moltp2p.node.verify_stream import Ended
 from moltp2p.node.world import World
 from moltp2p.proof.dice import Dice
 from moltp2p.proof.oracle import OracleWords
@@ -280,7 +280,7 @@ def make_solver(config: Config, environ: Mapping[str, str]) -> Solver | None:
     if chosen.startswith(COMMAND):
         return Command(chosen.removeprefix(COMMAND), environ)
     if chosen.startswith(OPENAI):
-        from moltp2p.node.openai_solver import OpenAi  # noqa: PLC0415
+        from moltp2p.node.proving.openai_solver import OpenAi  # noqa: PLC0415
 
         key = solver_key(environ)
         return OpenAi(chosen.removeprefix(OPENAI), config.solver_model, key)

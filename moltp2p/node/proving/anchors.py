@@ -17,8 +17,8 @@ from moltp2p.core.errors import MoltError, UsageError
 from moltp2p.core.ids import AgentId, agent_text
 from moltp2p.net.base import Network, PeerInfo
 from moltp2p.net.log import get_logger
-from moltp2p.node.challenging import FIRST_PEERS, TICK_S
 from moltp2p.node.journal import Journal
+from moltp2p.node.proving.challenging import FIRST_PEERS, TICK_S
 from moltp2p.proto.address import parse_address, subnet_of
 
 DIAL_S: Final = 10.0

@@ -18,8 +18,8 @@ from moltp2p.core.record import Record
 from moltp2p.net.base import Network, Stream
 from moltp2p.net.log import get_logger
 from moltp2p.node.agents import Agents
-from moltp2p.node.solvers import Answering
-from moltp2p.node.verify_stream import Compute, Ended, Hands
+from moltp2p.node.proving.solvers import Answering
+from moltp2p.node.proving.verify_stream import Compute, Ended, Hands
 from moltp2p.proto.address import parse_address, subnet_of
 from moltp2p.proto.admission.register import Live
 from moltp2p.proto.admission.rules import State

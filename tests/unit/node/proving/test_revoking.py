@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from moltp2p.core.errors import UsageError
 from moltp2p.node.node import Node
-from moltp2p.node.telling import Event
+from moltp2p.node.proving.telling import Event
 from moltp2p.proof.oracle import told_answer
 from moltp2p.proto.admission.rules import State
 from tests.village import PARAMS, Village, meet, post

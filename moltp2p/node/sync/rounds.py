@@ -12,12 +12,12 @@ from moltp2p.core.errors import LocalError, MoltError, PeerError
 from moltp2p.core.ids import PeerId, RecordId
 from moltp2p.net.background import open_background
 from moltp2p.net.base import Network
-from moltp2p.node.bulk import QUEUED_PARTS, Bulk, Tally
-from moltp2p.node.fetching import Fetching, open_fetching
 from moltp2p.node.journal import Journal
 from moltp2p.node.outage import PASSING
 from moltp2p.node.pen import Incoming
-from moltp2p.node.reconciling import compare
+from moltp2p.node.sync.bulk import QUEUED_PARTS, Bulk, Tally
+from moltp2p.node.sync.fetching import Fetching, open_fetching
+from moltp2p.node.sync.reconciling import compare
 from moltp2p.proto.sync.fetch import MAX_ASKED, REFUSALS, AskRecords, End, Part
 from moltp2p.proto.sync.initiator import Done, Narrower, Outcome, Refused
 from moltp2p.proto.sync.ledger import Ledger
