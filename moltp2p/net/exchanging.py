@@ -120,7 +120,7 @@ class Exchange:
             for each in listening
             if each.ip.version == ip.version
         ]
-        return own + seen
+        return list(dict.fromkeys(own + seen))
 
     @property
     def has_news(self) -> bool:

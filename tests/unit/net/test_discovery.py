@@ -39,7 +39,7 @@ from moltp2p.proto.peers.peer_exchange import (
     encode_ask,
 )
 from moltp2p.proto.peers.status import DialState
-from tests.acquaintances import wall_ms
+from tests.acquaintances import peer, wall_ms
 
 HOME = Endpoint(parse_ip("10.9.9.9"), 4001)
 BOOT = str(Address(HOME, memory_peer_id(b"boot")))
@@ -428,6 +428,22 @@ async def test_others_are_told_where_the_operator_says(
         told = [each.address for each in boot.discovery.status()]
         assert told == [str(Address(outside, alice.network.peer_id))]
         assert alice.discovery.finding().announced == [str(outside)]
+
+
+async def test_where_peers_see_it_as_it_sees_itself_a_node_is_announced_once(
+    autojump_clock: MockClock,
+) -> None:
+    own = Endpoint(parse_ip("20.1.0.1"), 4001)
+    async with (
+        open_memory_network(MemoryHub(), b"alice", endpoint=own) as network,
+        open_discovery(network, [], random.Random(1), Means(wall_ms)) as discovery,
+    ):
+        for number in (1, 2):
+            teller = parse_ip(f"30.{number}.0.1")
+            discovery._exchange.sightings.hear(peer(number), teller, own.ip, 0)
+
+        assert discovery.finding().seen == [str(own.ip)]
+        assert discovery.finding().announced == [str(own)]
 
 
 async def test_a_record_is_signed_anew_each_day(autojump_clock: MockClock) -> None:
