@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,14 +65,20 @@ class Lines:
 
 
 class Home:
-    """A home, and the command line on it; settings are told by the environment."""
+    """A home, and the command line on it; settings are told by the environment.
 
-    def __init__(self, path: Path, **settings: str) -> None:
+    Attributes:
+        prefix: the command that runs a command on its host.
+    """
+
+    def __init__(self, path: Path, prefix: Sequence[str] = (), **settings: str) -> None:
         self.path = path
+        self.prefix = prefix
         self.environment: Mapping[str, str] = environment(**settings)
 
     def command(self, *words: str) -> list[str]:
-        return [str(MOLTP2P), "--home", str(self.path), "--json", *words]
+        home = ("--home", str(self.path), "--json")
+        return [*self.prefix, str(MOLTP2P), *home, *words]
 
     async def molt(self, *words: str, stdin: bytes = b"") -> Outcome:
         with trio.fail_after(PATIENCE_S):

@@ -26,6 +26,11 @@ PORT: Final = 4001
 MAX_HOSTS: Final = 100
 """Each has a /16 of its own, as on the Internet nodes seldom share one."""
 
+SITE_NET: Final = 10
+WORLD_NET: Final = 20
+"""First numbers of hosts' IPs: a node takes the first for those of a site, and the
+second for those of the world."""
+
 CLEAN_S: Final = 60.0
 """How long taking everything away may last."""
 
@@ -63,10 +68,10 @@ class Hosts:
         switch: the namespace of the bridge.
     """
 
-    def __init__(self, owner: str, count: int) -> None:
+    def __init__(self, owner: str, count: int, net: int = SITE_NET) -> None:
         self.switch = f"{owner}-switch"
         self.hosts = [
-            Host(f"{owner}-{n}", f"10.{n + 1}.0.1", f"port{n}") for n in range(count)
+            Host(f"{owner}-{n}", f"{net}.{n + 1}.0.1", f"port{n}") for n in range(count)
         ]
         self._bridges = 0
 
@@ -113,11 +118,12 @@ class Hosts:
 
 
 @asynccontextmanager
-async def open_hosts(count: int) -> AsyncIterator[Hosts]:
+async def open_hosts(count: int, net: int = SITE_NET) -> AsyncIterator[Hosts]:
     """Make hosts for the length of the block, and take them away on every way out.
 
     Args:
         count: how many, at most `MAX_HOSTS`.
+        net: the first number of their IPs.
 
     Raises:
         LocalError: `no-hosts` when this machine does not allow it, with the reason.
@@ -127,7 +133,7 @@ async def open_hosts(count: int) -> AsyncIterator[Hosts]:
         raise LocalError("no-hosts", f"at most {MAX_HOSTS} hosts, not {count}")
     await sweep()
     mine = _owner(psutil.Process())
-    hosts = Hosts(mine, count)
+    hosts = Hosts(mine, count, net)
     try:
         await hosts.make()
         yield hosts
