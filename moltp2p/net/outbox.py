@@ -90,7 +90,7 @@ class Outbox:
 
     Attributes:
         drops: messages, requests and announcements dropped, by cause.
-        moved_at: when something last left, or entered an empty queue.
+        moved_at: when something last left, or came while nothing waited or was sent.
         is_slow: whether nobody waits for this peer until it has caught up.
         sent_messages: messages whose write has ended well.
     """
@@ -252,7 +252,7 @@ class Outbox:
 
     def _wake(self) -> None:
         """Let the writer go on; called before something is put in."""
-        if not len(self):
+        if self.is_idle:
             self.moved_at = trio.current_time()
         if not self._filled.is_set():
             self._filled.set()

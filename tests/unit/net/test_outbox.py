@@ -260,3 +260,19 @@ async def test_patience_with_a_peer_that_moves_slowly_ends_and_grows_back(
     box.moved_at = trio.current_time()
     box.lose_patience(1)
     assert not box.is_slow
+
+
+async def test_what_is_queued_behind_a_stuck_write_does_not_hide_it(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    box = Outbox()
+    put(box, b"stuck")
+    box.take()
+
+    await trio.sleep(STALL_S - 0.1)
+    put(box, b"queued")
+    was_behind = box.is_behind(trio.current_time())
+    await trio.sleep(0.1)
+
+    assert not was_behind
+    assert box.is_behind(trio.current_time())

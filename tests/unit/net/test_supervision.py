@@ -46,11 +46,13 @@ async def talk(gossiper: Gossiper, size: int = 30_000) -> None:
         number += 1
 
 
+@pytest.mark.parametrize("name", ["alice", "al1", "al5", "al7"])
 async def test_a_peer_that_does_not_read_is_scored_and_dropped_within_30_s(
-    hub: MemoryHub, autojump_clock: MockClock
+    hub: MemoryHub, autojump_clock: MockClock, name: str
 ) -> None:
+    # A name is a moment at which heartbeats begin.
     async with (
-        open_gossiper(hub, "alice") as alice,
+        open_gossiper(hub, name) as alice,
         open_gossiper(hub, "bob") as bob,
         open_raw_peer(hub, "mallory", reads=False) as mallory,
         trio.open_nursery() as nursery,
@@ -70,7 +72,11 @@ async def test_a_peer_that_does_not_read_is_scored_and_dropped_within_30_s(
         nursery.cancel_scope.cancel()
 
     assert behind_s > 0
-    assert scored_s < dropped_s < 30
+    # A stream to it is full after two seconds, and reset after five more; of those
+    # the last three heartbeats see that nothing moves. Five faults are forgiven: it
+    # is the second stream that brings it down, and never the third.
+    assert scored_s < 16
+    assert dropped_s < 30
     stats = alice.pubsub.stats()
     assert stats.slow_peers == 1
     assert stats.drops["peer-gone"] > 0
