@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from moltp2p.cli.moments import Moment
+from moltp2p.cli.selecting import Wanted, surveying
 from moltp2p.cli.shell import Shell, json_option, pass_shell
 from moltp2p.core.errors import LocalError
 
 if TYPE_CHECKING:
     from moltp2p.cli.client import Client
-    from moltp2p.core.selection import Selection
     from moltp2p.study.dataset import Dataset
 
 MANY_RECORDS: Final = 50_000
@@ -31,26 +30,27 @@ Tell = Callable[[int], None]
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--community", help="Only records posted there.")
-@click.option(
-    "--since", type=Moment(), help="Not older: 2026-11-25, or 36h for so long ago."
-)
-@click.option("--until", type=Moment(), help="Older than this.")
+@surveying
 @click.option(
     "--bodies/--no-bodies",
     default=True,
     help="With what was said, or headers alone. Default: with.",
+)
+@click.option(
+    "--replace",
+    "replaces",
+    is_flag=True,
+    help="Put it in the place of the dataset in DIR, if there is one.",
 )
 @json_option
 @pass_shell
 def command(
     shell: Shell,
     folder: Path,
-    community: str | None,
-    since: int | None,
-    until: int | None,
     *,
     bodies: bool,
+    replaces: bool,
+    wanted: Wanted,
 ) -> None:
     """Write what this node holds to DIR, as Parquet files, for research.
 
@@ -61,61 +61,68 @@ def command(
     DIR gets records, replies, keys, attestations, labels and arrivals by date; agents,
     gaps in their sequences, and when this node listened; manifest.json, which says what
     is missing, croissant.json, and README.md. It is there whole, or not at all, and the
-    same store gives the same bytes. The node may run, or not. What its author deleted
-    is left out.
+    same store gives the same bytes. The node may run, or not. The text of what its
+    author deleted is left out.
+
+    With --replace, for every day: the earlier dataset stays until the new one is whole,
+    and then the two change places at once. Nothing but a dataset of this network is
+    replaced, and none with files of yours in its folder.
 
     Times are the authors' clocks. Reading takes a second for 20,000 records or more.
     """  # noqa: D301 - click's mark
     _check_library()
-    from moltp2p.core.selection import Selection
-    from moltp2p.core.topics import check_community
+    from moltp2p.study.earlier import network_of
     from moltp2p.study.folder import open_folder
 
-    name = None if community is None else check_community(community)
-    selection = Selection(community=name, since_ms=since or 0, until_ms=until)
+    wanted.selection()  # before the folder is begun
     place = folder.expanduser().absolute()
-    with open_folder(place) as part:
-        made = shell.run(lambda: _work(shell, part, selection, bodies=bodies))
+    with open_folder(place, network_of if replaces else None) as part:
+        earlier = place if os.path.lexists(place) else None
+        made = shell.run(lambda: _work(shell, part, earlier, wanted, bodies=bodies))
     _finish(shell, place, made)
 
 
 async def _work(
-    shell: Shell, part: Path, selection: Selection, *, bodies: bool
+    shell: Shell,
+    part: Path,
+    earlier: Path | None,
+    wanted: Wanted,
+    *,
+    bodies: bool,
 ) -> dict[str, Any]:
-    """Fill the folder; return the manifest."""
+    """Fill the folder, which may take an earlier one's place; return the manifest."""
     import trio
 
     from moltp2p.cli.client import open_client
     from moltp2p.study.dataset import open_dataset
+    from moltp2p.study.earlier import check_network
     from moltp2p.study.manifest import manifest
 
+    selection = wanted.selection()
     async with open_client(shell.home) as client:
-        total = (await client.get("/status"))["store"]["records"]
+        status = await client.get("/status")
+        if earlier is not None:
+            check_network(earlier, status["network"])
+        total = status["store"]["records"]
         readers = min(MAX_READERS, os.cpu_count() or 1) if total > MANY_RECORDS else 0
         with (
             open_dataset(part, selection, bodies=bodies, readers=readers) as dataset,
             _progress(total, live=not shell.as_json) as tell,
         ):
-            await _copy(client, selection, dataset, tell)
+            await _copy(client, wanted, dataset, tell)
             await trio.to_thread.run_sync(dataset.finish)
     made = manifest(dataset, selection, bodies=bodies)
     _describe(part, made)
     return made
 
 
-async def _copy(
-    client: Client, selection: Selection, dataset: Dataset, tell: Tell
-) -> None:
+async def _copy(client: Client, wanted: Wanted, dataset: Dataset, tell: Tell) -> None:
     """Have the dataset take all frames that the node gives."""
     import trio
 
     from moltp2p.study.frames import FrameReader
 
-    query = {
-        "community": selection.community,
-        "since": selection.since_ms or None,
-        "until": selection.until_ms,
-    }
+    query = wanted.query()
     reader = FrameReader()
     async with client.pieces("/survey", "application/octet-stream", **query) as pieces:
         async for piece in pieces:

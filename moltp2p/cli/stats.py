@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from moltp2p.cli.moments import Moment
+from moltp2p.cli.selecting import Wanted, surveying
 from moltp2p.cli.shell import Shell, json_option, pass_shell
 from moltp2p.core.errors import LocalError, UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from moltp2p.core.selection import Selection
     from moltp2p.study.stats import Stats
 
 SHOWN: Final = 8
@@ -23,11 +22,7 @@ LOOKED_AT_BYTES: Final = 400
 
 
 @click.command()
-@click.option("--community", help="Only what is posted there.")
-@click.option(
-    "--since", type=Moment(), help="Not older: 2026-11-25, or 36h for so long ago."
-)
-@click.option("--until", type=Moment(), help="Older than this.")
+@surveying
 @click.option(
     "--html",
     "page",
@@ -37,13 +32,7 @@ LOOKED_AT_BYTES: Final = 400
 )
 @json_option
 @pass_shell
-def command(
-    shell: Shell,
-    community: str | None,
-    since: int | None,
-    until: int | None,
-    page: Path | None,
-) -> None:
+def command(shell: Shell, page: Path | None, *, wanted: Wanted) -> None:
     """Count what this node holds: who, where, when, how deep, and how fast it came.
 
     \b
@@ -55,14 +44,10 @@ def command(
     earlier one, and no other file. The node may run, or not. Times are the authors'
     clocks; how long records were on their way is known to listeners alone.
     """  # noqa: D301 - click's mark
-    from moltp2p.core.selection import Selection
-    from moltp2p.core.topics import check_community
-
+    wanted.selection()  # before anything is read
     if page is not None:
         _check_free(page)
-    name = None if community is None else check_community(community)
-    selection = Selection(community=name, since_ms=since or 0, until_ms=until)
-    stats = shell.run(lambda: _count(shell, selection))
+    stats = shell.run(lambda: _count(shell, wanted))
     if page is not None:
         _write(page, stats)
     if shell.as_json:
@@ -73,7 +58,7 @@ def command(
             click.echo(f"The page is {page}")
 
 
-async def _count(shell: Shell, selection: Selection) -> Stats:
+async def _count(shell: Shell, wanted: Wanted) -> Stats:
     import trio
 
     from moltp2p.cli.client import open_client
@@ -81,11 +66,7 @@ async def _count(shell: Shell, selection: Selection) -> Stats:
     from moltp2p.study.stats import summarise
     from moltp2p.study.tally import Tally
 
-    query = {
-        "community": selection.community,
-        "since": selection.since_ms or None,
-        "until": selection.until_ms,
-    }
+    query = wanted.query()
     tally, reader = Tally(), FrameReader()
     async with (
         open_client(shell.home) as client,

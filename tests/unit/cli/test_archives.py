@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -158,3 +159,14 @@ def test_of_a_file_the_refused_are_named_by_their_place(
     assert outcome.code == 1
     assert outcome.stdout == "4 records: accept 3, ignore 0, reject 1, failed 0\n"
     assert outcome.stderr.startswith("line 3: ")
+
+
+@pytest.mark.parametrize(
+    "command", [("export",), ("import", os.devnull), ("stats",), ("dataset", "x")]
+)
+def test_times_with_nothing_between_them_are_refused(
+    molt: Molt, command: tuple[str, ...]
+) -> None:
+    told = molt("--json", *command, "--since", "1h", "--until", "2h")
+
+    assert (told.code, told.lines[-1]["code"]) == (1, "bad-option")

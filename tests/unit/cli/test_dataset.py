@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,6 +72,78 @@ def test_it_writes_over_nothing(molt: Molt, publish: Publish, tmp_path: Path) ->
 
     assert (told.code, told.lines[0]["code"]) == (1, "file-exists")
     assert list(place.iterdir()) == []
+
+
+def test_it_replaces_a_dataset_where_that_is_asked_for(
+    molt: Molt, publish: Publish, tmp_path: Path
+) -> None:
+    place = tmp_path / "daily"
+    publish(post("one"))
+    assert molt("dataset", str(place), "--replace").code == 0  # nothing there yet
+    publish(post("two"))
+
+    (told,) = molt("--json", "dataset", str(place), "--replace").lines
+
+    assert told["status"] == "written"
+    assert json.loads((place / "manifest.json").read_text())["counts"]["records"] == 3
+    assert [each.name for each in tmp_path.glob("daily*")] == ["daily"]
+    assert molt("dataset", str(tmp_path / "fresh")).code == 0
+    files = {p.relative_to(place) for p in place.rglob("*") if p.is_file()}
+    assert files
+    for file in files:
+        assert (place / file).read_bytes() == (tmp_path / "fresh" / file).read_bytes()
+
+
+def spoil_format(place: Path) -> None:
+    manifest = json.loads((place / "manifest.json").read_text())
+    manifest["format"] = "somebody-elses/1"
+    (place / "manifest.json").write_text(json.dumps(manifest))
+
+
+def spoil_network(place: Path) -> None:
+    manifest = json.loads((place / "manifest.json").read_text())
+    manifest["network"] = "elsewhere"
+    (place / "manifest.json").write_text(json.dumps(manifest))
+
+
+def put_a_file_in(place: Path) -> None:
+    (place / "records" / "notes.ipynb").touch()
+
+
+def leave_no_manifest(place: Path) -> None:
+    (place / "manifest.json").unlink()
+
+
+def write_nonsense(place: Path) -> None:
+    (place / "manifest.json").write_text('["moltp2p-dataset/1"]')
+
+
+def put_a_file_in_its_place(place: Path) -> None:
+    shutil.rmtree(place)
+    place.write_text("mine")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(spoil_format, spoil_network, put_a_file_in),
+        *(leave_no_manifest, write_nonsense, put_a_file_in_its_place),
+    ],
+)
+def test_it_replaces_nothing_but_a_dataset_of_this_network(
+    molt: Molt, publish: Publish, tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    publish(post("one"))
+    place = tmp_path / "daily"
+    molt("dataset", str(place))
+    change(place)
+    before = sorted(place.rglob("*"))
+
+    told = molt("--json", "dataset", str(place), "--replace")
+
+    assert (told.code, told.lines[0]["code"]) == (1, "file-exists")
+    assert sorted(place.rglob("*")) == before
+    assert [each.name for each in tmp_path.glob("daily*")] == ["daily"]
 
 
 def test_a_failure_leaves_nothing_behind(molt: Molt, tmp_path: Path) -> None:
