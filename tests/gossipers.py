@@ -13,11 +13,11 @@ from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import PeerId
 from moltp2p.core.verdict import Verdict
 from moltp2p.net.base import ConnectionLimits, Network, Stream
-from moltp2p.net.inbox import Incoming
+from moltp2p.net.gossip.inbox import Incoming
+from moltp2p.net.gossip.peering import PROTOCOLS
+from moltp2p.net.gossip.pubsub import PubSub, open_pubsub
+from moltp2p.net.gossip.rpc_codec import decode_rpc, encode_rpc, frame
 from moltp2p.net.memory import MemoryHub, open_memory_network
-from moltp2p.net.peering import PROTOCOLS
-from moltp2p.net.pubsub import PubSub, open_pubsub
-from moltp2p.net.rpc_codec import decode_rpc, encode_rpc, frame
 from moltp2p.net.streams import READ_BYTES
 from moltp2p.proto.framing import FrameDecoder
 from moltp2p.proto.gossip.router import Gossip

@@ -21,8 +21,8 @@ from moltp2p.core.ids import PeerId, RecordId
 from moltp2p.core.kinds import Kind, Post
 from moltp2p.core.topics import NetworkParams
 from moltp2p.net.base import Network, Stream, StreamHandler
+from moltp2p.net.gossip.rpc_codec import MAX_FRAME_BYTES, decode_rpc, encode_rpc, frame
 from moltp2p.net.memory import MemoryHub, open_memory_network
-from moltp2p.net.rpc_codec import MAX_FRAME_BYTES, decode_rpc, encode_rpc, frame
 from moltp2p.node.config import Config
 from moltp2p.node.home import Home
 from moltp2p.node.node import Node, open_node

@@ -11,8 +11,8 @@ from moltp2p.core.kinds import CHAIN_KINDS
 from moltp2p.core.record import Record
 from moltp2p.core.validate import Road, Ruling
 from moltp2p.core.verdict import Verdict
-from moltp2p.net.inbox import Incoming as Message
-from moltp2p.net.inbox import Judgement
+from moltp2p.net.gossip.inbox import Incoming as Message
+from moltp2p.net.gossip.inbox import Judgement
 from moltp2p.node.journal import Journal
 from moltp2p.node.pen import Incoming
 from moltp2p.proto.ratelimit import Rate, RateLimiter, units

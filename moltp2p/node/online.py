@@ -19,8 +19,8 @@ from moltp2p.net.discovery import (
     Means,
     open_discovery,
 )
+from moltp2p.net.gossip.pubsub import PubSub, open_pubsub
 from moltp2p.net.neighbours import NeighbourSettings
-from moltp2p.net.pubsub import PubSub, open_pubsub
 from moltp2p.node.access import AccessDesk, AccessFile
 from moltp2p.node.config import Config
 from moltp2p.node.forwarding import GossipJudge, agent_rate

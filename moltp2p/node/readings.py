@@ -9,7 +9,7 @@ from moltp2p.net.base import NetworkStats
 from moltp2p.node.status import Status
 
 if TYPE_CHECKING:  # libp2p takes a second, and an offline node goes without
-    from moltp2p.net.pubsub_stats import PubSubStats
+    from moltp2p.net.gossip.pubsub_stats import PubSubStats
 
 
 @dataclass(frozen=True, slots=True)

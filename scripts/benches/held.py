@@ -10,9 +10,9 @@ import trio
 
 from moltp2p.core.errors import PeerError
 from moltp2p.net.base import Network, Stream
+from moltp2p.net.gossip.peering import PROTOCOLS
 from moltp2p.net.host import open_host
 from moltp2p.net.identify import PING
-from moltp2p.net.peering import PROTOCOLS
 from moltp2p.net.streams import READ_BYTES
 from scripts.benches.outcome import Outcome
 from scripts.benches.peers import Side, open_peer

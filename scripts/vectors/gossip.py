@@ -24,7 +24,7 @@ from libp2p.pubsub.pb import rpc_pb2 as pb
 from moltp2p.core.ids import MessageId, PeerId
 from moltp2p.core.topics import NetworkParams, all_topics, topic_of
 from moltp2p.core.verdict import Verdict
-from moltp2p.net.rpc_codec import encode_rpc
+from moltp2p.net.gossip.rpc_codec import encode_rpc
 from moltp2p.proto.gossip.events import (
     GossipEvent,
     Heartbeat,

@@ -21,10 +21,10 @@ from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import MessageId, PeerId
 from moltp2p.net.base import Network, Stream
 from moltp2p.net.discovery import Means, open_discovery
+from moltp2p.net.gossip.peering import PROTOCOLS
+from moltp2p.net.gossip.rpc_codec import encode_rpc, frame
 from moltp2p.net.host import open_host
 from moltp2p.net.identify import IDENTIFY, PING
-from moltp2p.net.peering import PROTOCOLS
-from moltp2p.net.rpc_codec import encode_rpc, frame
 from moltp2p.proto.address import parse_address
 from moltp2p.proto.gossip.rpc import IHave, Rpc, Subscription
 from moltp2p.proto.peers import peer_exchange

@@ -17,9 +17,9 @@ import trio
 from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import PeerId
 from moltp2p.net.base import Network, Stream
+from moltp2p.net.gossip.peering import PROTOCOLS
+from moltp2p.net.gossip.rpc_codec import MAX_FRAME_BYTES, encode_rpc, frame
 from moltp2p.net.host import open_host
-from moltp2p.net.peering import PROTOCOLS
-from moltp2p.net.rpc_codec import MAX_FRAME_BYTES, encode_rpc, frame
 from moltp2p.proto.framing import encode_varint
 from moltp2p.proto.gossip.rpc import MAX_MESSAGE_BYTES
 from moltp2p.proto.peers import peer_exchange

@@ -15,11 +15,11 @@ import trio.testing
 from trio.testing import MockClock
 
 from moltp2p.net.discovery import Means, open_discovery
+from moltp2p.net.gossip.peering import PROTOCOLS
+from moltp2p.net.gossip.rpc_codec import encode_rpc, frame
 from moltp2p.net.host import open_host
 from moltp2p.net.identify import PING
 from moltp2p.net.memory import MemoryHub, open_memory_network
-from moltp2p.net.peering import PROTOCOLS
-from moltp2p.net.rpc_codec import encode_rpc, frame
 from scripts.benches.peers import Peer, Side, open_peer
 from tests.acquaintances import wall_ms
 from tests.fuzz.test_handlers import ANY_PACE, babble, read_on

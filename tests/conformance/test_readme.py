@@ -7,7 +7,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 TESTS = HERE.parent
-FOLDERS = {"unit": TESTS / "unit/proto/gossip", "net": TESTS / "unit/net"}
+FOLDERS = {"unit": TESTS / "unit/proto/gossip", "net": TESTS / "unit/net/gossip"}
 
 
 def cited() -> list[tuple[Path, str]]:

@@ -24,9 +24,9 @@ from moltp2p.net.autonat import PROTOCOL as AUTONAT
 from moltp2p.net.base import ConnectionLimits, Network, Stream
 from moltp2p.net.circuits import HOP, peer_bytes
 from moltp2p.net.discovery import DiscoverySettings, Means, open_discovery
+from moltp2p.net.gossip.peering import PROTOCOLS
 from moltp2p.net.identify import IDENTIFY, PING, Introduction, ping
 from moltp2p.net.memory import MemoryHub, memory_peer_id, open_memory_network
-from moltp2p.net.peering import PROTOCOLS
 from moltp2p.proto.peers import peer_exchange
 from moltp2p.proto.peers.relay_desk import RelayLimits
 from tests.acquaintances import wall_ms

@@ -13,9 +13,9 @@ import trio
 from moltp2p.core.ids import PeerId
 from moltp2p.core.verdict import Verdict
 from moltp2p.net.base import ConnectionLimits, Network
+from moltp2p.net.gossip.inbox import Incoming
+from moltp2p.net.gossip.pubsub import PubSub, open_pubsub
 from moltp2p.net.host import open_host
-from moltp2p.net.inbox import Incoming
-from moltp2p.net.pubsub import PubSub, open_pubsub
 from moltp2p.proto.gossip.router import Gossip
 from moltp2p.proto.gossip.settings import GossipSettings
 from tests.interop.js_peer import WAIT_S

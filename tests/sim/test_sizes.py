@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moltp2p.core.ids import MessageId
-from moltp2p.net.rpc_codec import encode_message, encode_rpc, frame
+from moltp2p.net.gossip.rpc_codec import encode_message, encode_rpc, frame
 from moltp2p.proto.gossip.rpc import IHave, Message, Prune, Rpc, Subscription
 from moltp2p.testing.sim.sizes import message_bytes, rpc_bytes
 

@@ -24,8 +24,8 @@ from libp2p.pubsub.pubsub import Pubsub
 from libp2p.tools.anyio_service import background_trio_service
 
 from moltp2p.core.ids import PeerId
+from moltp2p.net.gossip.rpc_codec import encode_rpc, frame
 from moltp2p.net.host import open_host
-from moltp2p.net.rpc_codec import encode_rpc, frame
 from moltp2p.proto.gossip.rpc import Message, Rpc
 from tests.tripwire.bare import Bare, mended, open_bare
 

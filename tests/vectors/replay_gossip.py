@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from moltp2p.core.errors import PeerError
 from moltp2p.core.topics import NetworkParams, topic_of
-from moltp2p.net.rpc_codec import decode_rpc
+from moltp2p.net.gossip.rpc_codec import decode_rpc
 from scripts.vectors.form import read
 from scripts.vectors.gossip import new_router
 from scripts.vectors.gossip_form import (

@@ -12,7 +12,7 @@ from moltp2p.node.readings import Readings
 from moltp2p.node.status import GossipStatus, ProvingStatus, Status, SyncStatus
 
 if TYPE_CHECKING:  # libp2p takes a second, and an offline node goes without
-    from moltp2p.net.pubsub_stats import PubSubStats
+    from moltp2p.net.gossip.pubsub_stats import PubSubStats
 
 STATES = ("unverified", "verified", "challenger")
 

@@ -1,6 +1,6 @@
 """The gossip RPC: what two routers say to each other (spec 05).
 
-These are the meshsub protobufs as plain values. `net/rpc_codec.py` turns bytes
+These are the meshsub protobufs as plain values. `net/gossip/rpc_codec.py` turns bytes
 into them and back; nothing here knows how they are spelt on the wire.
 """
 

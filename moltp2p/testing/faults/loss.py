@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from moltp2p.core.errors import PeerError
-from moltp2p.net.rpc_codec import MAX_FRAME_BYTES, decode_rpc, encode_rpc, frame
+from moltp2p.net.gossip.rpc_codec import MAX_FRAME_BYTES, decode_rpc, encode_rpc, frame
 from moltp2p.proto.framing import FrameDecoder, encode_varint
 from moltp2p.proto.gossip.rpc import IHave, Rpc
 

@@ -22,7 +22,7 @@ from moltp2p.net.base import (
     Stream,
     StreamHandler,
 )
-from moltp2p.net.peering import PROTOCOLS as GOSSIP
+from moltp2p.net.gossip.peering import PROTOCOLS as GOSSIP
 from moltp2p.node.config import Config
 from moltp2p.node.world import OpenNetwork
 from moltp2p.proto.address import parse_address

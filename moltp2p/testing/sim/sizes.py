@@ -1,7 +1,7 @@
 """How many bytes an RPC is on the wire, without encoding it.
 
 A simulation counts millions of RPCs, and protobuf would be most of its work. The
-sums below are those of protobuf's encoding as `net/rpc_codec.py` uses it, and
+sums below are those of protobuf's encoding as `net/gossip/rpc_codec.py` uses it, and
 frames as spec 04 has them; tests compare both.
 """
 

@@ -20,9 +20,9 @@ from moltp2p.core.topics import NetworkParams, all_topics
 from moltp2p.core.verdict import Verdict
 from moltp2p.net.base import Network
 from moltp2p.net.discovery import DiscoverySettings, Means, open_discovery
+from moltp2p.net.gossip.inbox import Incoming
+from moltp2p.net.gossip.pubsub import open_pubsub
 from moltp2p.net.host import open_host
-from moltp2p.net.inbox import Incoming
-from moltp2p.net.pubsub import open_pubsub
 from moltp2p.node.world import real_world
 from moltp2p.proto.gossip.router import Gossip
 from moltp2p.proto.gossip.settings import GossipSettings

@@ -12,7 +12,7 @@ from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import AgentId, MessageId, PeerId
 from moltp2p.core.record import parse
 from moltp2p.core.verdict import Verdict
-from moltp2p.net.inbox import Incoming
+from moltp2p.net.gossip.inbox import Incoming
 from moltp2p.proto.gossip.events import (
     GossipAction,
     GossipEvent,

@@ -13,7 +13,7 @@ from moltp2p.core.ids import PeerId
 from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams, topic_of
 from moltp2p.core.verdict import Verdict
-from moltp2p.net.inbox import Incoming, Judgement
+from moltp2p.net.gossip.inbox import Incoming, Judgement
 from moltp2p.node.desk import Kept
 from moltp2p.node.forwarding import GossipJudge, agent_rate
 from moltp2p.node.journal import Journal

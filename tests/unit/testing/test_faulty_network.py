@@ -14,8 +14,8 @@ from trio.testing import MockClock
 from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import MessageId
 from moltp2p.net.base import Network, Stream
+from moltp2p.net.gossip.rpc_codec import decode_rpc, encode_rpc, frame
 from moltp2p.net.memory import MemoryHub, open_memory_network
-from moltp2p.net.rpc_codec import decode_rpc, encode_rpc, frame
 from moltp2p.proto.framing import FrameDecoder
 from moltp2p.proto.gossip.rpc import (
     MAX_RPC_MESSAGES,

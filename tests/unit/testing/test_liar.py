@@ -11,7 +11,7 @@ import pytest
 from moltp2p.core.ids import MessageId, PeerId
 from moltp2p.core.record import Record
 from moltp2p.core.verdict import Verdict
-from moltp2p.net.inbox import Incoming
+from moltp2p.net.gossip.inbox import Incoming
 from moltp2p.proto.gossip.events import (
     GossipAction,
     Heartbeat,

@@ -24,14 +24,14 @@ import trio
 
 from moltp2p.core.ids import PeerId
 from moltp2p.core.verdict import Verdict
-from moltp2p.net.backpressure import Backpressure
 from moltp2p.net.base import Network
-from moltp2p.net.inbox import Inbox, Incoming, Judgement
-from moltp2p.net.outbox import Outbox, Parcel
-from moltp2p.net.peering import PROTOCOLS, Peering
-from moltp2p.net.pubsub_stats import PubSubPeer, PubSubStats, pubsub_peer
-from moltp2p.net.rpc_codec import encode_message, encode_rpc
-from moltp2p.net.supervision import Supervision
+from moltp2p.net.gossip.backpressure import Backpressure
+from moltp2p.net.gossip.inbox import Inbox, Incoming, Judgement
+from moltp2p.net.gossip.outbox import Outbox, Parcel
+from moltp2p.net.gossip.peering import PROTOCOLS, Peering
+from moltp2p.net.gossip.pubsub_stats import PubSubPeer, PubSubStats, pubsub_peer
+from moltp2p.net.gossip.rpc_codec import encode_message, encode_rpc
+from moltp2p.net.gossip.supervision import Supervision
 from moltp2p.proto.gossip.events import (
     GossipAction,
     GossipEvent,

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from moltp2p.net.outbox import Outbox
+from moltp2p.net.gossip.outbox import Outbox
 from moltp2p.proto.gossip.stats import GossipStats, PeerStats
 
 

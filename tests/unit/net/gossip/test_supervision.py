@@ -9,9 +9,9 @@ import trio
 from trio.testing import MockClock
 
 from moltp2p.net.base import ConnectionLimits
+from moltp2p.net.gossip.pacing import RPC_RATE
+from moltp2p.net.gossip.rpc_codec import encode_rpc, frame
 from moltp2p.net.memory import MemoryHub
-from moltp2p.net.pacing import RPC_RATE
-from moltp2p.net.rpc_codec import encode_rpc, frame
 from moltp2p.proto.gossip.rpc import Rpc
 from tests.gossipers import (
     SUBSCRIBE,

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 import trio
 from trio.testing import MockClock
 
-from moltp2p.net.backpressure import PUBLISH_S, Backpressure
-from moltp2p.net.outbox import (
+from moltp2p.net.gossip.backpressure import PUBLISH_S, Backpressure
+from moltp2p.net.gossip.outbox import (
     FORWARD_MARK,
     PATIENCE_S,
     PUBLISH_MARK,

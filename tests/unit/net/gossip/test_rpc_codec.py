@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from libp2p.pubsub.pb import rpc_pb2 as pb
 
 from moltp2p.core.ids import MessageId
-from moltp2p.net.rpc_codec import decode_rpc, encode_message, encode_rpc, frame
+from moltp2p.net.gossip.rpc_codec import decode_rpc, encode_message, encode_rpc, frame
 from moltp2p.proto.framing import FrameDecoder
 from moltp2p.proto.gossip.rpc import IHave, Message, Prune, Rpc, Subscription
 from tests.refusal import code_of

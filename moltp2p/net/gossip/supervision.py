@@ -14,7 +14,7 @@ from typing import Final
 
 from moltp2p.core.ids import PeerId
 from moltp2p.net.base import Network
-from moltp2p.net.outbox import Outbox
+from moltp2p.net.gossip.outbox import Outbox
 from moltp2p.proto.gossip.events import Faulted
 
 BEHIND_S: Final = 20.0

@@ -25,11 +25,11 @@ import trio
 from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import PeerId
 from moltp2p.net.base import Network, PeerDown, PeerInfo, PeerUp, Stream
-from moltp2p.net.inbox import Inbox
-from moltp2p.net.outbox import Outbox
-from moltp2p.net.pacing import Pacing
-from moltp2p.net.pubsub_stats import Traffic
-from moltp2p.net.rpc_codec import MAX_FRAME_BYTES, decode_rpc
+from moltp2p.net.gossip.inbox import Inbox
+from moltp2p.net.gossip.outbox import Outbox
+from moltp2p.net.gossip.pacing import Pacing
+from moltp2p.net.gossip.pubsub_stats import Traffic
+from moltp2p.net.gossip.rpc_codec import MAX_FRAME_BYTES, decode_rpc
 from moltp2p.net.streams import READ_BYTES
 from moltp2p.proto.address import parse_address
 from moltp2p.proto.framing import FrameDecoder

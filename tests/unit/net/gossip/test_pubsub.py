@@ -13,11 +13,11 @@ from trio.testing import MockClock
 
 from moltp2p.core.errors import LocalError, UsageError
 from moltp2p.core.verdict import Verdict
-from moltp2p.net.inbox import BACKLOG_MESSAGES, BATCH_MESSAGES, Incoming
+from moltp2p.net.gossip.inbox import BACKLOG_MESSAGES, BATCH_MESSAGES, Incoming
+from moltp2p.net.gossip.outbox import CAPACITY, PUBLISH_MARK
+from moltp2p.net.gossip.peering import PROTOCOLS
+from moltp2p.net.gossip.pubsub import BATCHES, GOODBYE_S, open_pubsub
 from moltp2p.net.memory import MemoryHub, open_memory_network
-from moltp2p.net.outbox import CAPACITY, PUBLISH_MARK
-from moltp2p.net.peering import PROTOCOLS
-from moltp2p.net.pubsub import BATCHES, GOODBYE_S, open_pubsub
 from moltp2p.proto.gossip.router import Gossip
 from moltp2p.proto.gossip.rpc import Rpc, Subscription
 from moltp2p.proto.gossip.settings import MESHSUB_1_2, GossipSettings

@@ -6,7 +6,7 @@ import trio
 import trio.testing
 
 from moltp2p.core.ids import MessageId
-from moltp2p.net.outbox import (
+from moltp2p.net.gossip.outbox import (
     ANNOUNCEMENT_CAPACITY,
     CAPACITY,
     CONTROL_CAPACITY,
@@ -19,7 +19,7 @@ from moltp2p.net.outbox import (
     Outbox,
     Parcel,
 )
-from moltp2p.net.rpc_codec import decode_rpc, encode_message, encode_rpc
+from moltp2p.net.gossip.rpc_codec import decode_rpc, encode_message, encode_rpc
 from moltp2p.proto.framing import FrameDecoder
 from moltp2p.proto.gossip.rpc import MAX_MESSAGE_BYTES, IHave, Rpc
 from tests.swarm import TOPIC, id_of

@@ -26,7 +26,7 @@ from typing import Final
 import trio
 
 from moltp2p.core.ids import MessageId
-from moltp2p.net.rpc_codec import frame
+from moltp2p.net.gossip.rpc_codec import frame
 from moltp2p.net.streams import PIECE_BYTES
 from moltp2p.proto.gossip.rpc import MAX_RPC_MESSAGES
 

@@ -6,7 +6,7 @@ import trio
 from trio.testing import MockClock
 
 from moltp2p.core.ids import PeerId
-from moltp2p.net.inbox import (
+from moltp2p.net.gossip.inbox import (
     BACKLOG_BYTES,
     BACKLOG_MESSAGES,
     BATCH_BYTES,
@@ -14,8 +14,8 @@ from moltp2p.net.inbox import (
     Inbox,
     Incoming,
 )
-from moltp2p.net.outbox import CAPACITY, FORWARD_MARK
-from moltp2p.net.pubsub import BATCHES
+from moltp2p.net.gossip.outbox import CAPACITY, FORWARD_MARK
+from moltp2p.net.gossip.pubsub import BATCHES
 from moltp2p.proto.gossip.rpc import MAX_MESSAGE_BYTES
 from tests.swarm import TOPIC, id_of
 

@@ -23,7 +23,7 @@ from typing import Final
 
 import trio
 
-from moltp2p.net.outbox import FORWARD_MARK, PUBLISH_MARK, STALL_S, Outbox
+from moltp2p.net.gossip.outbox import FORWARD_MARK, PUBLISH_MARK, STALL_S, Outbox
 
 PUBLISH_S: Final = 10.0
 

@@ -1,0 +1,1 @@
+"""Gossip on streams: the router of `proto/gossip/`, driven (spec 05)."""
