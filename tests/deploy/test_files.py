@@ -10,6 +10,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import trio
+
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "scripts" / "deploy"
@@ -76,20 +79,38 @@ def test_what_the_image_is_made_of_is_there() -> None:
             assert all((ROOT / source).exists() for source in sources), text
 
 
-def has_engine() -> bool:
-    engine = shutil.which("docker")
-    if engine is None:
-        return False
-    return (
-        subprocess.run([engine, "info"], capture_output=True, check=False).returncode
-        == 0
-    )
+def find_engine() -> str | None:
+    """Return the engine that runs here, if one does."""
+    for name in ("docker", "podman"):
+        if shutil.which(name) and engine_says(name, "info") is not None:
+            return name
+    return None
+
+
+def engine_says(engine: str, *words: str) -> str | None:
+    """Return what a command of the engine's prints; None if it fails."""
+    done = subprocess.run([engine, *words], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 @pytest.mark.long
-@pytest.mark.skipif(not has_engine(), reason="no container engine runs here")
-def test_the_image_builds_and_its_node_says_that_it_is_alive() -> None:
-    build = ["docker", "build", "-q", "-f", str(DOCKERFILE), str(ROOT)]
-    image = subprocess.run(build, capture_output=True, text=True, check=True)
-    command = ["docker", "run", "--rm", image.stdout.strip(), "--help"]
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+@pytest.mark.skipif(find_engine() is None, reason="no container engine runs here")
+async def test_the_image_builds_and_its_node_says_that_it_is_alive() -> None:
+    engine = find_engine()
+    assert engine
+    image = engine_says(engine, "build", "-q", "-f", str(DOCKERFILE), str(ROOT))
+    assert image, "it does not build"
+    node = engine_says(engine, "run", "-d", image)
+    assert node, "it does not run"
+    try:
+        health = (engine, "exec", node, "moltp2p", "admin", "health", "--live")
+        with trio.fail_after(PATIENCE_S):
+            while await trio.to_thread.run_sync(engine_says, *health) is None:  # noqa: ASYNC110
+                await trio.sleep(0.5)
+
+        assert engine_says(engine, "exec", node, "id", "-u") == "10001"
+        assert engine_says(engine, "stop", node) is not None
+        code = "{{.State.ExitCode}}"
+        assert engine_says(engine, "inspect", "--format", code, node) == "0"
+    finally:
+        engine_says(engine, "rm", "-f", "-v", node)
