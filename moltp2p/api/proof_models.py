@@ -26,11 +26,26 @@ class ProofOut(BaseModel):
     tries: int
     attestations: int
     slots_left: int
-    known: int
     sessions: dict[str, int]
     asked: int
     answered: int
     last_error: str
+
+
+class CensusOut(BaseModel):
+    """Who counts as an agent at this node; null on a network that is open.
+
+    `unverified` are those whose proof does not count here; `known` the challengers
+    that said in the last day that they can be asked; `attestations` what all proofs
+    hold, and `quorum` how many a new one needs.
+    """
+
+    unverified: int
+    verified: int
+    challengers: int
+    known: int
+    attestations: int
+    quorum: int
 
 
 class TaskOut(BaseModel):

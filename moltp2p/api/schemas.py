@@ -20,7 +20,7 @@ from moltp2p.api.inputs import (
     RotateIn,
 )
 from moltp2p.api.lines import CBOR_SEQUENCE, NDJSON
-from moltp2p.api.proof_models import ProofOut
+from moltp2p.api.proof_models import CensusOut, ProofOut
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -167,6 +167,7 @@ class StatusOut(BaseModel):
     gossip: dict[str, Any] | None
     sync: dict[str, Any] | None
     proof: ProofOut | None
+    census: CensusOut | None
 
 
 class PeerSyncOut(BaseModel):

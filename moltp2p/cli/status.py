@@ -62,6 +62,8 @@ def _rows(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "agent", status["agent"] or "none"
     if status["proof"] is not None:
         yield from _proof_rows(status["proof"], now_ms())
+    if (census := status["census"]) is not None:
+        yield "agents", _census(census)
     yield "records", f"{store['records']:,}" + _waiting(store)
     yield "set", store["fingerprint"] or "unknown: the store is damaged"
     yield "kept", _kept(status["retention"])
@@ -74,6 +76,14 @@ def _rows(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield from _sync_rows(status["sync"]["peers"])
 
 
+def _census(census: dict[str, int]) -> str:
+    """Return how many agents count here, and how many only say that they do."""
+    held = f"{census['attestations']:,} attestations held"
+    counted = f"{census['challengers'] + census['verified']:,} count"
+    may = f"{census['challengers']:,} may attest"
+    return f"{counted}, {may}; {census['unverified']:,} do not, with a proof; {held}"
+
+
 def _proof_rows(proof: dict[str, Any], now_ms: int) -> Iterator[tuple[str, str]]:
     """Tell how the agent stands with its proof, and what it gives to others."""
     from moltp2p.cli.terminal import safe
@@ -81,7 +91,7 @@ def _proof_rows(proof: dict[str, Any], now_ms: int) -> Iterator[tuple[str, str]]
     yield "proof", proof_row(proof, now_ms)
     if not proof["is_needed"]:
         return
-    yield "slots", f"{proof['slots_left']} of 4 left for others this hour"
+    yield "slots", f"{proof['slots_left']} left for others this hour"
     if proof["last_error"]:
         yield "solver", f"{proof['solver']}, last failure: {safe(proof['last_error'])}"
 

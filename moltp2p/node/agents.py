@@ -19,7 +19,7 @@ from moltp2p.core.record import Record
 from moltp2p.core.testimony import VALID_MS
 from moltp2p.proto.admission.pedigree import Pedigree, pedigree
 from moltp2p.proto.admission.register import LIVE_MS, Live, Register
-from moltp2p.proto.admission.rules import State
+from moltp2p.proto.admission.rules import State, Tally
 from moltp2p.store.base import MAX_PAGE_RECORDS, Order, Query, Store
 
 RENEW_MS: Final = 345_600_000
@@ -135,6 +135,22 @@ class Agents:
     def challengers(self, now_ms: int) -> list[Live]:
         """Return who says that it can be asked, the one heard from last first."""
         return self.register.challengers(now_ms)
+
+    def tally(self) -> Tally:
+        """Return who counts in figures; this node's own agent goes by its proof."""
+        census = self.register.now
+        standings = census.standings()
+        if self._me is not None:
+            standings[census.state(self._me)] -= 1
+            standings[self.state(self._me)] += self.has_proof(self._me)
+        return Tally(
+            standings[State.UNVERIFIED],
+            standings[State.VERIFIED],
+            standings[State.CHALLENGER],
+            self.known,
+            census.view.claims.vouches,
+            self.quorum(self._clock_ms()),
+        )
 
     @property
     def known(self) -> int:

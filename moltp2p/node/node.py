@@ -46,6 +46,7 @@ from moltp2p.node.status import (
 )
 from moltp2p.node.surveying import about
 from moltp2p.node.world import World, real_world
+from moltp2p.proto.admission.rules import Tally
 from moltp2p.store.base import Dropped, Page, Query, Stored
 
 
@@ -328,7 +329,13 @@ class Node:
             gossip=None if self._online is None else self._online.status(),
             sync=None if self._online is None else self._online.syncing.status(),
             proof=None if self._proving is None else self._proving.status(),
+            census=await self._census(),
         )
+
+    async def _census(self) -> Tally | None:
+        if not self.config.network.admission:
+            return None
+        return await trio.to_thread.run_sync(self._journal.agents.tally)
 
     async def readings(self) -> Readings:
         """Return all that it counts."""

@@ -15,6 +15,7 @@ from moltp2p.net.base import LimitUse
 from moltp2p.node.agents import OwnProof
 from moltp2p.node.outage import Outage
 from moltp2p.node.retention import RetentionStatus
+from moltp2p.proto.admission.rules import Tally
 from moltp2p.proto.gossip.standing import ScoreParts
 from moltp2p.proto.peers.status import AddressStatus, FindingStatus
 from moltp2p.proto.sync.reconcile import INFINITY_MS, SetSum
@@ -158,7 +159,6 @@ class ProvingStatus:
         tries: Argon2id spent on the ticket that is looked for.
         attestations: what the ticket in hand has brought.
         slots_left: attestations that it may still give in this epoch.
-        known: challengers of the last day that count here.
         sessions: how sessions here have ended, by code.
         asked: tasks that the solver was given.
         answered: tasks that it had an answer to.
@@ -173,7 +173,6 @@ class ProvingStatus:
     tries: int
     attestations: int
     slots_left: int
-    known: int
     sessions: Mapping[str, int]
     asked: int
     answered: int
@@ -195,6 +194,7 @@ class Status:
         gossip: the network side; None when offline.
         sync: keeping up with peers; None when offline.
         proof: how its agent proves to be one; None when offline, or without an agent.
+        census: who counts as an agent here; None on a network that is open.
     """
 
     role: str
@@ -207,6 +207,7 @@ class Status:
     gossip: GossipStatus | None
     sync: SyncStatus | None = None
     proof: ProvingStatus | None = None
+    census: Tally | None = None
 
 
 def store_status(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections import Counter
 from dataclasses import dataclass
 
 import pytest
@@ -151,6 +152,23 @@ def test_everybody_is_held_up_by_those_above(seed: int, agents: int) -> None:
             and proof.size >= bar.least_size(proof.time_ms)
             for proof in census.claims(who)
         )
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 2**32), st.integers(2, 40))
+def test_the_figures_are_what_one_would_count(seed: int, agents: int) -> None:
+    census = count(network(random.Random(seed), agents))
+    claims, everybody = census.view.claims, [ME, *map(agent, range(agents))]
+
+    told = Counter(
+        census.state(who)
+        for who in everybody
+        if census.claims(who) or census.place(who)
+    )
+    vouches = sum(len(each.vouches) for who in everybody for each in claims.of(who))
+
+    assert +census.standings() == told
+    assert claims.vouches == vouches
 
 
 def test_strangers_who_attest_each_other_do_not_count() -> None:

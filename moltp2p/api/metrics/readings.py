@@ -10,6 +10,7 @@ from moltp2p.api.metrics.families import Family, many, one
 from moltp2p.net.base import NetworkStats
 from moltp2p.node.readings import Readings
 from moltp2p.node.status import GossipStatus, ProvingStatus, Status, SyncStatus
+from moltp2p.proto.admission.rules import Tally
 
 if TYPE_CHECKING:  # libp2p takes a second, and an offline node goes without
     from moltp2p.net.gossip.pubsub_stats import PubSubStats
@@ -30,6 +31,8 @@ def families(readings: Readings) -> Iterator[Family]:
         yield from _sync(status.sync)
     if status.proof is not None:
         yield from _proof(status.proof)
+    if status.census is not None:
+        yield from _census(status.census)
 
 
 def _node(status: Status) -> Iterator[Family]:
@@ -230,7 +233,6 @@ def _proof(proof: ProvingStatus) -> Iterator[Family]:
         "proof_attestations", "Attestations of the ticket in hand.", proof.attestations
     )
     yield one("proof_slots_left", "Attestations left to give.", proof.slots_left)
-    yield one("proof_challengers", "Challengers that count here.", proof.known)
     yield many(
         "proof_sessions_total", "Sessions, by how they ended.", "code", proof.sessions
     )
@@ -240,3 +242,23 @@ def _proof(proof: ProvingStatus) -> Iterator[Family]:
         "event",
         {"asked": proof.asked, "answered": proof.answered},
     )
+
+
+def _census(census: Tally) -> Iterator[Family]:
+    yield many(
+        "proof_agents",
+        "Agents, by how they stand here; of the unverified, those with a proof.",
+        "state",
+        {
+            "unverified": census.unverified,
+            "verified": census.verified,
+            "challenger": census.challengers,
+        },
+    )
+    yield one(
+        "proof_challengers", "Challengers of the last day that count.", census.known
+    )
+    yield one(
+        "proof_attestations_held", "Attestations in all proofs.", census.attestations
+    )
+    yield one("proof_quorum", "Attestations that a new proof needs.", census.quorum)

@@ -102,7 +102,6 @@ class Proving:
             tries=applying.tries,
             attestations=0 if attempt is None else len(attempt.attested),
             slots_left=self._challenging.slots_left(),
-            known=means.agents.known,
             sessions=dict(self._challenging.counters),
             asked=answering.asked,
             answered=answering.answered,

@@ -18,7 +18,7 @@ enough had come of age. That is for what was said by those who are gone by now.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
@@ -90,11 +90,21 @@ class Census:
 
     def state(self, agent: AgentId) -> State:
         """Return what an agent may do."""
-        place = self.place(agent)
+        return self._state(self.place(agent))
+
+    def _state(self, place: Place | None) -> State:
         if place is None:
             return State.UNVERIFIED
         may_attest = place.of_age or place.depth == 0 or not self.bars()[-1].is_mature
         return State.CHALLENGER if may_attest else State.VERIFIED
+
+    def standings(self) -> Counter[State]:
+        """Return how many agents stand how; of the unverified, those with a proof."""
+        # Each copy is made at once, whatever the other thread does meanwhile.
+        places = self.view.places.copy()
+        found = Counter(map(self._state, places.values()))
+        found[State.UNVERIFIED] = len(self.view.claims.subjects() - places.keys())
+        return found
 
     def place(self, agent: AgentId) -> Place | None:
         """Return where an agent stands; None when it does not count."""

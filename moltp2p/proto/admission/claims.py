@@ -25,6 +25,16 @@ class Claims:
         self._subjects: dict[AgentId, set[AgentId]] = defaultdict(set)
         self._times: SortedList[tuple[int, AgentId]] = SortedList()
         self._sizes: SortedList[tuple[int, int, AgentId]] = SortedList()
+        self._vouches = 0
+
+    @property
+    def vouches(self) -> int:
+        """Return how many attestations the proofs hold."""
+        return self._vouches
+
+    def subjects(self) -> set[AgentId]:
+        """Return who has a proof."""
+        return set(self._claims)
 
     def of(self, agent: AgentId) -> tuple[Claim, ...]:
         """Return an agent's proofs, newest first."""
@@ -72,6 +82,7 @@ class Claims:
 
     def _replace(self, subject: AgentId, claims: tuple[Claim, ...]) -> None:
         were = set(self.of(subject))
+        self._vouches += _vouches(claims) - _vouches(were)
         for claim in were - set(claims):
             self._times.remove((claim.time_ms, subject))
             self._sizes.remove((claim.size, claim.time_ms, subject))
@@ -89,6 +100,10 @@ class Claims:
             self._claims[subject] = claims
         else:
             self._claims.pop(subject, None)
+
+
+def _vouches(claims: Iterable[Claim]) -> int:
+    return sum(len(claim.vouches) for claim in claims)
 
 
 def _issuers(claims: Iterable[Claim]) -> set[AgentId]:

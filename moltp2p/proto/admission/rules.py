@@ -71,6 +71,27 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """Who counts at a node, in figures.
+
+    Attributes:
+        unverified: agents with a proof that does not count, or does so no more.
+        verified: those who count, and may not attest yet.
+        challengers: those who count, and may attest.
+        known: challengers that said in the last day that they can be asked.
+        attestations: what the proofs that are looked at hold.
+        quorum: how many a proof made now needs, where all are known.
+    """
+
+    unverified: int
+    verified: int
+    challengers: int
+    known: int
+    attestations: int
+    quorum: int
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where an agent stands among those who count.
 

@@ -23,8 +23,9 @@ from moltp2p.api.metrics.health import not_live, not_ready
 from moltp2p.api.metrics.readings import families
 from moltp2p.node.config import load_config
 from moltp2p.node.node import Node
+from moltp2p.node.settings import Role
 from moltp2p.node.status import Status, StoreStatus
-from tests.village import Village, meet, peer_of, say, village
+from tests.village import Village, held, meet, peer_of, say, village
 
 __all__ = ["village"]
 
@@ -34,6 +35,9 @@ DASHBOARD: dict[str, Any] = json.loads(
     (GRAFANA / "dashboards" / "moltp2p.json").read_text()
 )
 
+PROVEN_S = 600
+"""On the tests' clock: proving takes a minute or two."""
+
 UNITS = (
     "_total", "_seconds", "_bytes", "_records", "_ids", "_messages", "_info", "_min",
     "_max", "_fds",
@@ -42,9 +46,17 @@ COUNTS = {
     "role", "store_writable", "connections", "access_rules", "addresses", "limit",
     "limit_used", "gossip_peers", "gossip_peers_by_standing", "gossip_topics",
     "gossip_peers_behind", "sync_peers", "sync_peers_ahead", "proof_state",
-    "proof_attestations", "proof_slots_left", "proof_challengers",
+    "proof_attestations", "proof_slots_left", "proof_challengers", "proof_agents",
+    "proof_attestations_held", "proof_quorum",
 }  # fmt: skip
 """What is counted in things that its name says."""
+
+
+@pytest.fixture
+def place(village: Village) -> Village:
+    """Return a village in which only agents may speak."""
+    village.params = dataclasses.replace(village.params, admission=True)
+    return village
 
 
 async def scraped(node: Node) -> str:
@@ -89,10 +101,46 @@ async def test_two_nodes_tell_all_their_figures_and_nobodys_name(
         assert len(each.samples) <= MAX_SERIES + 3
 
 
-async def test_every_panel_asks_for_metrics_that_there_are(
+@pytest.mark.parametrize("role", [Role.BOOTSTRAP, Role.LISTENER])
+async def test_a_node_without_an_agent_tells_who_counts_too(
+    place: Village, role: Role, autojump_clock: MockClock
+) -> None:
+    async with (
+        place.open("alice", solver="oracle") as alice,
+        place.open("bob", solver="oracle") as bob,
+        place.open("here", role) as here,
+    ):
+        await meet(alice, bob)
+        await meet(here, alice)
+        for each in (alice, bob):
+            with trio.fail_after(PROVEN_S), each.proving.prove() as events:
+                async for _ in events:
+                    pass
+        (said,) = await say(bob, 1)
+        with trio.fail_after(PROVEN_S):
+            async with here.subscribe() as arrivals:
+                while said not in await held(here):
+                    await anext(arrivals)
+        texts = [await scraped(each) for each in (here, alice)]
+
+    for text in texts:
+        assert 'moltp2p_proof_agents{state="challenger"} 2.0' in text
+        assert 'moltp2p_proof_agents{state="unverified"} 0.0' in text
+        assert "moltp2p_proof_attestations_held 2.0" in text
+        assert "moltp2p_proof_challengers 2.0" in text
+
+
+async def test_on_an_open_network_nobody_is_counted(
     village: Village, autojump_clock: MockClock
 ) -> None:
     async with village.open("alice") as alice:
+        assert "proof_agents" not in await scraped(alice)
+
+
+async def test_every_panel_asks_for_metrics_that_there_are(
+    place: Village, autojump_clock: MockClock
+) -> None:
+    async with place.open("alice") as alice:
         text = await scraped(alice)
     known = set()
     for each in text_string_to_metric_families(text):

@@ -15,7 +15,7 @@ from moltp2p.proto.admission.rules import State
 def test_a_proof_is_plain_data() -> None:
     own = OwnProof(State.CHALLENGER, RecordId(bytes(32)), 1, 3, 2)
     status = ProvingStatus(
-        own, "oracle", True, True, "idle", 0, 0, 4, 2, {"passed": 1}, 8, 8, ""
+        own, "oracle", True, True, "idle", 0, 0, 4, {"passed": 1}, 8, 8, ""
     )
 
     view = proof_view(status)

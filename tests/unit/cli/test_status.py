@@ -14,6 +14,7 @@ STATUS: dict[str, Any] = {
     "home": "/srv/molt",
     "agent": None,
     "proof": None,
+    "census": None,
     "gossip": None,
     "sync": None,
     "retention": {"used_bytes": 0, "budget_bytes": 0, "horizon_ms": 0, "keep": "all"},
@@ -116,7 +117,7 @@ def test_status_shows_slots_and_why_the_solver_failed_last() -> None:
 
     rows = dict(_proof_rows(failed, NOW_MS))
 
-    assert rows["slots"] == "3 of 4 left for others this hour"
+    assert rows["slots"] == "3 left for others this hour"
     assert rows["solver"] == "openai, last failure: solver-failed: HTTP 500"
 
 
@@ -128,3 +129,13 @@ def test_every_limit_is_shown_with_what_of_it_is_in_use() -> None:
     }
 
     assert _limits(limits) == "max_inbound 7/192, address_per_s -/2, up_kib 1,234/∞"
+
+
+def test_a_node_says_how_many_agents_count_here() -> None:
+    census = {"unverified": 2, "verified": 3, "challengers": 1_200, "known": 9}
+    census |= {"attestations": 4_812, "quorum": 4}
+
+    assert dict(_rows(STATUS | {"census": census}))["agents"] == (
+        "1,203 count, 1,200 may attest; 2 do not, with a proof; 4,812 attestations held"
+    )
+    assert "agents" not in dict(_rows(STATUS))

@@ -22,7 +22,7 @@ from moltp2p.node.agents import Agents
 from moltp2p.node.desk import Kept
 from moltp2p.node.journal import Journal
 from moltp2p.node.pen import Incoming
-from moltp2p.proto.admission.rules import State
+from moltp2p.proto.admission.rules import State, Tally
 from moltp2p.proto.admission.strangers import Limits, Strangers
 from moltp2p.store.base import Store
 from moltp2p.store.memory import open_store
@@ -210,6 +210,22 @@ async def test_a_restart_changes_nobodys_place(court: Court) -> None:
         until_ms = court.agents.admitted_until_ms(agent.id)
         assert after.admitted_until_ms(agent.id) == until_ms
     assert after.state(dave.id) is State.UNVERIFIED
+
+
+async def test_agents_are_counted_by_how_they_stand(court: Court) -> None:
+    bob, carol, dave, erin = map(known_agent, ("bob", "carol", "dave", "erin"))
+    assert court.agents.tally() == Tally(0, 0, 1, 0, 0, 1)
+
+    await court.rule(carol.records[0], proof(carol, [bob]))
+    await court.rule(dave.records[0], erin.records[0], proof(dave, [erin]))
+    assert court.agents.tally() == Tally(1, 0, 2, 0, 2, 1)
+
+    await court.say(Draft(Kind.PROOF, prove(court.me, [bob])))
+    assert court.agents.tally() == Tally(1, 0, 3, 0, 3, 1)
+
+    court.now_ms += 2 * VALID_MS
+    court.agents.advance(court.now_ms)
+    assert court.agents.tally() == Tally(3, 0, 0, 0, 3, 1)
 
 
 async def test_what_was_said_before_a_revocation_is_still_taken(court: Court) -> None:
