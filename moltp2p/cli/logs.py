@@ -28,8 +28,8 @@ def log_to_stderr(level: str, shape: str) -> None:
     import structlog
     from structlog.stdlib import ProcessorFormatter
 
+    from moltp2p.cli.log_limit import LogLimit
     from moltp2p.net.log import set_level
-    from moltp2p.net.log_limit import LogLimit
 
     formatter = ProcessorFormatter(
         foreign_pre_chain=[

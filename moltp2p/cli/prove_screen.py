@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import trio
 
 from moltp2p.cli.attestations import tree
-from moltp2p.cli.prove import follow
+from moltp2p.cli.prove_events import View, follow
 from moltp2p.cli.terminal import moment, safe, short_agent, span
 from moltp2p.core.errors import MoltError
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from moltp2p.cli.client import Client
 
-View = dict[str, Any]
 Line = tuple[str, str]
 """A text, and its style."""
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import trio
 
-from moltp2p.cli.prove import LAST
+from moltp2p.cli.prove_events import LAST
 from moltp2p.node.proving.solvers import Question
 from tests.command_line import Home, RunningNode
 from tests.endpoint import Asked, Endpoint, Reply, open_endpoint, said, solve

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from moltp2p.net.log_limit import ALL, EACH, MAX_NAMES, LogLimit
+from moltp2p.cli.log_limit import ALL, EACH, MAX_NAMES, LogLimit
 
 
 def record(**fields: object) -> logging.LogRecord:
