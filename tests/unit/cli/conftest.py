@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trio
@@ -19,20 +16,7 @@ from moltp2p.core.topics import NetworkParams
 from moltp2p.node.config import Config
 from moltp2p.node.home import Home
 from moltp2p.node.node import open_node
-
-
-@dataclass
-class Outcome:
-    """What a command line came to."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def lines(self) -> list[Any]:
-        return [json.loads(line) for line in self.stdout.splitlines()]
-
+from tests.command_line import Outcome
 
 Molt = Callable[..., Outcome]
 

@@ -6,10 +6,7 @@ A limit on the size of files stands for the disk, as in tests/unit/store.
 from __future__ import annotations
 
 import random
-import resource
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,20 +24,10 @@ from moltp2p.node.home import Home
 from moltp2p.node.node import Node, open_node
 from moltp2p.store.base import Query
 from moltp2p.testing.factories import TestAgent
+from tests.full_disk import no_file_larger_than
 
 PATIENCE_S = 20.0
 MIB = 2**20
-
-
-@contextmanager
-def no_file_larger_than(limit: int) -> Iterator[None]:
-    """Refuse to let any file grow further (RLIMIT_FSIZE), as a full disk does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture

@@ -6,8 +6,10 @@ from contextlib import closing
 from pathlib import Path
 
 from moltp2p.core.record import Record, parse
+from moltp2p.store.base import Query
 from moltp2p.store.engine import Hole
 from moltp2p.store.leveldb import LevelDb, open_store
+from moltp2p.store.records import RecordStore
 from tests.crash.story import NETWORK, tell
 
 
@@ -29,3 +31,11 @@ def everything(folder: Path) -> dict[bytes, bytes]:
     with closing(LevelDb(folder)) as engine, engine.view() as view:
         entries = [each for each in view.scan(b"") if not isinstance(each, Hole)]
     return dict(entries)
+
+
+def shown(store: RecordStore) -> list[Record]:
+    """Return all records that are held, oldest first, deleted ones too."""
+    page = store.page(Query(deleted=True, limit=1000))
+    assert not page.more
+    assert not page.damaged
+    return [stored.record for stored in reversed(page.records)]

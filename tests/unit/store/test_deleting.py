@@ -9,20 +9,14 @@ import pytest
 
 from moltp2p.store.base import Query, Stored
 from moltp2p.store.records import RecordStore
-from moltp2p.testing.factories import EPOCH_MS, TestAgent
+from moltp2p.testing.factories import EPOCH_MS
+from moltp2p.testing.proofs import known_agent
 
 NOW_MS = EPOCH_MS + 60_000
 
 
-def agent(name: str = "alice") -> TestAgent:
-    """Return an agent that has written its inception."""
-    someone = TestAgent(name)
-    someone.incept()
-    return someone
-
-
 def test_the_target_loses_its_body_and_keeps_its_header(store: RecordStore) -> None:
-    alice = agent()
+    alice = known_agent("alice")
     post = alice.post()
     alice.delete(post)
 
@@ -36,7 +30,7 @@ def test_the_target_loses_its_body_and_keeps_its_header(store: RecordStore) -> N
 def test_a_target_that_comes_later_is_stored_without_its_body(
     store: RecordStore,
 ) -> None:
-    alice = agent()
+    alice = known_agent("alice")
     post = alice.post()
     deletion = alice.delete(post)
     store.add([deletion], NOW_MS)
@@ -50,7 +44,7 @@ def test_a_target_that_comes_later_is_stored_without_its_body(
 def test_the_order_in_a_batch_does_not_matter(
     store: RecordStore, order: tuple[int, ...]
 ) -> None:
-    alice = agent()
+    alice = known_agent("alice")
     post = alice.post()
     alice.delete(post)
 
@@ -60,7 +54,7 @@ def test_the_order_in_a_batch_does_not_matter(
 
 
 def test_somebody_else_deletes_nothing(store: RecordStore) -> None:
-    alice, mallory = agent("alice"), agent("mallory")
+    alice, mallory = known_agent("alice"), known_agent("mallory")
     post = alice.post()
     mallory.delete(post)
 
@@ -72,7 +66,7 @@ def test_somebody_else_deletes_nothing(store: RecordStore) -> None:
 
 
 def test_a_deleted_body_does_not_come_back(store: RecordStore) -> None:
-    alice = agent()
+    alice = known_agent("alice")
     post = alice.post()
     alice.delete(post)
     store.add(alice.records, NOW_MS)
@@ -83,7 +77,7 @@ def test_a_deleted_body_does_not_come_back(store: RecordStore) -> None:
 
 
 def test_what_has_no_body_is_not_deleted(store: RecordStore) -> None:
-    alice = agent()
+    alice = known_agent("alice")
     inception = alice.records[0]
     deletion = alice.delete(inception)
     alice.delete(deletion)
@@ -96,7 +90,7 @@ def test_what_has_no_body_is_not_deleted(store: RecordStore) -> None:
 
 
 def test_pages_show_a_deleted_record_only_when_asked(store: RecordStore) -> None:
-    alice = agent()
+    alice = known_agent("alice")
     post = alice.post()
     reply = alice.reply(post)
     alice.delete(reply)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 import random
-import resource
 import shutil
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -26,6 +25,7 @@ from moltp2p.store import leveldb
 from moltp2p.store.base import Query, Store
 from moltp2p.store.leveldb import open_store
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
+from tests.full_disk import no_file_larger_than
 
 NETWORK = NetworkParams("test-net")
 MIB = 2**20
@@ -38,17 +38,6 @@ def records() -> list[Record]:
     for community in ("general", "science") * 200:  # within her quota for each
         alice.post(rng.randbytes(19_000).hex(), community)
     return alice.records
-
-
-@contextmanager
-def no_file_larger_than(limit: int) -> Iterator[None]:
-    """Refuse to let any file grow further (RLIMIT_FSIZE), as a full disk does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def fill(store: Store, records: Sequence[Record]) -> list[Record]:

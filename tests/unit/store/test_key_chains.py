@@ -8,34 +8,20 @@ import itertools
 import pytest
 
 from moltp2p.core.author import Head
-from moltp2p.core.record import Record
 from moltp2p.store import chain_cache
 from moltp2p.store.base import Query, Stored
 from moltp2p.store.records import RecordStore
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
+from moltp2p.testing.proofs import known_agent
+from tests.unit.store.copies import shown
 
 NOW_MS = EPOCH_MS + 60_000
-
-
-def agent(name: str = "alice") -> TestAgent:
-    """Return an agent that has written its inception."""
-    someone = TestAgent(name)
-    someone.incept()
-    return someone
-
-
-def shown(store: RecordStore) -> list[Record]:
-    """Return all records that are held, oldest first, deleted ones too."""
-    page = store.page(Query(deleted=True, limit=1000))
-    assert not page.more
-    assert not page.damaged
-    return [stored.record for stored in reversed(page.records)]
 
 
 def test_an_inception_and_rotations_in_any_order_of_one_batch_make_the_chain(
     store: RecordStore,
 ) -> None:
-    alice = agent()
+    alice = known_agent("alice")
     alice.rotate()
     alice.post("by the second key")
     alice.rotate()
@@ -53,7 +39,7 @@ def test_the_chain_outlives_the_cache(
     store: RecordStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chain_cache, "CACHED_CHAINS", 2)
-    agents = [agent(f"agent {n}") for n in range(5)]
+    agents = [known_agent(f"agent {n}") for n in range(5)]
     store.add([someone.records[0] for someone in agents], NOW_MS)
     chains = [store.key_chain(someone.id) for someone in agents]
 
@@ -67,7 +53,7 @@ def test_the_chain_outlives_the_cache(
 def test_an_agent_without_a_chain_gets_one_when_its_inception_comes(
     store: RecordStore,
 ) -> None:
-    alice = agent()
+    alice = known_agent("alice")
     assert store.key_chain(alice.id) is None
 
     store.add(alice.records, NOW_MS)
@@ -76,7 +62,7 @@ def test_an_agent_without_a_chain_gets_one_when_its_inception_comes(
 
 
 def test_of_two_inceptions_the_first_seen_counts(store: RecordStore) -> None:
-    alice = agent()
+    alice = known_agent("alice")
     twin = TestAgent("alice", time_ms=EPOCH_MS + 5)
     other = twin.incept()
 
@@ -87,7 +73,7 @@ def test_of_two_inceptions_the_first_seen_counts(store: RecordStore) -> None:
 
 
 def test_a_rotation_without_its_chain_is_not_kept(store: RecordStore) -> None:
-    alice = agent()
+    alice = known_agent("alice")
     rotation = alice.rotate()
 
     assert store.add([rotation], NOW_MS) == [False]
@@ -97,7 +83,7 @@ def test_a_rotation_without_its_chain_is_not_kept(store: RecordStore) -> None:
 
 
 def test_a_rotation_removes_what_the_thief_signed_since(store: RecordStore) -> None:
-    alice = agent()
+    alice = known_agent("alice")
     before = alice.post("mine")
     thief = copy.deepcopy(alice)
     stolen = [thief.post(f"spam {n}", "general") for n in range(3)]
@@ -119,7 +105,7 @@ def test_a_rotation_removes_what_the_thief_signed_since(store: RecordStore) -> N
 def test_so_it_is_in_any_order_of_one_batch(
     store: RecordStore, order: tuple[int, ...]
 ) -> None:
-    alice = agent()
+    alice = known_agent("alice")
     thief = copy.deepcopy(alice)
     spam = thief.post("spam")
     alice.rotate()
@@ -137,7 +123,7 @@ def test_so_it_is_in_any_order_of_one_batch(
 def test_what_was_judged_before_the_rotation_is_not_kept_after_it(
     store: RecordStore,
 ) -> None:
-    alice = agent()
+    alice = known_agent("alice")
     spam = copy.deepcopy(alice).post("spam")
     alice.rotate()
     store.add(alice.records, NOW_MS)
@@ -148,7 +134,7 @@ def test_what_was_judged_before_the_rotation_is_not_kept_after_it(
 
 
 def test_records_of_others_stay(store: RecordStore) -> None:
-    alice, bob = agent("alice"), agent("bob")
+    alice, bob = known_agent("alice"), known_agent("bob")
     posts = [bob.post(f"post {n}") for n in range(5)]
     store.add([*alice.records, *bob.records], NOW_MS)
 
@@ -160,7 +146,7 @@ def test_records_of_others_stay(store: RecordStore) -> None:
 def test_a_stolen_deletion_is_taken_back_and_its_target_can_come_again(
     store: RecordStore,
 ) -> None:
-    alice = agent()
+    alice = known_agent("alice")
     post = alice.post("precious")
     thief = copy.deepcopy(alice)
     theft = thief.delete(post)
@@ -180,7 +166,7 @@ def test_a_stolen_deletion_is_taken_back_and_its_target_can_come_again(
 def test_a_stolen_deletion_of_what_is_not_held_is_taken_back(
     store: RecordStore,
 ) -> None:
-    alice, bob = agent("alice"), agent("bob")
+    alice, bob = known_agent("alice"), known_agent("bob")
     theirs = bob.post()
     thief = copy.deepcopy(alice)
     store.add([*alice.records, *bob.records], NOW_MS)
@@ -197,7 +183,7 @@ def test_a_stolen_deletion_of_what_is_not_held_is_taken_back(
 def test_the_deletion_that_its_author_wrote_stands(
     store: RecordStore, owner_first: bool
 ) -> None:
-    alice = agent()
+    alice = known_agent("alice")
     post = alice.post("mistake")
     thief = copy.deepcopy(alice)
     thief.post("spam")
@@ -214,7 +200,7 @@ def test_the_deletion_that_its_author_wrote_stands(
 
 
 def test_the_chain_itself_is_never_removed(store: RecordStore) -> None:
-    alice = agent()
+    alice = known_agent("alice")
     for _ in range(4):
         alice.rotate()
     for record in alice.records:
@@ -226,7 +212,7 @@ def test_the_chain_itself_is_never_removed(store: RecordStore) -> None:
 def test_what_the_new_key_signed_stays_though_it_came_before_the_rotation(
     store: RecordStore,
 ) -> None:
-    alice = agent()
+    alice = known_agent("alice")
     inception, rotation, post = alice.records[0], alice.rotate(), alice.post()
     store.add([post], NOW_MS)
 

@@ -20,24 +20,10 @@ from moltp2p.store.engine import Engine, Put
 from moltp2p.store.memory import open_store
 from moltp2p.store.records import RecordStore
 from moltp2p.testing.factories import EPOCH_MS, TestAgent, signer
+from moltp2p.testing.proofs import known_agent
 
 NOW_MS = EPOCH_MS + 60_000
 NOBODY = RecordId(bytes(32))
-
-
-def agent(name: str = "alice") -> TestAgent:
-    """Return an agent that has written its inception."""
-    someone = TestAgent(name)
-    someone.incept()
-    return someone
-
-
-def shown(store: RecordStore) -> list[Record]:
-    """Return all records that are held, oldest first, deleted ones too."""
-    page = store.page(Query(deleted=True, limit=1000))
-    assert not page.more
-    assert not page.damaged
-    return [stored.record for stored in reversed(page.records)]
 
 
 def test_a_new_store_is_empty(store: RecordStore) -> None:
@@ -53,7 +39,7 @@ def test_a_new_store_is_empty(store: RecordStore) -> None:
 
 
 def test_a_record_reads_back_as_it_came(store: RecordStore) -> None:
-    alice = agent()
+    alice = known_agent("alice")
     post = alice.post("hello")
 
     assert store.add(alice.records, NOW_MS) == [True, True]
@@ -64,7 +50,7 @@ def test_a_record_reads_back_as_it_came(store: RecordStore) -> None:
 
 
 def test_a_record_added_again_changes_nothing(store: RecordStore) -> None:
-    alice = agent()
+    alice = known_agent("alice")
     post = alice.post()
     store.add(alice.records, NOW_MS)
 
@@ -75,7 +61,7 @@ def test_a_record_added_again_changes_nothing(store: RecordStore) -> None:
 
 
 def test_a_record_twice_in_a_batch_is_new_once(store: RecordStore) -> None:
-    alice = agent()
+    alice = known_agent("alice")
     post = alice.post()
 
     assert store.add([*alice.records, post, post], NOW_MS) == [True, True, False, False]
@@ -86,7 +72,7 @@ def test_a_record_twice_in_a_batch_is_new_once(store: RecordStore) -> None:
 def test_a_record_without_a_body_is_filled_in_when_the_body_comes(
     store: RecordStore,
 ) -> None:
-    post = agent().post()
+    post = known_agent("alice").post()
     store.add([post.without_body()], NOW_MS)
 
     assert store.add([post], NOW_MS + 1) == [False]
@@ -95,7 +81,7 @@ def test_a_record_without_a_body_is_filled_in_when_the_body_comes(
 
 
 def test_a_body_is_not_lost_to_a_copy_that_has_none(store: RecordStore) -> None:
-    post = agent().post()
+    post = known_agent("alice").post()
     store.add([post], NOW_MS)
 
     assert store.add([post.without_body()], NOW_MS) == [False]
@@ -104,7 +90,7 @@ def test_a_body_is_not_lost_to_a_copy_that_has_none(store: RecordStore) -> None:
 
 
 def test_an_unknown_kind_is_held_and_read_as_any_other(store: RecordStore) -> None:
-    alice = agent()
+    alice = known_agent("alice")
     kinds = [2**63 - 1, 77]
     strange = [
         alice.write(Draft(kind, Post("?"), "general", {"parent": NOBODY}))
@@ -118,7 +104,7 @@ def test_an_unknown_kind_is_held_and_read_as_any_other(store: RecordStore) -> No
 
 
 def test_the_head_is_the_highest_seq_whatever_came_last(store: RecordStore) -> None:
-    alice, bob = agent("alice"), agent("bob")
+    alice, bob = known_agent("alice"), known_agent("bob")
     alice.post()
     newest = alice.post()
 
@@ -130,7 +116,7 @@ def test_the_head_is_the_highest_seq_whatever_came_last(store: RecordStore) -> N
 
 
 def test_a_fork_keeps_both_branches(store: RecordStore) -> None:
-    alice = agent()
+    alice = known_agent("alice")
     twin = copy.deepcopy(alice)
     one, other = alice.post("one"), twin.post("other")
     store.add([*alice.records, other], NOW_MS)
@@ -145,7 +131,7 @@ def test_a_fork_keeps_both_branches(store: RecordStore) -> None:
 def test_a_damaged_record_counts_as_not_held_and_adding_it_again_heals_it(
     store: RecordStore, engine: Engine
 ) -> None:
-    alice = agent()
+    alice = known_agent("alice")
     post = alice.post()
     store.add(alice.records, NOW_MS)
     for record in alice.records:
@@ -170,12 +156,12 @@ def test_a_closed_store_says_so(store: RecordStore) -> None:
         with pytest.raises(UsageError, match="store-closed"):
             call()
     with pytest.raises(UsageError, match="store-closed"):
-        store.add([agent().post()], NOW_MS)
+        store.add([known_agent("alice").post()], NOW_MS)
     store.close()
 
 
 def test_readers_and_a_writer_share_a_store(store: RecordStore) -> None:
-    alice = agent()
+    alice = known_agent("alice")
     for n in range(60):
         alice.post(f"post {n}")
     is_done = threading.Event()
@@ -206,7 +192,7 @@ def _read_until(is_done: threading.Event, store: RecordStore) -> int:
 
 def test_a_store_in_memory_opens_for_a_network() -> None:
     store = open_store(NetworkParams("test-net"))
-    store.add([agent().records[0]], NOW_MS)
+    store.add([known_agent("alice").records[0]], NOW_MS)
 
     assert store.count() == 1
 
@@ -231,7 +217,7 @@ def test_the_largest_numbers_are_held(store: RecordStore) -> None:
 
 
 def test_a_profile_is_found_by_its_agent(store: RecordStore) -> None:
-    alice = agent()
+    alice = known_agent("alice")
     profile = alice.write(Draft(Kind.PROFILE, Profile("Alice")))
     store.add(alice.records, NOW_MS)
 
