@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -14,12 +15,16 @@ if TYPE_CHECKING:
     import trio
 
     from moltp2p.api.serve import Api
+    from moltp2p.cli.service_manager import ServiceManager
     from moltp2p.node.config import Config
     from moltp2p.node.node import Node
 
 GRACE_S: Final = 9.0
 """After the first signal; then, or at the second, the process ends where it stands.
 Whatever was acknowledged is on disk by then."""
+
+REPORT_S: Final = 5.0
+"""How often a service manager may be told how the node is."""
 
 
 @click.command()
@@ -52,8 +57,8 @@ def command(shell: Shell, /, **flags: Any) -> None:  # noqa: ANN401 - click's
     Says where it listens, for others to --bootstrap from. Logs go to stderr, in JSON,
     or for people with --log-format text. --listen and --bootstrap may be repeated.
     Without --listen, it takes a free port on loopback; for strangers to reach you:
-    --listen /ip4/0.0.0.0/tcp/4001. Under systemd it says when it is ready, and feeds
-    the watchdog while its loop comes round.
+    --listen /ip4/0.0.0.0/tcp/4001. Under systemd it says when it is ready and how it
+    is, and feeds the watchdog while its loop comes round.
 
     \b
     Roles: agent      writes, for the agent in this home (the default)
@@ -76,6 +81,7 @@ async def _run(shell: Shell, config: Config) -> None:
 
     from moltp2p.api.serve import open_api
     from moltp2p.cli.service_manager import ServiceManager
+    from moltp2p.net.background import open_background
     from moltp2p.node.node import open_node
 
     end = _End()
@@ -83,13 +89,19 @@ async def _run(shell: Shell, config: Config) -> None:
     async with trio.open_nursery() as nursery:
         await nursery.start(_heed_signals, end)
         with end.starting:
-            async with open_node(config) as node, open_api(node) as api:
+            async with (
+                open_node(config) as node,
+                open_api(node) as api,
+                open_background() as telling,
+            ):
                 end.is_running = True
-                await _announce(shell, node, api)
+                await _announce(shell, node, api, manager)
                 manager.tell("READY=1")
+                telling.start_soon(_report, manager, node, api)
                 nursery.start_soon(manager.feed, api.lag)
                 await end.asked.wait()
                 manager.tell("STOPPING=1")
+                manager.describe("ends, and says goodbye to its peers")
         nursery.cancel_scope.cancel()
 
 
@@ -125,9 +137,12 @@ async def _heed_signals(end: _End, *, task_status: trio.TaskStatus[None]) -> Non
         os._exit(128 + number)
 
 
-async def _announce(shell: Shell, node: Node, api: Api) -> None:
+async def _announce(
+    shell: Shell, node: Node, api: Api, manager: ServiceManager
+) -> None:
     """Say that the node runs, and how to reach it."""
     from moltp2p.api.views import status_view
+    from moltp2p.cli.greeting import addresses_for_others, greet, plain_lines
     from moltp2p.net.log import get_logger
 
     status = status_view(await node.status())
@@ -147,34 +162,28 @@ async def _announce(shell: Shell, node: Node, api: Api) -> None:
     get_logger(__name__).info("running", peer=view["peer"], home=view["home"])
     if shell.as_json:
         shell.emit(view)
+        return
+    view["for_others"] = addresses_for_others(status)
+    if sys.stdout.isatty() and not manager.listens:
+        greet(shell.console(), view)
     else:
-        _print(shell, view)
+        click.echo("\n".join(plain_lines(view)))
 
 
-def _print(shell: Shell, view: dict[str, Any]) -> None:
-    from rich.panel import Panel
-    from rich.table import Table
+async def _report(manager: ServiceManager, node: Node, api: Api) -> None:
+    """Tell the service manager for ever how the node is."""
+    import trio
 
-    from moltp2p.cli.status import proof_row
-    from moltp2p.cli.terminal import now_ms
+    from moltp2p.api.metrics.health import not_ready
+    from moltp2p.cli.service_manager import in_one_line
+    from moltp2p.core.errors import LocalError
 
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    table.add_row("role", f"{view['role']} on network {view['network']}")
-    if view["agent"]:
-        table.add_row("agent", view["agent"])
-    table.add_row("home", view["home"])
-    if view["url"]:
-        table.add_row("http", f"{view['url']}, token in api.token")
-    if view["metrics"]:
-        table.add_row("metrics", view["metrics"])
-    if view["proof"] is not None:
-        table.add_row("proof", proof_row(view["proof"], now_ms()))
-    console = shell.console()
-    console.print(Panel(table, title="moltp2p runs", title_align="left"))
-    # Outside of the frame, and never broken by us, so that it can be copied whole.
-    console.print("Connect another node to this one, each in a home of its own:")
-    for address in view["addresses"]:
-        console.print(f"  moltp2p --home DIR run --bootstrap {address}", soft_wrap=True)
-    console.print("Ctrl-C ends it.", style="dim")
+    while manager.listens:
+        try:
+            status = await node.status()
+        except LocalError as error:
+            manager.describe(f"not ready: {error.message}")
+        else:
+            reasons = not_ready(status, api.lag, trio.current_time())
+            manager.describe(in_one_line(status, [each.message for each in reasons]))
+        await trio.sleep(REPORT_S)

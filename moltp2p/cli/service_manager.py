@@ -1,4 +1,4 @@
-"""What systemd is told: that the node is ready, alive, and on its way out.
+"""What systemd is told: that the node is ready, alive, how it is, and that it ends.
 
 The protocol is sd_notify(3): datagrams to the socket that NOTIFY_SOCKET names. The
 watchdog is fed only when the loop has come round (`api/loop_lag.py`): a node that
@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from moltp2p.api.loop_lag import LoopLag
+    from moltp2p.node.status import Status
 
 MARGIN: Final = 3
 """The watchdog is fed so many times in the time that it waits."""
@@ -31,6 +32,18 @@ class ServiceManager:
         # An @ stands for the zero byte of Linux's abstract sockets.
         self._address = f"\0{name[1:]}" if name.startswith("@") else name
         self._watchdog_s = _watchdog_s(environ)
+        self._described = ""
+
+    @property
+    def listens(self) -> bool:
+        """Whether there is anybody to tell."""
+        return bool(self._address)
+
+    def describe(self, line: str) -> None:
+        """Say in one line how the node is, if that is another than the last."""
+        if line != self._described:
+            self._described = line
+            self.tell(f"STATUS={line}")
 
     def tell(self, state: str) -> None:
         """Say one thing; whether it is heard is no business of the node's."""
@@ -53,6 +66,22 @@ class ServiceManager:
             await lag.wait_beat()
             self.tell("WATCHDOG=1")
             await trio.sleep(self._watchdog_s / MARGIN)
+
+
+def in_one_line(status: Status, missing: Sequence[str]) -> str:
+    """Return a node at a glance, as `systemctl status` shows it.
+
+    Args:
+        status: of the node.
+        missing: all that keeps it from being of use, in words.
+    """
+    peers = 0 if status.gossip is None else status.gossip.peers
+    ready = f"not ready: {'; '.join(missing)}" if missing else "ready"
+    return f"{ready}; {_of(peers, 'peer')}, {_of(status.store.records, 'record')}"
+
+
+def _of(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _watchdog_s(environ: Mapping[str, str]) -> float:

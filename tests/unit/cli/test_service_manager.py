@@ -12,7 +12,10 @@ import trio
 from trio.testing import MockClock
 
 from moltp2p.api.loop_lag import LoopLag
-from moltp2p.cli.service_manager import ServiceManager
+from moltp2p.cli.service_manager import ServiceManager, in_one_line
+from tests.village import Village, meet, village
+
+__all__ = ["village"]
 
 
 @pytest.fixture
@@ -43,6 +46,31 @@ def test_whoever_started_the_node_is_told(manager: socket.socket) -> None:
     told.tell("STOPPING=1")
 
     assert heard(manager) == ["READY=1", "STOPPING=1"]
+
+
+def test_how_a_node_is_is_told_when_it_changes(manager: socket.socket) -> None:
+    told = ServiceManager(environ(manager))
+
+    for line in ("ready; 1 peer", "ready; 1 peer", "ready; 2 peers", "ready; 1 peer"):
+        told.describe(line)
+
+    assert heard(manager) == [
+        "STATUS=ready; 1 peer",
+        "STATUS=ready; 2 peers",
+        "STATUS=ready; 1 peer",
+    ]
+
+
+async def test_a_node_at_a_glance_is_one_line(village: Village) -> None:
+    async with village.open("alice") as alice, village.open("bob") as bob:
+        alone = await alice.status()
+        await meet(alice, bob)
+        status = await alice.status()
+
+    assert in_one_line(alone, ["nobody is connected"]) == (
+        "not ready: nobody is connected; 0 peers, 1 record"
+    )
+    assert in_one_line(status, []).startswith("ready; 1 peer, ")
 
 
 @pytest.mark.parametrize("name", ["", "/nowhere/at/all", "@nobody-listens-here"])
