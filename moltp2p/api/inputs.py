@@ -172,11 +172,10 @@ class RecordsQuery(BaseModel):
         )
 
 
-class ExportQuery(BaseModel):
-    """Which records to export; those that have all that is asked for.
+class SelectionQuery(BaseModel):
+    """Which records are meant: those that have all that is asked for.
 
-    `since` and `until` are milliseconds since 1970, of the authors' clocks; `after`
-    is the last record of an export that was cut short, and no part of a key chain.
+    `since` and `until` are milliseconds since 1970, of the authors' clocks.
     """
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
@@ -186,7 +185,6 @@ class ExportQuery(BaseModel):
     kind: Annotated[list[str], Field(max_length=MAX_KINDS)] = []
     since: Annotated[int, Field(ge=0, le=MAX_INT)] = 0
     until: Annotated[int, Field(ge=0, le=MAX_INT)] | None = None
-    after: str | None = None
 
     def selection(self) -> Selection:
         """Return which records those are.
@@ -201,6 +199,16 @@ class ExportQuery(BaseModel):
             since_ms=self.since,
             until_ms=self.until,
         )
+
+
+class ExportQuery(SelectionQuery):
+    """Which records to export.
+
+    `after` is the last record of an export that was cut short, and no part of a key
+    chain.
+    """
+
+    after: str | None = None
 
     def after_record(self) -> RecordId | None:
         """Return the record to go on behind.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Sequence
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from moltp2p.api import schemas
 from moltp2p.api.inputs import (
@@ -18,6 +18,7 @@ from moltp2p.api.inputs import (
     ProfileIn,
     ReplyIn,
     RotateIn,
+    SelectionQuery,
     delete_draft,
     parse,
     post_draft,
@@ -34,8 +35,10 @@ from moltp2p.core.errors import LocalError, MoltError, UsageError
 from moltp2p.core.ids import parse_record_id
 from moltp2p.core.kinds import can_be_deleted
 from moltp2p.core.record import Record
+from moltp2p.core.selection import Selection
 from moltp2p.core.validate import Road, Ruling
 from moltp2p.node.node import Node
+from moltp2p.node.reading import NOT_SELECTED
 
 router = APIRouter(responses=schemas.PROBLEMS)
 
@@ -141,20 +144,30 @@ async def connect(request: Request) -> Response:
 
 
 @router.post("/import", **schemas.IMPORT)
-async def import_records(request: Request) -> Response:
+async def import_records(
+    request: Request, wanted: Annotated[SelectionQuery, Query()]
+) -> Response:
     """Take exported records; each is judged as if a peer had sent it.
 
     JSON lines are answered line for line with the verdict. Of an archive
     (`application/cbor-seq`) only those records are named that were neither accepted
     nor held already, each by its place. A line with the totals ends the answer.
+
+    Where a part is asked for, the key chains of its authors come along. The rest is
+    `not-selected`, and not counted.
     """
-    node = node_of(request)
+    node, selection = node_of(request), wanted.selection()
     is_archive = _media_type(request, NDJSON, CBOR_SEQUENCE) == CBOR_SEQUENCE
     totals: Counter[str] = Counter()
 
     async def work(lines: Sequence[Line]) -> list[View]:
-        views = await _import_lines(node, lines, _raw if is_archive else _wire_of)
-        totals.update(str(view.get("verdict", "failed")) for view in views)
+        wires = [_raw(each) if is_archive else _wire_of(each) for each in lines]
+        views = await _import_lines(node, lines, wires, selection)
+        totals.update(
+            str(view.get("verdict", "failed"))
+            for view in views
+            if view["code"] != NOT_SELECTED
+        )
         if is_archive:
             return [view for view in views if view["code"] not in UNREMARKABLE]
         return views
@@ -170,7 +183,7 @@ async def import_records(request: Request) -> Response:
 _OUTCOMES = ("accept", "ignore", "reject", "failed")
 """The verdicts; and lines that are no record, or for which there was no room."""
 
-UNREMARKABLE: Final = frozenset({"ok", "duplicate"})
+UNREMARKABLE: Final = frozenset({"ok", "duplicate", NOT_SELECTED})
 """The codes of records of an archive that need not be named."""
 
 
@@ -219,12 +232,14 @@ async def _publish_each(
 
 
 async def _import_lines(
-    node: Node, lines: Sequence[Line], read: Callable[[Line], bytes | UsageError]
+    node: Node,
+    lines: Sequence[Line],
+    wires: Sequence[bytes | UsageError],
+    selection: Selection,
 ) -> list[View]:
-    """Take what can be read, and answer each line."""
-    wires = [read(each) for each in lines]
+    """Take what could be read of lines, and answer each."""
     good = [wire for wire in wires if isinstance(wire, bytes)]
-    rulings = iter(await _take(node, good))
+    rulings = iter(await _take(node, good, selection))
     results = [next(rulings) if isinstance(wire, bytes) else wire for wire in wires]
     return [
         problem_of(result, line=each.number)
@@ -234,11 +249,13 @@ async def _import_lines(
     ]
 
 
-async def _take(node: Node, wires: Sequence[bytes]) -> Sequence[Ruling | LocalError]:
+async def _take(
+    node: Node, wires: Sequence[bytes], selection: Selection
+) -> Sequence[Ruling | LocalError]:
     if not wires:
         return []
     try:
-        return await node.take(wires, Road.IMPORT)
+        return await node.take(wires, Road.IMPORT, selection)
     except LocalError as error:
         return [error] * len(wires)
 

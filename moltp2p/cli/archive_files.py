@@ -17,7 +17,6 @@ from moltp2p.core.errors import LocalError, PeerError, UsageError
 from moltp2p.core.ids import RecordId
 from moltp2p.core.kinds import CHAIN_KINDS
 from moltp2p.core.record import Record, parse
-from moltp2p.core.selection import Selection
 from moltp2p.proto.archive import ArchiveReader
 
 READ_BYTES: Final = 256 * 1024
@@ -110,22 +109,6 @@ def wire_of(text: bytes) -> bytes:
         return base64.b64decode(json.loads(text)["wire"], validate=True)
     except (ValueError, KeyError, TypeError, binascii.Error):
         return b""
-
-
-def is_wanted(wire: bytes, selection: Selection) -> bool:
-    """Tell whether to take a record in; what is none is for the node to refuse.
-
-    The key chains of authors come along, as they do in an export.
-    """
-    if selection == Selection():
-        return True
-    try:
-        header = parse(wire).header
-    except PeerError:
-        return True
-    if header.kind in CHAIN_KINDS and selection.agent in (None, header.agent):
-        return True
-    return selection.has(header)
 
 
 @contextmanager

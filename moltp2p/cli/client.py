@@ -82,21 +82,25 @@ class Client:
             await response.aread()
             return _view(response.content)
 
-    async def send_lines(self, path: str, lines: list[bytes]) -> list[View]:
+    async def send_lines(
+        self, path: str, lines: list[bytes], **query: object
+    ) -> list[View]:
         """Send JSON lines, and return their answers.
 
         Raises:
             MoltError: what the API told of all of them at once.
         """
-        return await self._send_many(path, b"\n".join(lines), NDJSON)
+        return await self._send_many(path, b"\n".join(lines), NDJSON, query)
 
-    async def send_records(self, path: str, wires: list[bytes]) -> list[View]:
+    async def send_records(
+        self, path: str, wires: list[bytes], **query: object
+    ) -> list[View]:
         """Send records as a CBOR sequence; return what is said of them, and totals.
 
         Raises:
             MoltError: what the API told of all of them at once.
         """
-        return await self._send_many(path, b"".join(wires), CBOR_SEQUENCE)
+        return await self._send_many(path, b"".join(wires), CBOR_SEQUENCE, query)
 
     @asynccontextmanager
     async def pieces(
@@ -133,9 +137,15 @@ class Client:
         async with self._answered(request) as response:
             yield Lines(response)
 
-    async def _send_many(self, path: str, content: bytes, kind: str) -> list[View]:
+    async def _send_many(
+        self, path: str, content: bytes, kind: str, query: Mapping[str, object]
+    ) -> list[View]:
         request = self._http.build_request(
-            "POST", f"/v1{path}", content=content, headers={"content-type": kind}
+            "POST",
+            f"/v1{path}",
+            content=content,
+            headers={"content-type": kind},
+            params=_given(query),
         )
         async with self._answered(request) as response:
             await response.aread()

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from moltp2p.cli.bars import Tell, open_bars
 from moltp2p.cli.selecting import Wanted, surveying
 from moltp2p.cli.shell import Shell, json_option, pass_shell
+from moltp2p.cli.terminal import mebibytes
 from moltp2p.core.errors import LocalError
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ MANY_RECORDS: Final = 50_000
 """With fewer, other processes would not be up before it is done."""
 MAX_READERS: Final = 2
 """Each takes some 100 MiB; more than two keep nobody busy who writes."""
-
-Tell = Callable[[int], None]
 
 
 @click.command()
@@ -107,28 +105,31 @@ async def _work(
         readers = min(MAX_READERS, os.cpu_count() or 1) if total > MANY_RECORDS else 0
         with (
             open_dataset(part, selection, bodies=bodies, readers=readers) as dataset,
-            _progress(total, live=not shell.as_json) as tell,
+            open_bars(shell) as bars,
         ):
-            await _copy(client, wanted, dataset, tell)
+            await _copy(client, wanted, dataset, bars.add("reading, records"), total)
             await trio.to_thread.run_sync(dataset.finish)
     made = manifest(dataset, selection, bodies=bodies)
     _describe(part, made)
     return made
 
 
-async def _copy(client: Client, wanted: Wanted, dataset: Dataset, tell: Tell) -> None:
+async def _copy(
+    client: Client, wanted: Wanted, dataset: Dataset, tell: Tell, total: int
+) -> None:
     """Have the dataset take all frames that the node gives."""
     import trio
 
     from moltp2p.study.frames import FrameReader
 
     query = wanted.query()
+    expected = 0 if query else total  # of a part nobody knows how large it is
     reader = FrameReader()
     async with client.pieces("/survey", "application/octet-stream", **query) as pieces:
         async for piece in pieces:
             for tag, payload in reader.feed(piece):
                 await trio.to_thread.run_sync(dataset.take, tag, payload)
-                tell(dataset.heard.records)
+                tell(dataset.heard.records, expected)
     reader.end()
 
 
@@ -159,34 +160,6 @@ def _check_library() -> None:
         )
 
 
-@contextmanager
-def _progress(total: int, *, live: bool) -> Iterator[Tell]:
-    """Show how far it is, on a terminal."""
-    if not (live and sys.stderr.isatty()):
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("reading"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("", total=total)
-        yield lambda done: bars.update(task, completed=done)
-
-
 def _finish(shell: Shell, place: Path, made: Mapping[str, Any]) -> None:
     counts = made["counts"]
     size = sum(each["bytes"] for each in made["files"])
@@ -204,7 +177,7 @@ def _finish(shell: Shell, place: Path, made: Mapping[str, Any]) -> None:
         return
     click.echo(
         f"{counts['records']:,} records by {counts['agents']:,} agents, "
-        f"{size / 2**20:,.1f} MiB, in {place}"
+        f"{mebibytes(size)}, in {place}"
     )
     if damaged := made["store"]["damaged"]:
         click.echo(f"{damaged:,} records are damaged, and left out: verify-store")

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import click
 
+from moltp2p.cli.bars import Bars, Tell, open_bars
 from moltp2p.cli.selecting import Wanted, selecting
 from moltp2p.cli.shell import FAILED, Shell, json_option, pass_shell
+from moltp2p.cli.terminal import mebibytes, safe
 from moltp2p.core.errors import MoltError
 
 if TYPE_CHECKING:
     from moltp2p.cli.client import Client, View
-    from moltp2p.core.selection import Selection
-
 READ_BYTES: Final = 256 * 1024
+NOT_SELECTED: Final = "not-selected"
+"""The node's word for what was not asked for."""
+
 GROUP_RECORDS: Final = 1_000
 """Records of an archive to a request."""
 
@@ -45,12 +45,13 @@ def command(shell: Shell, file: BinaryIO, wanted: Wanted) -> None:
     """
     from moltp2p.cli.client import open_client
 
-    incoming = _Incoming(shell, file, wanted.selection())
+    wanted.selection()  # before anything is read
+    incoming = _Incoming(shell, file, wanted)
 
     async def work() -> None:
         async with open_client(shell.home) as client:
-            with _progress(file, live=not shell.as_json) as incoming.tell_read:
-                await incoming.send(client)
+            with open_bars(shell) as bars:
+                await incoming.send(client, bars)
 
     try:
         shell.run(work)
@@ -67,21 +68,23 @@ class _Incoming:
 
     Attributes:
         totals: how many records came to which verdict.
-        tell_read: told how many bytes were read.
     """
 
-    def __init__(self, shell: Shell, file: BinaryIO, selection: Selection) -> None:
+    def __init__(self, shell: Shell, file: BinaryIO, wanted: Wanted) -> None:
         self.totals: Counter[str] = Counter()
-        self.tell_read: Callable[[int], object] = lambda _: None
         self._shell = shell
         self._file = file
-        self._selection = selection
+        self._query = wanted.query()
+        self._bars = Bars(None)
+        self._tell_read: Tell = lambda _done, _total: None
+        self._size = _size(file)
         self._read_bytes = 0
 
-    async def send(self, client: Client) -> None:
+    async def send(self, client: Client, bars: Bars) -> None:
         """Send all of the file."""
         from moltp2p.cli.archive_files import looks_like_archive
 
+        self._bars, self._tell_read = bars, bars.add("reading", mebibytes)
         first = self._read()
         if looks_like_archive(first):
             await self._send_archive(client, first)
@@ -89,20 +92,15 @@ class _Incoming:
             await self._send_lines(client, first)
 
     async def _send_lines(self, client: Client, first: bytes) -> None:
-        from moltp2p.cli.archive_files import is_wanted, wire_of
         from moltp2p.cli.linewise import send_all
 
         async def send(lines: list[bytes]) -> list[View]:
             # The last line has the totals of this request alone.
-            return (await client.send_lines("/import", lines))[:-1]
+            return (await client.send_lines("/import", lines, **self._query))[:-1]
 
-        def wanted(text: bytes) -> bool:
-            return is_wanted(wire_of(text), self._selection)
-
-        await send_all(send, self._read, self._note, first, wanted)
+        await send_all(send, self._read, self._note, first)
 
     async def _send_archive(self, client: Client, first: bytes) -> None:
-        from moltp2p.cli.archive_files import is_wanted
         from moltp2p.proto.archive import ArchiveReader
 
         reader = ArchiveReader((await client.get("/status"))["network"])
@@ -111,8 +109,7 @@ class _Incoming:
         try:
             while data:
                 for wire in reader.feed(data):
-                    if is_wanted(wire, self._selection):
-                        group.append((reader.records, wire))
+                    group.append((reader.records, wire))
                     if len(group) == GROUP_RECORDS:
                         await self._send_group(client, group)
                 data = self._read()
@@ -124,25 +121,26 @@ class _Incoming:
     async def _send_group(self, client: Client, group: list[tuple[int, bytes]]) -> None:
         if not group:
             return
-        *named, told = await client.send_records("/import", [wire for _, wire in group])
+        wires = [wire for _, wire in group]
+        *named, told = await client.send_records("/import", wires, **self._query)
         for answer in named:
             self._tell(answer | {"line": group[answer["line"] - 1][0]})
         self.totals.update({name: told[name] for name in _OUTCOMES})
         group.clear()
 
     def _note(self, answer: View) -> None:
+        if answer["code"] == NOT_SELECTED:
+            return
         self.totals[answer.get("verdict", "failed")] += 1
         self._tell(answer)
 
     def _tell(self, answer: View) -> None:
-        from moltp2p.cli.terminal import safe
-
         if self._shell.as_json:
             self._shell.emit(answer)
         elif answer["code"] not in ("ok", "duplicate"):
             place = f"line {answer['line']}: " if "line" in answer else ""
             words = f"{place}{answer['message']} ({answer['code']})"
-            click.echo(safe(words), err=True)
+            self._bars.say(safe(words), err=True)
 
     def tell_totals(self) -> None:
         """Say what came of it."""
@@ -157,30 +155,14 @@ class _Incoming:
     def _read(self) -> bytes:
         data = self._file.read(READ_BYTES)
         self._read_bytes += len(data)
-        self.tell_read(self._read_bytes)
+        self._tell_read(self._read_bytes, self._size)
         return data
 
 
-@contextmanager
-def _progress(file: BinaryIO, *, live: bool) -> Iterator[Callable[[int], object]]:
-    """Show how much of a file is read, on a terminal."""
-    size = _size(file)
-    if not (live and size and sys.stderr.isatty()):
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
-
-    columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("", total=size)
-        yield lambda done: bars.update(task, completed=done)
-
-
-def _size(file: BinaryIO) -> int | None:
-    """Return how long a file is, when that can be told beforehand."""
+def _size(file: BinaryIO) -> int:
+    """Return how long a file is; 0 when that cannot be told beforehand."""
     try:
         found = os.fstat(file.fileno())
     except OSError:
-        return None
-    return found.st_size if stat.S_ISREG(found.st_mode) else None
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0

@@ -66,7 +66,6 @@ async def send_all(
     read: Callable[[], bytes],
     note: Callable[[View], None],
     first: bytes = b"",
-    wanted: Callable[[bytes], bool] = bool,
 ) -> None:
     """Send lines as they can be read, until their end.
 
@@ -75,21 +74,16 @@ async def send_all(
         read: returns some more bytes, none at the end; may block.
         note: takes the answers, in order.
         first: what was read already.
-        wanted: tells whether to send a line; one that is left out is not answered.
 
     Raises:
         MoltError: when the node cannot go on; says from which line on.
     """
     splitter = LineSplitter()
     data = first or await trio.to_thread.run_sync(read, abandon_on_cancel=True)
-
-    def cut(lines: list[Line]) -> list[Line]:
-        return [each for each in lines if each.text is None or wanted(each.text)]
-
     while data:
-        await _send_lines(send, cut(splitter.feed(data)), note)
+        await _send_lines(send, splitter.feed(data), note)
         data = await trio.to_thread.run_sync(read, abandon_on_cancel=True)
-    await _send_lines(send, cut(splitter.end()), note)
+    await _send_lines(send, splitter.end(), note)
 
 
 async def _send_lines(

@@ -13,6 +13,7 @@ _UNSAFE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Control and format characters (bidirectional overrides among them), halves of
 surrogate pairs, and the separators that some terminals take for a line's end."""
 
+MIB: Final = 2**20
 MINUTE_S: Final = 60
 HOUR_S: Final = 3_600
 DAY_S: Final = 86_400
@@ -84,6 +85,13 @@ def span(seconds: float) -> str:
     if seconds < DAY_S:
         return f"{int(seconds // HOUR_S)} h"
     return f"{int(seconds // DAY_S)} d"
+
+
+def mebibytes(size_bytes: int) -> str:
+    """Return how large something is, to a tenth of a MiB; what is small in KiB."""
+    if size_bytes < MIB:
+        return f"{size_bytes / 1024:,.1f} KiB"
+    return f"{size_bytes / MIB:,.1f} MiB"
 
 
 def short_agent(agent: str) -> str:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
 
+from moltp2p.cli.bars import Bars, open_bars
 from moltp2p.cli.shell import FAILED, Shell, json_option, pass_shell
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from moltp2p.store.base import Damage
     from moltp2p.store.repairing import Repair
 
@@ -54,7 +51,7 @@ def command(shell: Shell, *, repairs: bool, newest: bool) -> None:
     home.check()
     network = load_config(shell.home, os.environ, {}).network
 
-    with _bars(shell) as bars:
+    with open_bars(shell) as bars:
 
         def tell(damage: Damage) -> None:
             _tell(shell, damage, bars)
@@ -74,7 +71,7 @@ def command(shell: Shell, *, repairs: bool, newest: bool) -> None:
     _finish(shell, done)
 
 
-def _tell(shell: Shell, damage: Damage, bars: _Bars) -> None:
+def _tell(shell: Shell, damage: Damage, bars: Bars) -> None:
     from moltp2p.core.ids import record_text
 
     record = None if damage.record is None else record_text(damage.record)
@@ -86,50 +83,6 @@ def _tell(shell: Shell, damage: Damage, bars: _Bars) -> None:
     is_named = damage.message.startswith(name)
     message = damage.message if is_named else f"{name}: {damage.message}"
     bars.say(f"{message} ({damage.code})")
-
-
-@contextmanager
-def _bars(shell: Shell) -> Iterator[_Bars]:
-    """Yield bars, which are seen on a terminal alone."""
-    if shell.as_json or not sys.stderr.isatty():
-        yield _Bars(None)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    words, bar = TextColumn("{task.description}"), BarColumn()
-    columns = (words, bar, TextColumn("{task.fields[told]}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield _Bars(progress)
-
-
-class _Bars:
-    """Bars, and lines that are written above them."""
-
-    def __init__(self, progress: Progress | None) -> None:
-        self._progress = progress
-
-    def say(self, text: str) -> None:
-        """Write a line."""
-        if self._progress is None or not sys.stdout.isatty():
-            click.echo(text)
-        else:  # by whoever draws the bars, or it stands in the middle of one
-            self._progress.console.print(text, markup=False, soft_wrap=True)
-
-    def add(self, what: str) -> Callable[[int, int], None]:
-        """Return what is told how far it is; the bar shows from then on."""
-        progress = self._progress
-        if progress is None:
-            return lambda _done, _total: None
-        task = progress.add_task(what, total=None, visible=False, told="")
-
-        def tell(done: int, total: int) -> None:
-            # Nobody knows how many entries there are: that bar goes to and fro.
-            told = f"{done:,} of {total:,}" if total else f"{done:,}"
-            some = total or None
-            progress.update(task, completed=done, total=some, visible=True, told=told)
-
-        return tell
 
 
 def _finish(shell: Shell, done: Repair) -> None:

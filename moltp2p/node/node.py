@@ -123,8 +123,16 @@ class Node:
                 self._online.relay.tell(link)
         return record
 
-    async def take(self, wires: Sequence[bytes], road: Road) -> list[Ruling]:
+    async def take(
+        self, wires: Sequence[bytes], road: Road, selection: Selection | None = None
+    ) -> list[Ruling]:
         """Judge and keep records from elsewhere; return a ruling for each.
+
+        Args:
+            wires: as they travel.
+            road: how they came.
+            selection: what to keep of them, and the key chains of its authors; the
+                rest is ruled `not-selected`.
 
         Raises:
             LocalError: `disk-full`, `store-failed`; nothing was kept.
@@ -134,6 +142,7 @@ class Node:
             [Incoming(wire, road) for wire in wires],
             self._journal.params,
             self._store.has,
+            selection,
         )
         return await self._journal.submit(
             lambda desk: desk.rule(incoming), len(incoming)

@@ -226,3 +226,29 @@ async def test_an_archive_of_another_network_is_refused_at_its_head(
     problem, totals = await imported(http, archive)
 
     assert (problem["code"], totals["lines"]) == ("wrong-network", 0)
+
+
+async def test_of_a_part_that_is_asked_for_each_line_is_answered_and_some_taken(
+    http: httpx.AsyncClient, node: Node, elsewhere: httpx.AsyncClient
+) -> None:
+    await publish(node, 2, "art")
+    await publish(node, 3)
+    lines = (await http.get("/export")).content
+    query, kind = {"community": "art"}, {"content-type": "application/x-ndjson"}
+
+    answer = await elsewhere.post("/import", content=lines, params=query, headers=kind)
+
+    *answers, totals = map(json.loads, answer.content.splitlines())
+    codes = [each["code"] for each in answers]
+    assert codes == [*("ok",) * 3, *("not-selected",) * 3]  # the inception, and two
+    assert (totals["lines"], totals["accept"], totals["ignore"]) == (3, 3, 0)
+
+
+async def test_of_a_part_that_no_record_can_be_nothing_is_read(
+    http: httpx.AsyncClient,
+) -> None:
+    answer = await http.post(
+        "/import", content=b"", params={"community": "No!"}, headers=SEQUENCE
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad-community")
