@@ -47,7 +47,8 @@ DEFAULT_RATE: Final = 20.0
 @click.option(
     "--rate",
     type=click.FloatRange(0, min_open=True),
-    help=f"Posts a second, over all agents.  [default: {DEFAULT_RATE:g}]",
+    help=f"Posts a second, over all agents.  [default: {DEFAULT_RATE:g}; beside"
+    " --posts and --partition so few that they outlast it]",
 )
 @click.option("--burst", is_flag=True, help="Post as fast as it goes.")
 @click.option(
@@ -59,7 +60,8 @@ DEFAULT_RATE: Final = 20.0
 @click.option(
     "--duration",
     type=click.FloatRange(0, min_open=True),
-    help="Stop posting after so many seconds.",
+    help="Stop posting after so many seconds.  [default, where something goes wrong:"
+    " 5 s after a partition's end, or 20 s; as long as --posts take]",
 )
 @click.option(
     "--seed",
@@ -186,7 +188,7 @@ def _scenario(**options: Any) -> Scenario | None:  # noqa: ANN401 - click's
         **{
             name: options[name]
             for name in (
-                *("file", "nodes", "posts", "rate"),
+                *("file", "nodes", "posts", "rate", "burst"),
                 *("loss", "latency", "partitions", "kill", "slow"),
                 *("sybils", "behaviours"),
             )
@@ -204,7 +206,8 @@ def _load(
     rate = None if options["burst"] else options["rate"] or DEFAULT_RATE
     if scenario is not None:
         rate = None if options["burst"] else scenario.load.per_s
-        duration_s = scenario.load_until_s - scenario.load.from_s
+        if posts is None:
+            duration_s = scenario.load_until_s - scenario.load.from_s
     if posts is None:
         timed = rate is not None and duration_s is not None
         posts = round(rate * duration_s) if timed else DEFAULT_POSTS

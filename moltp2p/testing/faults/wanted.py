@@ -6,7 +6,7 @@ A field that only the simulator can do is refused by its name, and not passed ov
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from moltp2p.core.errors import UsageError
@@ -23,6 +23,9 @@ DEFAULT_SPAN_S: Final = 20.0
 
 AFTER_S: Final = 5.0
 """How long they go on after the last fault that has one."""
+
+REST_S: Final = 10.0
+"""How long a scenario lasts after the last post at least."""
 
 MAX_RUN_S: Final = 86_400.0
 
@@ -61,6 +64,7 @@ class Wanted:
         nodes: how many nodes.
         posts: how many posts in all.
         rate: posts a second.
+        burst: whether they are posted as fast as it goes, in place of a rate.
         duration_s: for how long.
         loss: `--loss`, and so on.
         hosts: whether each node has a network of its own.
@@ -70,6 +74,7 @@ class Wanted:
     nodes: int | None = None
     posts: int | None = None
     rate: float | None = None
+    burst: bool = False
     duration_s: float | None = None
     loss: float | None = None
     latency: str | None = None
@@ -112,6 +117,8 @@ def scenario_of(wanted: Wanted, default_rate: float) -> Scenario | None:
     if wanted.file is None:
         _put_end(table, wanted, default_rate)
     scenario = build(table, wanted.file or "the flags")
+    if wanted.file is not None:
+        scenario = _stretched(scenario, wanted)
     _check_size(scenario)
     return scenario
 
@@ -185,16 +192,32 @@ def _sybils(wanted: Wanted, table: Mapping[str, Any]) -> Mapping[str, object]:
 
 
 def _put_end(table: dict[str, Any], wanted: Wanted, default_rate: float) -> None:
-    """Let the agents post until a while after the last fault."""
-    rate = table["load"].setdefault("per_s", default_rate)
+    """Let the agents post until a while after the last fault, and all they shall."""
     partition = table.get("partition")
-    until_s = partition["until_s"] + AFTER_S if partition else DEFAULT_SPAN_S
+    healed_s = partition["until_s"] if partition else 0.0
+    until_s = healed_s + AFTER_S if partition else DEFAULT_SPAN_S
+    rate = table["load"].setdefault("per_s", default_rate)
     if wanted.duration_s is not None:
         until_s = wanted.duration_s
-    elif wanted.posts is not None and not partition:
-        until_s = wanted.posts / rate
+    elif wanted.posts is not None and not wanted.burst:
+        if partition and wanted.rate is None:  # some of them in each of its phases
+            rate = table["load"]["per_s"] = min(rate, max(wanted.posts, 1) / until_s)
+        posts_s = wanted.posts / rate
+        until_s = max(until_s, posts_s) if partition else posts_s
     table["load"]["until_s"] = until_s
     if "sybils" in table:
         table["sybils"]["until_s"] = until_s
-    healed_s = partition["until_s"] if partition else 0.0
-    table["virtual_s"] = max(until_s, healed_s) + 10
+    table["virtual_s"] = max(until_s, healed_s) + REST_S
+
+
+def _stretched(scenario: Scenario, wanted: Wanted) -> Scenario:
+    """Return a file's scenario with as much, or as long, a load as the flags say."""
+    load = scenario.load
+    if wanted.duration_s is not None:
+        until_s = load.from_s + wanted.duration_s
+    elif wanted.posts is not None:
+        until_s = max(scenario.load_until_s, load.from_s + wanted.posts / load.per_s)
+    else:
+        return scenario
+    lasts_s = max(scenario.virtual_s, until_s + REST_S)
+    return replace(scenario, load=replace(load, until_s=until_s), virtual_s=lasts_s)

@@ -80,6 +80,55 @@ def test_only_what_was_asked_for_goes_wrong() -> None:
     assert (found.nodes.count, found.load.per_s) == (5, RATE)
 
 
+PARTED = {"nodes": 4, "partitions": ["0-1|2-3@5s-12s"]}
+
+
+@pytest.mark.parametrize(
+    ("flags", "per_s", "until_s"),
+    [
+        ({"posts": 40, "rate": 1.0}, 1.0, 40.0),  # after all of them
+        ({"posts": 5, "rate": 1.0}, 1.0, 17.0),  # a while after the partition
+        ({"posts": 34}, 2.0, 17.0),  # so slowly that it lasts as long
+        ({"posts": 4000}, RATE, 200.0),
+        ({"posts": 0}, 1 / 17, 17.0),
+        ({"posts": 40, "rate": 1.0, "duration_s": 9.0}, 1.0, 9.0),
+        ({"posts": 4000, "burst": True}, RATE, 17.0),
+    ],
+)
+def test_as_many_posts_as_asked_for_outlast_a_partition(
+    flags: dict[str, Any], per_s: float, until_s: float
+) -> None:
+    found = scenario(**PARTED, **flags)
+
+    assert found.load.per_s == pytest.approx(per_s)
+    assert found.load_until_s == until_s
+    assert found.virtual_s == max(until_s, 12) + 10
+
+
+def test_without_an_end_of_its_own_a_fault_lasts_as_long_as_the_posts() -> None:
+    assert scenario(loss=0.1, posts=100).load_until_s == 5
+    assert scenario(loss=0.1, posts=100, burst=True).load_until_s == 20
+
+
+@pytest.mark.parametrize(
+    ("flags", "until_s", "virtual_s"),
+    [
+        ({"posts": 40}, 65, 75),  # the file's own end
+        ({"posts": 400}, 105, 115),
+        ({"posts": 400, "duration_s": 20}, 25, 75),
+        ({"duration_s": 100}, 105, 115),
+        ({"posts": 400, "rate": 40.0}, 65, 75),
+    ],
+)
+def test_more_posts_or_another_time_stretch_a_files_scenario(
+    flags: dict[str, Any], until_s: float, virtual_s: float
+) -> None:
+    found = scenario(file="halves", **flags)
+
+    assert (found.load_until_s, found.virtual_s) == (until_s, virtual_s)
+    assert found.partition == load("halves").partition
+
+
 def test_flags_are_put_over_a_file() -> None:
     shared = scenario(file="halves", nodes=4, rate=3.0, loss=0.5)
 
@@ -138,6 +187,7 @@ def test_flags_are_put_over_a_file() -> None:
         ({"file": "/etc/passwd"}, "unknown-scenario", "passwd"),
         ({"file": "halves", "nodes": 1}, "bad-scenario", "nodes.count"),
         ({"file": "halves", "nodes": 201}, "bad-scenario", "200"),
+        ({"file": "halves", "duration_s": 1e9}, "bad-scenario", "at most"),
         ({"file": "partition-heals"}, "unsupported-setting", "check.healthy_within"),
     ],
 )
