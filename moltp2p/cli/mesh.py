@@ -233,5 +233,8 @@ def _screen(opening: str, *, live: bool) -> Iterator[Callable[[RenderableType], 
     from rich.console import Console
     from rich.live import Live
 
-    with Live(opening, console=Console(stderr=True), refresh_per_second=4) as place:
+    console = Console(stderr=True)
+    with Live(opening, console=console, refresh_per_second=4) as place:
         yield place.update
+    if not console.is_terminal:  # there alone rich ends the last line itself
+        console.line()

@@ -72,7 +72,7 @@ def _figures(report: Report) -> Table:
     )
     table.add_row("processor", f"{report.cpu_s:.1f} s")
     table.add_row("memory", f"{report.rss_mb:.0f} MB")
-    table.add_row("dropped", str(report.dropped))
+    table.add_row("dropped", f"{report.dropped} by gossip")
     return table
 
 
@@ -119,6 +119,7 @@ def _injected(faced: Faced, nodes: int) -> Table:
 def _phases(faced: Faced) -> Table:
     """Return what became of the posts of each phase."""
     table = Table(title="By when it was posted")
+    table.caption = "expected of nodes up, on the author's side, around that time"
     for name in ("phase", "posts", "expected", "delivered", "p50", "p99", "max"):
         table.add_column(name, justify="left" if name == "phase" else "right")
     for name, done in faced.phases.items():

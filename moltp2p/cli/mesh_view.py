@@ -27,9 +27,10 @@ def _heard(mesh: Mesh) -> Table:
     table = Table(box=None, show_header=False, title=f"newest in node {last}'s store")
     table.add_column(min_width=9, style="dim", no_wrap=True)
     table.add_column(min_width=14, style="cyan", no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_column()  # a column with no_wrap never shrinks: it runs off the screen
     for post in mesh.heard:
-        text = Line(safe(" ".join(post.text.split())))
+        text = Line(safe(" ".join(post.text.split())), no_wrap=True)
+        text.overflow = "ellipsis"
         table.add_row(f"…{post.agent[-8:]}", Line(post.community), text)
     return table
 
@@ -43,7 +44,6 @@ def _nodes(mesh: Mesh, plan: Plan) -> Table:
         table.add_column(name)
     for name in ("peers", "mesh", "posted", "records", "behind", "dropped"):
         table.add_column(name, justify="right")
-    newest = max((each.records for each in mesh.snapshots), default=0)
     for index, each in enumerate(mesh.snapshots[:MAX_ROWS]):
         table.add_row(
             str(index),
@@ -53,7 +53,7 @@ def _nodes(mesh: Mesh, plan: Plan) -> Table:
             str(each.mesh),
             str(mesh.authored[index]),
             str(each.records),
-            str(newest - each.records),
+            str(mesh.known - each.records),
             str(each.dropped),
         )
     if len(mesh.snapshots) > MAX_ROWS:

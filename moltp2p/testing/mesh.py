@@ -51,6 +51,7 @@ class Mesh:
         is_up: which of them run.
         snapshots: how each was when it was last looked at.
         authored: how many posts each has written.
+        before: how many records the fullest store held when posting began.
         heard: the newest posts in the last running member's store, newest first.
         phase: what is going on, in a word: connecting, proving, posting, settling,
             done.
@@ -65,6 +66,7 @@ class Mesh:
     is_up: list[bool] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     authored: list[int] = field(default_factory=list)
+    before: int = 0
     heard: list[Heard] = field(default_factory=list)
     phase: str = "connecting"
     news: str = ""
@@ -80,6 +82,12 @@ class Mesh:
         if len(found) < len(self.members):
             raise UsageError("no-node", "these nodes run in processes of their own")
         return found
+
+    @property
+    def known(self) -> int:
+        """Return how many records there are at least, though no node had them all."""
+        held = (each.records for each in self.snapshots)
+        return max(self.before + sum(self.authored), *held, 0)
 
     async def look(self) -> None:
         """Take a snapshot of each member that runs; of others the last one stays."""

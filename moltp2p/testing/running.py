@@ -100,6 +100,7 @@ async def run_plan(mesh: Mesh, plan: Plan, on_look: OnLook = lambda _: None) -> 
     await _settle(mesh, on_look)
     connect_s = trio.current_time() - mesh.opened_at
     prove_s = await _prove(mesh, on_look) if plan.proof else None
+    mesh.before = mesh.known
     injector = None
     if plan.scenario is not None:
         injector = Injector(mesh, plan.scenario, plan.seed)

@@ -64,6 +64,7 @@ def test_agents_post_what_stands_on_standard_input() -> None:
 
     assert ran.returncode == 0, ran.stderr
     assert "tide-gauges" in ran.stderr
+    assert ran.stderr.endswith("\n")  # what comes next begins a line
     assert "100.00%" in ran.stdout
 
 
