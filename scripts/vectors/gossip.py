@@ -1,9 +1,7 @@
-"""Vectors of spec 05: topics, RPCs on the wire, and a router's answers.
+"""Vectors of spec 05, second part: what a router does.
 
 | op | input → output |
 |---|---|
-| `topic` | network, shards, community or null → topic |
-| `rpc` | bytes → RPC |
 | `route` | steps: what happens to a router, and what it does |
 
 A router of `route` begins with nobody connected, on the network `test`, and knows
@@ -13,107 +11,45 @@ different peers may come in any order; what else stands in `actions` is complete
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from hashlib import sha256
 from typing import Final
 
-from libp2p.pubsub.pb import rpc_pb2 as pb
-
-from moltp2p.core.ids import MessageId, PeerId
-from moltp2p.core.topics import NetworkParams, all_topics, topic_of
+from moltp2p.core.ids import MessageId
 from moltp2p.core.verdict import Verdict
-from moltp2p.net.gossip.rpc_codec import encode_rpc
 from moltp2p.proto.gossip.events import (
-    GossipEvent,
     Heartbeat,
     Join,
-    Judged,
     Leave,
     Overflowed,
     PeerJoined,
     PeerLeft,
     Publish,
-    RpcReceived,
 )
-from moltp2p.proto.gossip.router import Gossip
-from moltp2p.proto.gossip.rpc import IHave, Message, Prune, Rpc, Subscription
-from moltp2p.proto.gossip.settings import MESHSUB_1_1, MESHSUB_1_2, GossipSettings
-from scripts.vectors.form import Case, spell
-from scripts.vectors.gossip_form import spell_action, spell_event, spell_rpc
-
-NETWORK: Final = NetworkParams("test")
-TOPIC, OTHER = all_topics(NETWORK)[:2]
-BOB, CAROL, DAVE = map(PeerId, ("bob", "carol", "dave"))
-
-Step = tuple[float, GossipEvent]
-"""Seconds since the beginning, and what happens then."""
-
-SUBSCRIBE: Final = Rpc((Subscription(TOPIC, subscribed=True),))
-UNSUBSCRIBE: Final = Rpc((Subscription(TOPIC, subscribed=False),))
-GRAFT: Final = Rpc(graft=(TOPIC,))
-LARGE: Final = b"." * 1024
-
-
-def new_router() -> Gossip:
-    """Return the router that the cases of `route` begin with."""
-    topics = frozenset(all_topics(NETWORK))
-    dice = random.Random(0)  # noqa: S311 - no case leaves anything to them
-    return Gossip(GossipSettings(), dice, topics.__contains__)
-
-
-def id_of(data: bytes) -> MessageId:
-    """Return a message's id."""
-    return MessageId(sha256(data).digest())
-
-
-def ids(count: int, first: int = 0) -> tuple[MessageId, ...]:
-    """Return the ids of the messages `0`, `1`, … in decimal."""
-    return tuple(id_of(b"%d" % number) for number in range(first, first + count))
-
-
-def hear(at: float, peer: PeerId, rpc: Rpc) -> Step:
-    """Let a peer say something."""
-    return at, RpcReceived(peer, rpc)
-
-
-def message(at: float, peer: PeerId, data: bytes, topic: str = TOPIC) -> Step:
-    """Let a peer send a message."""
-    return hear(at, peer, Rpc(messages=(Message(topic, data),)))
-
-
-def judged(at: float, data: bytes, verdict: Verdict = Verdict.ACCEPT) -> Step:
-    """Let the judge decide."""
-    return at, Judged(id_of(data), verdict)
-
-
-def ihave(at: float, peer: PeerId, *announced: MessageId) -> Step:
-    """Let a peer announce messages."""
-    return hear(at, peer, Rpc(ihave=(IHave(TOPIC, announced),)))
-
-
-def beats(first: int, last: int) -> list[Step]:
-    """Let heartbeats pass, both ends among them."""
-    return [(float(at), Heartbeat()) for at in range(first, last + 1)]
-
-
-def meshed(*peers: PeerId, protocol: str = MESHSUB_1_2) -> list[Step]:
-    """Join the topic, and let peers that dialled us into its mesh."""
-    steps: list[Step] = [(0.0, Join(TOPIC))]
-    for peer in peers:
-        steps.append((0.0, PeerJoined(peer, protocol, outbound=False)))
-        steps.append(hear(0.0, peer, SUBSCRIBE))
-    return steps
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """One case of `route`."""
-
-    name: str
-    steps: Sequence[Step]
-    note: str = ""
+from moltp2p.proto.gossip.rpc import Message, Prune, Rpc, Subscription
+from moltp2p.proto.gossip.settings import MESHSUB_1_1, MESHSUB_1_2
+from scripts.vectors.form import Case
+from scripts.vectors.gossip_form import spell_action, spell_event
+from scripts.vectors.gossip_steps import (
+    BOB,
+    CAROL,
+    DAVE,
+    GRAFT,
+    LARGE,
+    NETWORK,
+    OTHER,
+    SUBSCRIBE,
+    TOPIC,
+    UNSUBSCRIBE,
+    Scene,
+    beats,
+    hear,
+    ids,
+    ihave,
+    judged,
+    meshed,
+    message,
+    new_router,
+)
 
 
 def _messages() -> list[Scene]:
@@ -406,84 +342,6 @@ def _route(scene: Scene) -> Case:
     }
 
 
-def _rpc(name: str, rpc: Rpc, note: str = "") -> Case:
-    wire, output = spell(encode_rpc(rpc)), spell_rpc(rpc)
-    return {"name": name, "op": "rpc", "note": note, "input": wire, "output": output}
-
-
-def _bad_rpc(name: str, wire: bytes, note: str = "") -> Case:
-    return {
-        "name": name,
-        "op": "rpc",
-        "note": note,
-        "input": spell(wire),
-        "error": "bad-rpc",
-    }
-
-
-def _rpcs() -> list[Case]:
-    two_topics = pb.RPC(publish=[pb.Message(data=b"0", topicIDs=[TOPIC, OTHER])])
-    stamped = pb.RPC(publish=[pb.Message(data=b"0", seqno=b"", topicIDs=[TOPIC])])
-    exchange = pb.ControlPrune(
-        topicID=TOPIC, backoff=60, peers=[pb.PeerInfo(peerID=b"carol")]
-    )
-    pruned = pb.RPC(control=pb.ControlMessage(prune=[exchange]))
-    every_part = Rpc(
-        subscriptions=(Subscription(TOPIC, True), Subscription(OTHER, False)),
-        messages=(Message(TOPIC, b"0"), Message(OTHER, b"1")),
-        ihave=(IHave(TOPIC, ids(2)), IHave(OTHER, ids(1, 2))),
-        iwant=ids(1, 3),
-        graft=(TOPIC,),
-        prune=(Prune(OTHER, 60), Prune(TOPIC, None)),
-        idontwant=ids(1, 4),
-    )
-    return [
-        _rpc("rpc-of-every-part", every_part),
-        {
-            "name": "rpc-stamped",
-            "op": "rpc",
-            "note": "a seqno that is there and empty",
-            "input": spell(stamped.SerializeToString()),
-            "output": spell_rpc(Rpc(messages=(Message(TOPIC, b"0", stamped=True),))),
-        },
-        {
-            "name": "rpc-peer-exchange",
-            "op": "rpc",
-            "note": "the peers of a PRUNE are not read",
-            "input": spell(pruned.SerializeToString()),
-            "output": spell_rpc(Rpc(prune=(Prune(TOPIC, 60),))),
-        },
-        _bad_rpc("rpc-garbage", b"\xff\xff"),
-        _bad_rpc("rpc-two-topics", two_topics.SerializeToString()),
-        _bad_rpc("rpc-no-topic", b"\x12\x03\x12\x01\x30"),
-        _bad_rpc("rpc-topic-not-utf8", b"\x0a\x06\x08\x01\x12\x02\xff\xfe"),
-        _bad_rpc("rpc-65-messages", b"\x12\x00" * 65),
-    ]
-
-
-def _topics() -> list[Case]:
-    given: list[tuple[str, NetworkParams, str | None]] = [
-        ("topic-agents", NETWORK, None),
-        ("topic-general", NETWORK, "general"),
-        ("topic-agent-tools", NETWORK, "agent-tools"),
-        ("topic-one-shard", NetworkParams("small", 1), "general"),
-        ("topic-256-shards", NetworkParams("large", 256), "general"),
-    ]
-    return [
-        {
-            "name": name,
-            "op": "topic",
-            "input": {
-                "network": network.id,
-                "shards": network.shards,
-                "community": community,
-            },
-            "output": topic_of(network, community),
-        }
-        for name, network, community in given
-    ]
-
-
 PARTS: Final[Sequence[Callable[[], list[Scene]]]] = (
     _messages,
     _verdicts,
@@ -494,6 +352,5 @@ PARTS: Final[Sequence[Callable[[], list[Scene]]]] = (
 
 
 def cases() -> list[Case]:
-    """Return every vector of spec 05."""
-    scenes = [scene for part in PARTS for scene in part()]
-    return [*_topics(), *_rpcs(), *map(_route, scenes)]
+    """Return the cases of a router, but for those of its scores."""
+    return [_route(scene) for part in PARTS for scene in part()]

@@ -27,7 +27,8 @@ from moltp2p.proto.gossip.events import (
 from moltp2p.proto.gossip.rpc import Prune, Rpc
 from moltp2p.proto.gossip.settings import MESHSUB_1_2
 from scripts.vectors.form import Case
-from scripts.vectors.gossip import (
+from scripts.vectors.gossip_form import spell_action, spell_event, spell_scores
+from scripts.vectors.gossip_steps import (
     BOB,
     CAROL,
     DAVE,
@@ -49,7 +50,6 @@ from scripts.vectors.gossip import (
     message,
     new_router,
 )
-from scripts.vectors.gossip_form import spell_action, spell_event, spell_scores
 
 PRUNE: Final = Rpc(prune=(Prune(TOPIC, 60),))
 

@@ -1,4 +1,4 @@
-"""Vectors of spec 07, second part: whole sessions, and the limits of rounds.
+"""Vectors of spec 07, third part: whole sessions, and the limits of rounds.
 
 | op | input → output |
 |---|---|

@@ -21,7 +21,7 @@ from moltp2p.testing.factories import EPOCH_MS, TestAgent, signer
 from scripts.vectors import forge
 from scripts.vectors.forge import ALICE, NETWORK, OTHER, bare, fields, wire
 from scripts.vectors.form import Case, spell
-from scripts.vectors.judgement import Bench, accept, reject
+from scripts.vectors.judgement_form import Bench, accept, reject
 
 LIMIT: Final = 8
 

@@ -8,7 +8,6 @@ from moltp2p.core.errors import PeerError
 from moltp2p.core.topics import NetworkParams, topic_of
 from moltp2p.net.gossip.rpc_codec import decode_rpc
 from scripts.vectors.form import read
-from scripts.vectors.gossip import new_router
 from scripts.vectors.gossip_form import (
     read_event,
     read_rpc,
@@ -17,6 +16,7 @@ from scripts.vectors.gossip_form import (
     spell_rpc,
     spell_scores,
 )
+from scripts.vectors.gossip_steps import new_router
 
 Outcome = dict[str, Any]
 
