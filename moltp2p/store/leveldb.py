@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +45,7 @@ from moltp2p.store.engine import (
     Snapshot,
     prefix_end,
 )
+from moltp2p.store.gate import Gate
 from moltp2p.store.migrating import drop_copies, keep_copy
 from moltp2p.store.progress import Progress, untold
 from moltp2p.store.records import RecordStore
@@ -100,7 +100,7 @@ class LevelDb:
     def __init__(self, folder: Path, **options: bool) -> None:
         self._folder = folder
         self._options = OPTIONS | options
-        self._gate = _Gate()
+        self._gate = Gate()
         self._is_closed = False
         self._is_suspect = False
         self._kept: set[_Kept] = set()
@@ -201,43 +201,10 @@ class LevelDb:
         return self._db
 
 
-class _Gate:
-    """Lets many in at a time, or one alone, who is not kept waiting by newcomers.
-
-    Nobody inside may enter again, or ask to be alone: it would wait for itself.
-    """
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._inside = 0
-        self._is_wanted_alone = False
-
-    def __enter__(self) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: not self._is_wanted_alone)
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._changed:
-            self._inside -= 1
-            self._changed.notify_all()
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        with self._changed:
-            self._is_wanted_alone = True
-            try:
-                self._changed.wait_for(lambda: self._inside == 0)
-                yield
-            finally:
-                self._is_wanted_alone = False
-                self._changed.notify_all()
-
-
 class _Kept:
     """A snapshot that is read behind the gate, a piece at a time, until it ends."""
 
-    def __init__(self, gate: _Gate, snapshot: plyvel.Snapshot) -> None:
+    def __init__(self, gate: Gate, snapshot: plyvel.Snapshot) -> None:
         self._gate = gate
         self._snapshot: plyvel.Snapshot | None = snapshot
 

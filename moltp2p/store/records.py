@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice, takewhile
 from typing import Final
 
 from moltp2p.core.author import Head
@@ -39,8 +38,15 @@ from moltp2p.store.base import (
 )
 from moltp2p.store.chain_cache import ChainCache
 from moltp2p.store.changes import Batch, Outcome, changes
-from moltp2p.store.engine import Change, Delete, Engine, Hole, Put
+from moltp2p.store.engine import Change, Delete, Engine, Put
 from moltp2p.store.held import HeldRecords
+from moltp2p.store.lookups import (
+    read_dropped,
+    read_forks,
+    read_head,
+    read_sequence,
+    table_keys,
+)
 from moltp2p.store.opening import prepare
 from moltp2p.store.pages import load, load_sound, read_page
 from moltp2p.store.progress import Progress, untold
@@ -54,8 +60,6 @@ from moltp2p.store.verifying import verify
 CACHED_SUMS: Final = 4_096
 """Nodes of sets that are kept in memory; about 1 MiB in all. The next batch changes
 many of those that the last one did; with more than that, none is known again."""
-
-KEYS_CHUNK: Final = 1_024
 
 
 class RecordStore:
@@ -233,28 +237,13 @@ class RecordStore:
 
     def dropped(self, after: RecordId | None, limit: int) -> list[Dropped]:
         """Return bodies that were dropped; see `Store.dropped`."""
-        place = None if after is None else shelf_layout.dropped_key(after)
         with self._engine.view() as view:
-            entries = islice(view.scan(layout.DROPPED, place), limit)
-            found = [entry for entry in entries if not isinstance(entry, Hole)]
-            return [
-                Dropped(
-                    RecordId(key[len(layout.DROPPED) :]),
-                    int.from_bytes(value, "big"),
-                    view.get(layout.record_key(layout.indexed_record(key))) is not None,
-                )
-                for key, value in found
-            ]
+            return read_dropped(view, after, limit)
 
     def forks(self, agent: AgentId, limit: int) -> list[tuple[int, RecordId]]:
         """Return where an agent has forked, and the proofs; see `Store.forks`."""
         with self._engine.view() as view:
-            entries = islice(view.scan(shelf_layout.forks_prefix(agent)), limit)
-            return [
-                (layout.indexed_seq(entry[0]), layout.indexed_record(entry[0]))
-                for entry in entries
-                if not isinstance(entry, Hole)
-            ]
+            return read_forks(view, agent, limit)
 
     def has(self, record: RecordId) -> bool:
         """Tell whether the record is held, and not damaged."""
@@ -310,18 +299,8 @@ class RecordStore:
 
     def head(self, agent: AgentId) -> Head | None:
         """Return the agent's newest record that was ever held; see `Store.head`."""
-        prefixes = (layout.agent_prefix(agent), layout.lost_prefix(agent))
         with self._engine.view() as view:
-            found = [next(view.scan(each, reverse=True), None) for each in prefixes]
-        heads = []
-        for newest in found:
-            # A head that is not the newest would be written after twice: a fork.
-            if isinstance(newest, Hole):
-                raise layout.store_damaged(newest.message)
-            if newest is not None:
-                seq, record = layout.indexed_seq(newest[0]), newest[0]
-                heads.append(Head(seq, layout.indexed_record(record)))
-        return max(heads, key=lambda head: (head.seq, head.record), default=None)
+            return read_head(view, agent)
 
     def wires(self, records: Sequence[RecordId]) -> list[bytes | None]:
         """Return the wire bytes of each record; see `Store.wires`."""
@@ -331,17 +310,8 @@ class RecordStore:
         self, agent: AgentId, first: int, last: int, limit: int
     ) -> list[tuple[int, RecordId]]:
         """Return places of an agent's sequence; see `Store.sequence`."""
-        prefix = layout.agent_prefix(agent)
         with self._engine.view() as view:
-            # Before the first id that a place can have.
-            entries = view.scan(prefix, prefix + layout.number(first))
-            places = (
-                (layout.indexed_seq(entry[0]), layout.indexed_record(entry[0]))
-                for entry in entries
-                if not isinstance(entry, Hole)
-            )
-            within = takewhile(lambda place: place[0] <= last, places)
-            return list(islice(within, limit))
+            return read_sequence(view, agent, first, last, limit)
 
     def count(self) -> int:
         """Return how many records are held."""
@@ -374,24 +344,13 @@ class RecordStore:
 
     def missing(self) -> Iterator[RecordId]:
         """Name what was lost to damage; see `Store.missing`."""
-        return map(layout.indexed_record, self._keys(layout.LOST))
+        return map(layout.indexed_record, table_keys(self._engine, layout.LOST))
 
     def agents(self) -> Iterator[AgentId]:
         """Name all agents whose inception is held; see `Store.agents`."""
         table = layout.KEY_CHAIN
-        return (AgentId(key.removeprefix(table)) for key in self._keys(table))
-
-    def _keys(self, table: bytes) -> Iterator[bytes]:
-        """Yield a table's keys, a chunk at a time, so that nobody waits long."""
-        after: bytes | None = None
-        while True:
-            with self._engine.view() as view:
-                chunk = list(islice(view.scan(table, after), KEYS_CHUNK))
-            keys = [each[0] for each in chunk if not isinstance(each, Hole)]
-            yield from keys
-            if not keys:
-                return
-            after = keys[-1]
+        keys = table_keys(self._engine, table)
+        return (AgentId(key.removeprefix(table)) for key in keys)
 
     def is_behind(self) -> bool:
         """Tell whether peers may hold newer records of ours; see `Store.is_behind`."""
