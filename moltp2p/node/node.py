@@ -31,6 +31,7 @@ from moltp2p.node.events import Subscription
 from moltp2p.node.exporting import Export
 from moltp2p.node.feed import Feed
 from moltp2p.node.home import Home
+from moltp2p.node.online import Online
 from moltp2p.node.pen import Incoming
 from moltp2p.node.proving.proving import Proving
 from moltp2p.node.reading import read_ahead
@@ -301,9 +302,7 @@ class Node:
             PeerError: `dial-failed`, `wrong-peer`.
             LocalError: `too-many-connections`.
         """
-        if self._online is None:
-            raise UsageError("offline", "this node runs without a network")
-        return await self._online.network.dial(address)
+        return await self._require_online().network.dial(address)
 
     def sync(self) -> AsyncIterator[SyncStatus]:
         """Compare with every connected peer now; yield how far that is.
@@ -313,9 +312,7 @@ class Node:
         Raises:
             UsageError: `offline`.
         """
-        if self._online is None:
-            raise UsageError("offline", "this node runs without a network")
-        return self._online.syncing.sync()
+        return self._require_online().syncing.sync()
 
     async def status(self) -> Status:
         """Return what there is to say of this node now."""
@@ -362,9 +359,7 @@ class Node:
         Raises:
             UsageError: `offline`.
         """
-        if self._online is None:
-            raise UsageError("offline", "this node runs without a network")
-        return Administration(self._online)
+        return Administration(self._require_online())
 
     @property
     def proving(self) -> Proving:
@@ -375,8 +370,13 @@ class Node:
         """
         self._author()
         if self._proving is None:
-            raise UsageError("offline", "this node runs without a network")
+            raise _offline()
         return self._proving
+
+    def _require_online(self) -> Online:
+        if self._online is None:
+            raise _offline()
+        return self._online
 
     def _author(self) -> Authorship:
         if self._authorship is None:
@@ -422,6 +422,10 @@ async def open_node(
     except BaseExceptionGroup as group:
         error = _alone(group)
         raise error from error.__cause__
+
+
+def _offline() -> UsageError:
+    return UsageError("offline", "this node runs without a network")
 
 
 def _alone(error: BaseException) -> BaseException:
