@@ -102,6 +102,7 @@ async def _running(shell: Shell, config: Config, flags: dict[str, Any]) -> list[
     from moltp2p.node.doctor.check import note, ok
     from moltp2p.node.doctor.findings import judge_clock, judge_peers, judge_reach
     from moltp2p.node.doctor.machine import check_running_store, judge_listening
+    from moltp2p.node.settings import Role
     from moltp2p.proto.address import parse_address
 
     async with open_client(shell.home, writes=True) as client:
@@ -113,30 +114,37 @@ async def _running(shell: Shell, config: Config, flags: dict[str, Any]) -> list[
     if network != config.network.id:
         says = f"the settings say network {config.network.id}"
         found.append(note("node", says, "restart the node for it to take hold"))
+    strangers = _strangers(status["sync"]["peers"])
+    joined: list[str] = []
+    missing: list[str] = []
+    for each in (dial for dial in dials if dial["bootstrap"]):
+        is_well = each["state"] == "connected" and _peer(each) not in strangers
+        (joined if is_well else missing).append(each["address"])
     found += [
         check_running_store(store["state"], store["hint"], store["records"]),
         judge_listening(parse_address(each).endpoint for each in status["addresses"]),
         judge_reach(finding),
-        *(
-            ok("bootstrap", f"{each['address']} is connected")
-            for each in dials
-            if each["bootstrap"] and each["state"] == "connected"
-        ),
+        *(ok("bootstrap", f"{address} is connected") for address in joined),
     ]
     names = [each["name"] for each in finding["names"] if each["last_error"]]
-    missing = [
-        each["address"]
-        for each in dials
-        if each["bootstrap"] and each["state"] != "connected"
-    ]
     wanted = flags["bootstrap"] or names + missing
     known = finding["book"]["told"] + finding["book"]["tried"] + len(peers)
-    connected = [each for each in found if each.name == "bootstrap"]
-    probed, ahead = await _probe(config, wanted, known, quiet=bool(connected))
+    probed, ahead = await _probe(config, wanted, known, quiet=bool(joined))
     if (told := finding["clock_ahead_ms"]) is not None:
         ahead.append(told)
     clock = judge_clock(ahead, _now_ms())
-    return [*found, *probed, judge_peers(peers, network), clock, _version()]
+    found_peers = judge_peers(peers, network, Role(status["role"]))
+    return [*found, *probed, found_peers, clock, _version()]
+
+
+def _strangers(peers: Sequence[dict[str, Any]]) -> set[str]:
+    """Return the peers that do not speak as this node does."""
+    unsupported = "protocol-unsupported"
+    return {each["peer"] for each in peers if each["failure"] == unsupported}
+
+
+def _peer(dial: dict[str, Any]) -> str:
+    return str(dial["address"]).rpartition("/")[2]
 
 
 async def _probe(
@@ -156,7 +164,7 @@ async def _probe(
     from moltp2p.proto.peers.bootstrap import parse_bootstrap
 
     if not targets:
-        return [] if quiet else [judge_first_peers(known)], []
+        return [] if quiet else [judge_first_peers(known, config.role)], []
     from moltp2p.net.names import Names
     from moltp2p.node.doctor.probe import open_prober
 
@@ -164,7 +172,7 @@ async def _probe(
     async with open_prober(secrets.token_bytes(32), Names(), _now_ms) as prober:
         for text in targets:
             probes += await prober.probe(parse_bootstrap(text))
-    checks = [judge_probe(each, config.network.id) for each in probes]
+    checks = [judge_probe(each, config.network.id, _release()) for each in probes]
     return checks, [each.ahead_ms for each in probes if each.ahead_ms is not None]
 
 
@@ -182,11 +190,15 @@ def _known(config: Config) -> int:
 
 
 def _version() -> Check:
-    import importlib.metadata
-
     from moltp2p.node.doctor.check import ok
 
-    return ok("version", f"moltp2p {importlib.metadata.version('moltp2p')}")
+    return ok("version", f"moltp2p {_release()}")
+
+
+def _release() -> str:
+    import importlib.metadata
+
+    return importlib.metadata.version("moltp2p")
 
 
 def _now_ms() -> int:

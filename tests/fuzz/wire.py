@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import trio
+from libp2p.identity.identify.pb.identify_pb2 import Identify
 from libp2p.peer.id import ID
 
 from moltp2p.core.errors import PeerError
@@ -16,6 +17,7 @@ from moltp2p.core.ids import PublicKey
 from moltp2p.core.verdict import Verdict
 from moltp2p.net.gossip.rpc_codec import MAX_FRAME_BYTES, decode_rpc, encode_rpc
 from moltp2p.net.hardening import UNREAD_BYTES, BoundedYamux
+from moltp2p.net.identify import read_introduction
 from moltp2p.net.memory import memory_peer_id
 from moltp2p.net.negotiation import agree, propose
 from moltp2p.net.peer_records import open_record
@@ -202,6 +204,15 @@ def _answer(data: bytes) -> None:
     peer_exchange.decode_answer(data)
 
 
+def _introduction(data: bytes) -> None:
+    read_introduction(data)
+
+
+def _introductions() -> list[bytes]:
+    said = Identify(agent_version="moltp2p/0.1.0", protocols=PROTOCOLS)
+    return [said.SerializeToString()]
+
+
 def _records() -> Read:
     """Let a book learn what records say, and dial it in vain."""
     book = AddressBook(OWN, bytes(32))
@@ -265,5 +276,6 @@ ROWS = (
         _records,
         lasts=5_000,
     ),
+    Parser("introduction", _introductions, mutations.protobuf, lambda: _introduction),
     Parser("address book", _books, mutations.raw, lambda: _book_file),
 )

@@ -13,6 +13,7 @@ import trio
 
 from moltp2p.net.discovery import Means, open_discovery
 from moltp2p.net.host import open_host
+from moltp2p.net.identify import ping
 from moltp2p.net.names import Names
 from moltp2p.node.doctor import probe as probing
 from moltp2p.node.doctor.check import Probe
@@ -101,6 +102,17 @@ async def test_a_libp2p_node_of_something_else_is_told() -> None:
         (found,) = await probe(network.addresses()[0])
 
     assert found.code == "protocol-unsupported"
+
+
+async def test_a_node_of_a_later_major_is_told_with_what_it_speaks() -> None:
+    async with open_host(b"o" * 32, [ANY_PORT]) as network:
+        for name in ("/moltp2p/peers/2.0.0", "/moltp2p/\x1b[2J/2.0.0"):
+            network.handle(name, ping)
+        (found,) = await probe(network.addresses()[0])
+
+    assert found.code == "protocol-unsupported"
+    assert found.software.startswith("moltp2p/")
+    assert found.protocols == {"/moltp2p/peers/2.0.0"}
 
 
 async def test_a_name_is_followed_to_each_of_its_peers() -> None:

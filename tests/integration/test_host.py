@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from importlib.metadata import version
 
 import pytest
 import trio
@@ -155,6 +156,7 @@ async def test_identify_names_the_key_the_addresses_and_the_protocols() -> None:
     assert f"{Multiaddr(listen)}/p2p/{bob.peer_id}" == bob.addresses()[0]
     assert set(message.protocols) == {IDENTIFY, PING, STOP, ECHO}
     assert len(message.public_key) == 36
+    assert message.agent_version == f"moltp2p/{version('moltp2p')}"
 
 
 async def test_ping_sends_back_what_it_gets() -> None:

@@ -78,6 +78,8 @@ class Probe:
         ahead_ms: how far its clock is ahead of ours.
         networks: on which networks it is; None when it did not say.
         told: how many other peers it named.
+        software: what it says that it runs, in plain characters; "" for nothing.
+        protocols: which protocols of ours it says that it speaks, in any version.
     """
 
     target: str
@@ -87,3 +89,5 @@ class Probe:
     ahead_ms: int | None = None
     networks: frozenset[str] | None = None
     told: int = 0
+    software: str = ""
+    protocols: frozenset[str] = frozenset()

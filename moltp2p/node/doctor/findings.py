@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from moltp2p.core.limits import MAX_AHEAD_MS
 from moltp2p.node.doctor.check import Check, Probe, fail, note, ok, skipped
+from moltp2p.node.doctor.versions import Comparison, compare
+from moltp2p.node.settings import Role
 from moltp2p.proto.address import Scope, parse_endpoint, scope_of
 
 NOTED_SKEW_MS: Final = 30_000
@@ -52,8 +54,17 @@ MEANINGS: Final[Mapping[str, str]] = {
 _OTHERWISE: Final = "try again; if it stays so, tell the peer's operator"
 
 
-def judge_probe(probe: Probe, network: str) -> Check:
-    """Say what came of dialling one first peer."""
+def judge_probe(probe: Probe, network: str, release: str) -> Check:
+    """Say what came of dialling one first peer.
+
+    Args:
+        probe: what came of it.
+        network: the id of our network.
+        release: what we run, such as `0.1.0`.
+    """
+    versions = compare(probe.software, probe.protocols, release)
+    if probe.code in {"", "protocol-unsupported"} and versions.apart:
+        return _apart(probe, versions, release)
     if probe.code:
         remedy = REMEDIES.get(probe.code, _OTHERWISE)
         why = MEANINGS.get(probe.code, probe.message)
@@ -67,17 +78,40 @@ def judge_probe(probe: Probe, network: str) -> Check:
         )
     said = "" if probe.networks else "; it did not say on which network it is"
     told = f"{probe.told} others" if probe.told else "nobody else yet"
-    return ok("bootstrap", f"{probe.target} answers, and names {told}{said}")
+    theirs = f"; it runs {versions.theirs}" if versions.is_newer is not None else ""
+    return ok("bootstrap", f"{probe.target} answers, and names {told}{said}{theirs}")
 
 
-def judge_first_peers(known: int) -> Check:
+def _apart(probe: Probe, versions: Comparison, release: str) -> Check:
+    """Say that a peer's release and ours do not understand each other."""
+    theirs = versions.theirs or "another release"
+    says = (
+        f"{probe.target}: they run {theirs} (protocols {', '.join(versions.apart)}), "
+        f"this is moltp2p {release}, which speaks none of those"
+    )
+    remedy = (
+        "upgrade this node: CONTRIBUTING.md tells how"
+        if versions.is_newer
+        else "ask its operator to upgrade, and find another first peer until then"
+    )
+    return fail("bootstrap", says, remedy, "protocol-unsupported")
+
+
+def judge_first_peers(known: int, role: Role) -> Check:
     """Say what it means that there is no first peer to dial.
 
     Args:
         known: addresses that the node knows all the same.
+        role: what the node is for.
     """
     if known:
         return ok("bootstrap", f"none to dial now; {known} addresses are known")
+    if role is Role.BOOTSTRAP:
+        return note(
+            "bootstrap",
+            "no first peer is configured: it waits for others to dial it",
+            "to join a network that there is, set `bootstrap` in config.toml",
+        )
     return fail(
         "bootstrap",
         "no first peer is configured, and none is known from before",
@@ -105,8 +139,12 @@ def judge_clock(ahead_ms: Iterable[int], now_ms: int) -> Check:
     return ok("clock", f"within {max(1, abs(off_ms) // 1000)} s of what peers say")
 
 
-def judge_peers(peers: Sequence[Mapping[str, Any]], network: str) -> Check:
+def judge_peers(peers: Sequence[Mapping[str, Any]], network: str, role: Role) -> Check:
     """Say how many peers a running node has, and whether they are of its network."""
+    if not peers and role is Role.BOOTSTRAP:
+        return note(
+            "peers", "nobody has come yet", "hand out its address: moltp2p status"
+        )
     if not peers:
         return fail(
             "peers",

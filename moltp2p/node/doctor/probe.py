@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import trio
@@ -21,9 +21,11 @@ from moltp2p.net.exchanging import exchange
 from moltp2p.net.gossip.peering import PROTOCOLS
 from moltp2p.net.gossip.rpc_codec import MAX_FRAME_BYTES, decode_rpc
 from moltp2p.net.host import open_host
+from moltp2p.net.identify import introduced
 from moltp2p.net.names import Names
 from moltp2p.net.peer_records import open_record
 from moltp2p.net.streams import FrameReader
+from moltp2p.node.doctor import versions
 from moltp2p.node.doctor.check import Probe
 from moltp2p.proto.address import Address
 from moltp2p.proto.peers.bootstrap import Bootstrap
@@ -64,22 +66,36 @@ class Prober:
         try:
             await _connect(address)
             await self.network.dial(str(address))
-            answer, sent_ms = await exchange(
-                self.network, address.peer, [], self.clock_ms
-            )
-            records = [open_record(each) for each in answer.records]
         except MoltError as error:
             return Probe(target, error.code, error.message)
-        ahead_ms = answer.time_ms - (sent_ms + self.clock_ms()) // 2
-        probe = Probe(
-            target,
-            seen=str(answer.seen),
-            ahead_ms=ahead_ms,
-            networks=await self._networks(address.peer),
-            told=len([each for each in records if each.peer != address.peer]),
-        )
+        probe = await self._introduced(Probe(target), address.peer)
+        try:
+            probe = await self._exchanged(probe, address.peer)
+        except MoltError as error:
+            probe = replace(probe, code=error.code, message=error.message)
         await self.network.disconnect(address.peer)
         return probe
+
+    async def _introduced(self, probe: Probe, peer: PeerId) -> Probe:
+        """Return the probe with what the peer runs, if it says so."""
+        try:
+            says = await introduced(self.network, peer)
+        except PeerError:
+            return probe
+        ours = frozenset(filter(versions.NAME.fullmatch, says.protocols))
+        return replace(probe, software=says.software, protocols=ours)
+
+    async def _exchanged(self, probe: Probe, peer: PeerId) -> Probe:
+        """Return the probe with what the peer tells of us and others."""
+        answer, sent_ms = await exchange(self.network, peer, [], self.clock_ms)
+        records = [open_record(each) for each in answer.records]
+        return replace(
+            probe,
+            seen=str(answer.seen),
+            ahead_ms=answer.time_ms - (sent_ms + self.clock_ms()) // 2,
+            networks=await self._networks(peer),
+            told=len([each for each in records if each.peer != peer]),
+        )
 
     async def _networks(self, peer: PeerId) -> frozenset[str] | None:
         """Return the networks of whose topics the peer has told us by now."""

@@ -255,25 +255,27 @@ def test_those_that_tried_know_best() -> None:
 
 @pytest.mark.parametrize("code", sorted(REMEDIES))
 def test_each_step_that_fails_has_its_remedy(code: str) -> None:
-    check = judge_probe(Probe("/ip4/…", code, "it did not work"), "main")
+    check = judge_probe(Probe("/ip4/…", code, "it did not work"), "main", "0.2.0")
 
     assert_fails(check, code, MEANINGS.get(code, "it did not work"))
     assert check.remedy == REMEDIES[code]
 
 
 def test_a_failure_without_a_remedy_of_its_own_has_one() -> None:
-    assert_fails(judge_probe(Probe("/ip4/…", "too-slow", "x"), "main"), "too-slow")
+    assert_fails(
+        judge_probe(Probe("/ip4/…", "too-slow", "x"), "main", "0.2.0"), "too-slow"
+    )
 
 
 def test_a_peer_of_another_network_is_told() -> None:
     probe = Probe("/ip4/…", networks=frozenset({"elsewhere"}))
 
-    assert_fails(judge_probe(probe, "main"), word="elsewhere")
-    assert judge_probe(probe, "elsewhere").health is Health.OK
+    assert_fails(judge_probe(probe, "main", "0.2.0"), word="elsewhere")
+    assert judge_probe(probe, "elsewhere", "0.2.0").health is Health.OK
 
 
 def test_a_peer_that_says_nothing_of_its_network_is_taken_for_well() -> None:
-    check = judge_probe(Probe("/ip4/…", told=3), "main")
+    check = judge_probe(Probe("/ip4/…", told=3), "main", "0.2.0")
 
     assert check.health is Health.OK
     assert "3 others" in check.says
@@ -281,8 +283,64 @@ def test_a_peer_that_says_nothing_of_its_network_is_taken_for_well() -> None:
 
 
 def test_nobody_to_begin_with_is_told() -> None:
-    assert_fails(judge_first_peers(0), word="--bootstrap")
-    assert judge_first_peers(5).health is Health.OK
+    assert_fails(judge_first_peers(0, Role.AGENT), word="--bootstrap")
+    assert judge_first_peers(5, Role.AGENT).health is Health.OK
+
+
+def test_a_first_address_for_others_needs_nobody_to_begin_with() -> None:
+    for check in (
+        judge_first_peers(0, Role.BOOTSTRAP),
+        judge_peers([], "main", Role.BOOTSTRAP),
+    ):
+        assert check.health is Health.NOTE
+        assert check.remedy
+
+
+# -- releases
+
+
+def runs(software: str, *protocols: str, code: str = "") -> Probe:
+    return Probe("/ip4/…", code, software=software, protocols=frozenset(protocols))
+
+
+NEW = ("/moltp2p/peers/2.0.0", "/moltp2p/reconcile/2.0.0", "/moltp2p/fetch/1.0.0")
+OLD = ("/moltp2p/peers/0.0.0", "/moltp2p/reconcile/0.0.0")
+
+
+def test_a_peer_whose_release_is_too_new_is_told_with_what_to_do() -> None:
+    probe = runs("moltp2p/0.9.1", *NEW, code="protocol-unsupported")
+
+    check = judge_probe(probe, "main", "0.2.0")
+
+    assert_fails(check, "protocol-unsupported", "upgrade this node")
+    assert "they run moltp2p 0.9.1 (protocols peers 2, reconcile 2)" in check.says
+    assert "this is moltp2p 0.2.0" in check.says
+
+
+@pytest.mark.parametrize("software", ["moltp2p/0.1.9", "moltp2p", "", "somebody's"])
+def test_a_peer_whose_release_is_too_old_is_told_with_what_to_do(software: str) -> None:
+    check = judge_probe(runs(software, *OLD), "main", "0.2.0")
+
+    assert_fails(check, "protocol-unsupported", "ask its operator to upgrade")
+
+
+def test_releases_that_overlap_are_well_and_the_difference_is_told() -> None:
+    both = ["/moltp2p/peers/1.0.0", "/moltp2p/peers/2.0.0"]
+
+    newer = judge_probe(runs("moltp2p/0.10.0", *both), "main", "0.9.0")
+    same = judge_probe(runs("moltp2p/0.9.0", *both), "main", "0.9.0")
+
+    assert newer.health is same.health is Health.OK
+    assert newer.says.endswith("it runs moltp2p 0.10.0")
+    assert "it runs" not in same.says
+
+
+def test_a_peer_of_something_else_has_no_release_of_ours() -> None:
+    probe = runs("js-libp2p/3.3.0", "/ipfs/id/1.0.0", code="protocol-unsupported")
+
+    check = judge_probe(probe, "main", "0.2.0")
+
+    assert check.says == f"/ip4/…: {MEANINGS['protocol-unsupported']}"
 
 
 # -- the clock
@@ -323,16 +381,18 @@ def connected(topics: int, connected_s: float = 60.0) -> dict[str, Any]:
 
 
 def test_no_peers_are_told() -> None:
-    assert_fails(judge_peers([], "main"))
+    assert_fails(judge_peers([], "main", Role.AGENT))
 
 
 def test_peers_in_none_of_our_topics_are_of_another_network() -> None:
-    assert_fails(judge_peers([connected(0)], "main"), word="another network")
+    assert_fails(
+        judge_peers([connected(0)], "main", Role.AGENT), word="another network"
+    )
 
 
 def test_peers_are_given_time_to_say_their_topics() -> None:
-    assert judge_peers([connected(0, 5.0)], "main").health is Health.OK
-    check = judge_peers([connected(0), connected(17)], "main")
+    assert judge_peers([connected(0, 5.0)], "main", Role.AGENT).health is Health.OK
+    check = judge_peers([connected(0), connected(17)], "main", Role.AGENT)
     assert check.health is Health.OK
     assert "2 of them dialled" in check.says
 
