@@ -3,8 +3,9 @@
     RUNNING   from the start; its end moves on with each beat, so that a crash is seen
     HEARING   the same, of the times in which a peer was connected
 
-What lies between two spans is a gap: the node was off, or heard nobody. Gaps shorter
-than a beat are not seen.
+What lies between two spans is a gap: the node was off, or heard nobody. That nobody was
+there for less than a beat is not seen. Who came and went is written with the next beat,
+with the time at which that was.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from moltp2p.core.errors import LocalError
 from moltp2p.core.ids import PeerId
 from moltp2p.net.base import Network, PeerDown, PeerUp
 from moltp2p.net.log import get_logger
-from moltp2p.store.arrivals import Span, State
+from moltp2p.store.arrivals import SeenPeer, Span, State
 from moltp2p.store.base import Store
 
 BEAT_S: Final = 10.0
@@ -43,22 +44,25 @@ class Presence:
         self._store = store
         self._clock_ms = clock_ms
         self._running = Span(State.RUNNING, clock_ms(), clock_ms(), ended=False)
-        self._hearing: Span | None = None
+        self._hears_from_ms: int | None = None
+        self._heard_until_ms = 0
         self._present: set[PeerId] = set()
-        self._seen: set[PeerId] = set()
+        self._seen: dict[PeerId, SeenPeer] = {}
 
     async def watch(self, network: Network) -> None:
         """Follow who comes and goes, for ever."""
         while True:
-            self._present = {info.peer for info in network.peers()}
-            self._seen |= self._present
+            connected = {info.peer for info in network.peers()}
+            for peer in connected - self._present:
+                self._come(peer)
+            for peer in self._present - connected:
+                self._go(peer)
             async for event in network.watch():
                 match event:
                     case PeerUp(info):
-                        self._present.add(info.peer)
-                        self._seen.add(info.peer)
+                        self._come(info.peer)
                     case PeerDown(peer):
-                        self._present.discard(peer)
+                        self._go(peer)
             await trio.sleep(REWATCH_S)
 
     async def beat(self) -> None:
@@ -72,26 +76,47 @@ class Presence:
         now_ms = max(self._clock_ms(), self._running.from_ms)
         self._running = replace(self._running, until_ms=now_ms, ended=is_last)
         spans = [self._running, *self._hear(now_ms, is_last=is_last)]
-        seen, self._seen = self._seen, set(self._present)
+        for peer in self._present:
+            self._see(peer, now_ms)
+        seen, self._seen = self._seen, {}
         try:
             await trio.to_thread.run_sync(
-                self._store.note_presence, spans, sorted(seen), now_ms
+                self._store.note_presence, spans, list(seen.values())
             )
         except LocalError as error:
-            self._seen |= seen
+            for peer, known in seen.items():
+                self._seen[peer] = replace(
+                    self._seen.get(peer, known), first_ms=known.first_ms
+                )
             log.warning("cannot note that this node listens", code=error.code)
+
+    def _come(self, peer: PeerId) -> None:
+        now_ms = self._clock_ms()
+        if self._hears_from_ms is None:
+            self._hears_from_ms = now_ms
+        self._present.add(peer)
+        self._see(peer, now_ms)
+
+    def _go(self, peer: PeerId) -> None:
+        self._heard_until_ms = self._clock_ms()
+        if peer in self._present:
+            self._present.remove(peer)
+            self._see(peer, self._heard_until_ms)
+
+    def _see(self, peer: PeerId, now_ms: int) -> None:
+        known = self._seen.get(peer, SeenPeer(peer, now_ms, now_ms))
+        self._seen[peer] = replace(known, last_ms=max(known.last_ms, now_ms))
 
     def _hear(self, now_ms: int, *, is_last: bool) -> list[Span]:
         """Return the span in which there were peers, if there is or was just one."""
-        hearing = self._hearing
-        if self._seen:
-            hearing = hearing or Span(State.HEARING, now_ms, now_ms, ended=False)
-            until_ms = max(now_ms, hearing.from_ms)
-            hearing = replace(hearing, until_ms=until_ms, ended=is_last)
-            self._hearing = hearing
-        elif hearing is not None:
-            hearing, self._hearing = replace(hearing, ended=True), None
-        return [] if hearing is None else [hearing]
+        begin_ms = self._hears_from_ms
+        if begin_ms is None:
+            return []
+        until_ms, ended = now_ms, is_last
+        if not self._present:
+            until_ms, ended = self._heard_until_ms, True
+            self._hears_from_ms = None
+        return [Span(State.HEARING, begin_ms, max(until_ms, begin_ms), ended=ended)]
 
 
 @asynccontextmanager

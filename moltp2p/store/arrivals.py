@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
@@ -285,26 +285,25 @@ def read_peers(view: Reader) -> list[SeenPeer]:
 
 
 def presence_changes(
-    view: Reader, spans: Sequence[Span], present: Sequence[PeerId], now_ms: int
+    view: Reader, spans: Sequence[Span], seen: Sequence[SeenPeer]
 ) -> list[Change]:
-    """Return what notes how long something has been so, and who is connected.
+    """Return what notes how long something has been so, and who was connected.
 
     What is beyond the bounds goes.
 
     Args:
         view: what is on disk.
         spans: as they are now.
-        present: who is, or was since the last time, connected.
-        now_ms: our clock.
+        seen: who is, or was since the last time, connected.
 
     Raises:
         LocalError: `store-damaged`, `store-failed`.
     """
     made: list[Change] = [put_span(span) for span in spans]
-    for peer in present:
-        value = view.get(peer_key(peer))
-        first_ms = now_ms if value is None else int.from_bytes(value[:8], "big")
-        made.append(put_peer(SeenPeer(peer, first_ms, now_ms)))
+    for each in seen:
+        value = view.get(peer_key(each.peer))
+        known = each.first_ms if value is None else int.from_bytes(value[:8], "big")
+        made.append(put_peer(replace(each, first_ms=known)))
     # What was there before is written over, and makes nothing grow.
     if any(view.get(change.key) is None for change in made):
         made += [*_surplus_spans(view), *_surplus_peers(view)]

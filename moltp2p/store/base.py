@@ -16,11 +16,11 @@ from typing import Protocol
 
 from moltp2p.core.author import Head
 from moltp2p.core.facts import Held
-from moltp2p.core.ids import AgentId, PeerId, RecordId
+from moltp2p.core.ids import AgentId, RecordId
 from moltp2p.core.record import Record
 from moltp2p.core.selection import Selection
 from moltp2p.proto.sync.reconcile import ReconcileSet, SetSum
-from moltp2p.store.arrivals import Arrived, Came, Span
+from moltp2p.store.arrivals import Arrived, Came, SeenPeer, Span
 from moltp2p.store.policy import KEEP_ALL, KEEP_QUOTAS, Dropped, Policy, Retired
 from moltp2p.store.progress import Progress, untold
 from moltp2p.store.query import MAX_PAGE_RECORDS, Damage, Order, Page, Query, Stored
@@ -155,15 +155,12 @@ class Store(Held, Protocol):
         """
         ...
 
-    def note_presence(
-        self, spans: Sequence[Span], present: Sequence[PeerId], now_ms: int
-    ) -> None:
+    def note_presence(self, spans: Sequence[Span], seen: Sequence[SeenPeer]) -> None:
         """Note since when the node has run, or heard peers, and which.
 
         Args:
             spans: what is so now, or has just ended; the same again with a later end.
-            present: peers that are connected, or were since this was last called.
-            now_ms: our clock.
+            seen: peers that are connected, or were since this was last called.
 
         Raises:
             LocalError: as `add`.

@@ -9,7 +9,7 @@ from typing import Final
 
 from moltp2p.core.author import Head
 from moltp2p.core.errors import LocalError
-from moltp2p.core.ids import AgentId, PeerId, RecordId
+from moltp2p.core.ids import AgentId, RecordId
 from moltp2p.core.keychain import KeyChain
 from moltp2p.core.record import Record
 from moltp2p.core.selection import Selection
@@ -20,6 +20,7 @@ from moltp2p.store.arrivals import (
     ArrivalLog,
     Arrived,
     Came,
+    SeenPeer,
     Span,
     presence_changes,
     read_arrivals,
@@ -173,14 +174,12 @@ class RecordStore:
         with self._engine.view() as view:
             return read_arrivals(view, after, limit)
 
-    def note_presence(
-        self, spans: Sequence[Span], present: Sequence[PeerId], now_ms: int
-    ) -> None:
+    def note_presence(self, spans: Sequence[Span], seen: Sequence[SeenPeer]) -> None:
         """Note when the node ran, and with whom; see `Store.note_presence`."""
         with self._writing:
             self._mend()
             with self._engine.view() as view:
-                made = presence_changes(view, spans, present, now_ms)
+                made = presence_changes(view, spans, seen)
             self._engine.apply(made)
 
     def spans(self) -> list[Span]:

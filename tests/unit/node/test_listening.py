@@ -14,7 +14,7 @@ from moltp2p.node.feed import Feed
 from moltp2p.node.node import Node
 from moltp2p.node.presence import BEAT_S
 from moltp2p.node.settings import Role
-from moltp2p.store.arrivals import Span, State, read_peers, read_spans
+from moltp2p.store.arrivals import SeenPeer, Span, State, read_peers, read_spans
 from moltp2p.store.engine import Delete, Engine
 from moltp2p.store.layout import record_key
 from tests.patience import PATIENCE_S
@@ -176,11 +176,13 @@ async def test_it_notes_when_it_ran_and_when_it_had_peers(
 ) -> None:
     begin_ms = village.now_ms()
     async with village.open("ear", Role.LISTENER) as ear:
-        await trio.sleep(60)
+        await trio.sleep(63)
         async with village.open("alice") as alice:
             alice_peer = peer_of(alice)
             await meet(ear, alice)
-            await trio.sleep(100)
+            met_ms = village.now_ms()
+            await trio.sleep(102)
+        left_ms = village.now_ms()
         await trio.sleep(60)
     end_ms = village.now_ms()
     await trio.sleep(500)
@@ -195,11 +197,28 @@ async def test_it_notes_when_it_ran_and_when_it_had_peers(
     assert second.from_ms - first.until_ms >= 500_000
     assert not crash.ended
     assert crash.until_ms >= second.until_ms - beat_ms
-    assert abs(hearing.from_ms - begin_ms - 60_000) <= beat_ms
-    assert abs(hearing.until_ms - hearing.from_ms - 100_000) <= 2 * beat_ms
+    # To the moment, and not to a beat.
+    assert met_ms - 1_000 < hearing.from_ms <= met_ms
+    assert met_ms + 102_000 <= hearing.until_ms <= left_ms
     assert hearing.ended
     with village.engine("ear").view() as view:
-        assert {each.peer for each in read_peers(view)} == {PeerId(alice_peer)}
+        (seen,) = read_peers(view)
+    assert seen == SeenPeer(PeerId(alice_peer), hearing.from_ms, hearing.until_ms)
+
+
+async def test_a_peer_that_came_and_went_between_two_beats_was_there(
+    village: Village, autojump_clock: MockClock
+) -> None:
+    async with village.open("ear", Role.LISTENER) as ear:
+        await trio.sleep(BEAT_S + 1)
+        async with village.open("alice") as alice:
+            await meet(ear, alice)
+            await trio.sleep(1)
+        await trio.sleep(3 * BEAT_S)
+
+    (hearing,) = spans_of(village.engine("ear"), State.HEARING)
+    assert 1_000 <= hearing.until_ms - hearing.from_ms < BEAT_S * 1_000
+    assert hearing.ended
 
 
 async def test_a_survey_knows_of_the_last_seconds(

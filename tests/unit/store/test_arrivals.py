@@ -13,7 +13,15 @@ from moltp2p.core.ids import PeerId
 from moltp2p.core.record import Record
 from moltp2p.core.validate import Road
 from moltp2p.store import arrivals
-from moltp2p.store.arrivals import ArrivalLog, Arrived, Came, Span, State, read_peers
+from moltp2p.store.arrivals import (
+    ArrivalLog,
+    Arrived,
+    Came,
+    SeenPeer,
+    Span,
+    State,
+    read_peers,
+)
 from moltp2p.store.base import Policy
 from moltp2p.store.engine import Engine, Put
 from moltp2p.store.leveldb import open_store
@@ -155,7 +163,7 @@ def test_spans_and_peers_are_written_over_and_bounded(
         begin = number * 100
         for end in (begin, begin + 50):
             span = Span(State.RUNNING, begin, end, ended=False)
-            noting.note_presence([span], [BOB], end)
+            noting.note_presence([span], [SeenPeer(BOB, end, end)])
 
     assert [(each.from_ms, each.until_ms) for each in noting.spans()] == [
         (200, 250),
@@ -163,7 +171,8 @@ def test_spans_and_peers_are_written_over_and_bounded(
         (400, 450),
     ]
     for number in range(9):
-        noting.note_presence([], [PeerId(f"stranger {number}")], 1_000 + number)
+        peer, at_ms = PeerId(f"stranger {number}"), 1_000 + number
+        noting.note_presence([], [SeenPeer(peer, at_ms, at_ms)])
     with engine.view() as view:
         peers = read_peers(view)
     assert len(peers) <= 3
@@ -171,12 +180,24 @@ def test_spans_and_peers_are_written_over_and_bounded(
     assert list(noting.verify()) == []
 
 
+def test_a_peer_is_seen_first_when_it_came_and_last_when_it_is_there(
+    engine: Engine, noting: RecordStore
+) -> None:
+    noting.note_presence([], [SeenPeer(BOB, 100, 250)])
+    noting.note_presence([], [SeenPeer(BOB, 300, 400)])
+
+    with engine.view() as view:
+        assert read_peers(view) == [SeenPeer(BOB, 100, 400)]
+
+
 def test_a_backup_and_a_repair_take_it_along(tmp_path: Path) -> None:
     folder, copy = tmp_path / "records", tmp_path / "copy"
     records = posts(3)
     with closing(open_store(folder, NETWORK, NOTES)) as store:
         store.add(records, EPOCH_MS, [BY_BOB] * len(records))
-        store.note_presence([Span(State.HEARING, 1, 2, ended=True)], [BOB], 3)
+        store.note_presence(
+            [Span(State.HEARING, 1, 2, ended=True)], [SeenPeer(BOB, 3, 3)]
+        )
         backup = b"".join(store.backup(EPOCH_MS))
         before = store.arrivals(0, 10), store.spans()
 

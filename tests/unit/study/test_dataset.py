@@ -15,7 +15,7 @@ from moltp2p.core.ids import agent_text, record_text
 from moltp2p.core.kinds import Kind, Post, Profile, parse_body
 from moltp2p.core.record import Header, Origin, Record, seal
 from moltp2p.core.selection import Selection
-from moltp2p.store.arrivals import Span, State
+from moltp2p.store.arrivals import SeenPeer, Span, State
 from moltp2p.store.engine import Delete, Put
 from moltp2p.store.layout import record_key
 from moltp2p.store.survey import RECORDS, json_frame
@@ -294,7 +294,7 @@ def test_an_empty_store_makes_a_whole_dataset(rig: Rig) -> None:
 def test_a_listener_says_when_it_heard_nothing(rig: Rig) -> None:
     def note(state: State, begin_s: int, end_s: int, *, ended: bool) -> None:
         span = Span(state, begin_s * 1000, end_s * 1000, ended=ended)
-        rig.store.note_presence([span], [BOB], end_s * 1000)
+        rig.store.note_presence([span], [SeenPeer(BOB, end_s * 1000, end_s * 1000)])
 
     note(State.RUNNING, 100, 200, ended=True)
     note(State.RUNNING, 300, 400, ended=False)
