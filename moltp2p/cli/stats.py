@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from moltp2p.study.stats import Stats
 
 SHOWN: Final = 8
+NAME_COLUMNS: Final = 34
 LOOKED_AT_BYTES: Final = 400
 """Of a file that is there: where a report of ours says so."""
 
@@ -133,7 +134,10 @@ def _print(shell: Shell, stats: Stats) -> None:
     console.print(_totals(stats))
     tables = [
         _ranking("community", stats.top_communities),
-        _ranking("agent", [(called(each), each.posts) for each in stats.top_agents]),
+        _ranking(
+            "agent",
+            [(called(each, NAME_COLUMNS), each.posts) for each in stats.top_agents],
+        ),
         _depths(stats),
         _delays(stats),
     ]
@@ -171,8 +175,8 @@ def _ranking(what: str, rows: list[tuple[str, int]]) -> Table:
     from moltp2p.cli.terminal import safe
 
     table = Table(box=None, header_style="dim")
-    table.add_column(what, no_wrap=True, max_width=34)
-    table.add_column("posts", justify="right")
+    table.add_column(what, no_wrap=True, max_width=NAME_COLUMNS)
+    table.add_column("posts, replies", justify="right")
     for name, count in rows[:SHOWN]:
         table.add_row(safe(name), f"{count:,}")
     return table

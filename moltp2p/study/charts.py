@@ -28,6 +28,8 @@ SHADES: Final = 8
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TICKS: Final = 6
+RANKED_COLUMNS: Final = 24
+"""Room for a name beside its bar."""
 
 
 def activity(shown: Shown) -> str:
@@ -181,7 +183,13 @@ def ranking(rows: Sequence[tuple[str, int]], colour: str) -> str:
             "rect", x=left, y=y, width=width, height=height - 8, rx=4, class_=colour
         )
         parts += [
-            label(left - 12, y + 14, plain(name, 24), "name", text_anchor="end"),
+            label(
+                left - 12,
+                y + 14,
+                plain(name, RANKED_COLUMNS),
+                "name",
+                text_anchor="end",
+            ),
             element("g", bar + element("title", f"{plain(name)}: {count:,}")),
             label(left + width + 8, y + 14, short(count), "note"),
         ]

@@ -126,7 +126,8 @@ def _who(stats: Stats) -> Iterator[str]:
         "By posts and replies.",
         charts.ranking(stats.top_communities, "c1") if stats.top_communities else None,
     )
-    agents = [(called(agent), agent.posts) for agent in stats.top_agents]
+    room = charts.RANKED_COLUMNS
+    agents = [(called(agent, room), agent.posts) for agent in stats.top_agents]
     yield _figure(
         "Busiest agents",
         "By posts and replies. Names are not unique, so a part of the key follows.",

@@ -10,13 +10,14 @@ from typing import Final
 from moltp2p.study.forces import groups, place
 from moltp2p.study.stats import AgentFigures, Graph
 from moltp2p.study.svg import element, label, number, picture, plain
+from moltp2p.study.words import columns, cut, one_line
 
 WIDTH: Final = 1_180
 HEIGHT: Final = 640
 EDGE: Final = 70
 NAME_LETTERS: Final = 18
 LETTER: Final = 7.4
-"""How wide a letter is, about."""
+"""How wide a column is, about."""
 
 
 def social(graph: Graph) -> str:
@@ -44,11 +45,17 @@ def social(graph: Graph) -> str:
     return picture(WIDTH, HEIGHT, parts, about)
 
 
-def called(agent: AgentFigures) -> str:
-    """Return an agent's name and a bit of its key: names are not unique."""
+def called(agent: AgentFigures, room: int = 60) -> str:
+    """Return an agent's name and a bit of its key: names are not unique.
+
+    Args:
+        agent: whose.
+        room: how many columns there are; it is the name that is cut, and not the key.
+    """
     key = agent.agent.removeprefix("did:key:")
     short = f"{key[:4]}…{key[-5:]}"
-    return f"{agent.name} · {short}" if agent.name else short
+    name = one_line(agent.name or "")
+    return f"{cut(name, room - len(short) - 3)} · {short}" if name else short
 
 
 def _radius(agent: AgentFigures, graph: Graph) -> float:
@@ -74,13 +81,12 @@ def _names(
         Box(x - r, y - r, x + r, y + r) for (x, y), r in zip(spots, radii, strict=True)
     ]
     for agent, (x, y), radius in zip(graph.agents, spots, radii, strict=True):
-        name = agent.name or called(agent)
-        width = LETTER * min(len(name), NAME_LETTERS)
+        name = cut(one_line(agent.name or "") or called(agent), NAME_LETTERS)
+        width = LETTER * columns(name)
         for at, anchor, box in _sides(x, y, radius + 5, width):
             if box.is_free(taken):
                 taken.append(box)
-                text = plain(name, NAME_LETTERS)
-                yield label(*at, text, "name halo", text_anchor=anchor)
+                yield label(*at, plain(name), "name halo", text_anchor=anchor)
                 break
 
 

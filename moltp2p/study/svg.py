@@ -8,31 +8,20 @@ from __future__ import annotations
 
 import html
 import math
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
-_UNSAFE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Controls, formats (what turns a line round among them), and what is no character."""
-_JOINERS: Final = "\u200c\u200d"
+from moltp2p.study.words import cut, one_line
 
 
-def plain(text: str, limit: int = 60) -> str:
+def plain(text: str, room: int = 60) -> str:
     """Return text by a stranger as one short line that can stand in HTML.
 
-    Markup is escaped, and what could move, hide or turn round what stands beside it is
-    left out.
+    Args:
+        text: whatever it says; markup is escaped.
+        room: how many columns there are for it (`words.columns`).
     """
-    letters = (
-        letter
-        if letter in _JOINERS or unicodedata.category(letter) not in _UNSAFE
-        else " "
-        for letter in text[: 4 * limit]
-    )
-    line = " ".join("".join(letters).split())
-    short = line if len(line) <= limit else line[: limit - 1] + "…"
-    return html.escape(short, quote=True)
+    return html.escape(cut(one_line(text[: 4 * room]), room), quote=True)
 
 
 def number(value: float) -> str:

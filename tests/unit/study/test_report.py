@@ -15,7 +15,10 @@ from moltp2p.core.kinds import Kind, Profile
 from moltp2p.core.validate import Road
 from moltp2p.store.arrivals import Came
 from moltp2p.study.report import GENERATOR, report
+from moltp2p.study.social import called
+from moltp2p.study.stats import AgentFigures
 from moltp2p.study.svg import plain, short, ticks
+from moltp2p.study.words import columns, cut, one_line
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
 from tests.unit.study.conftest import BOB, Rig
 from tests.unit.study.test_stats import stats_of
@@ -158,7 +161,7 @@ def test_plain_text_is_one_short_line(text: str) -> None:
 
     assert not re.search(r"[<>\"'\n\r\x00-\x1f\u202a-\u202e]", shown)
     assert read(f"<p>{shown}</p>").tags == [("p", {})]
-    assert len(read(f"<p>{shown}</p>").text) <= 20
+    assert columns(read(f"<p>{shown}</p>").text) <= 20
 
 
 @given(st.integers(0, 10**12))
@@ -178,3 +181,35 @@ def test_numbers_are_short() -> None:
         "12.3k",
         "1.23M",
     ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["長い名前の機械" * 9, "Ada · z6Mk…fbUo34", "x" * 64, "\u202e" * 64, "", None],
+)
+def test_a_long_name_is_cut_before_the_key_that_tells_it_from_others(
+    name: str | None,
+) -> None:
+    key = "did:key:z6MkfrZQcDTu2YtViALN8mcb6J7APZxS1Q2Mzw5cdYbe8UX5"
+
+    shown = called(AgentFigures(key, name, 3), 24)
+
+    assert shown.endswith("z6Mk…e8UX5")
+    assert columns(shown) <= 24
+
+
+def test_a_heap_of_marks_does_not_cover_the_lines_above() -> None:
+    assert one_line("e" + "\u0301" * 60) == "e" + "\u0301" * 4
+    assert one_line("\u05e9\u05c1\u05b8 \u1ec7") == "\u05e9\u05c1\u05b8 \u1ec7"
+
+
+@given(st.text(max_size=300), st.integers(1, 40))
+def test_what_is_cut_has_room_and_what_has_room_is_not_cut(
+    text: str, room: int
+) -> None:
+    line = one_line(text)
+
+    shown = cut(line, room)
+
+    assert columns(shown) <= room
+    assert shown == line if columns(line) <= room else shown.endswith("…")

@@ -1,0 +1,57 @@
+"""Words by strangers, on one line, and no wider than there is room for.
+
+Width is counted in columns, as a terminal has them: a Chinese character takes two, a
+mark above a letter none.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from typing import Final
+
+_UNSAFE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Controls, formats (what turns a line round among them), and what is no character."""
+_JOINERS: Final = "\u200c\u200d"
+_MARKS: Final = frozenset({"Mn", "Me"})
+MAX_MARKS: Final = 4
+"""On one letter; no script needs more, and a heap of them covers the lines above."""
+
+
+def one_line(text: str) -> str:
+    """Return text without what could move, hide or turn round what stands beside it."""
+    return " ".join("".join(_harmless(text)).split())
+
+
+def columns(text: str) -> int:
+    """Return how wide text is, about."""
+    return sum(map(_columns, text))
+
+
+def cut(text: str, room: int) -> str:
+    """Return text that takes no more than so many columns; what is lacking is `…`."""
+    if columns(text) <= room:
+        return text
+    kept, used = [], 1
+    for letter in text:
+        used += _columns(letter)
+        if used > room:
+            break
+        kept.append(letter)
+    return "".join(kept).rstrip() + "…"
+
+
+def _harmless(text: str) -> Iterator[str]:
+    marks = 0
+    for letter in text:
+        category = unicodedata.category(letter)
+        marks = marks + 1 if category in _MARKS else 0
+        if marks <= MAX_MARKS:
+            unsafe = category in _UNSAFE and letter not in _JOINERS
+            yield " " if unsafe else letter
+
+
+def _columns(letter: str) -> int:
+    if unicodedata.category(letter) in _MARKS or letter in _JOINERS:
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
