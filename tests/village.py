@@ -30,8 +30,9 @@ from moltp2p.node.settings import Role
 from moltp2p.node.world import World
 from moltp2p.proto.framing import FrameDecoder
 from moltp2p.proto.gossip.rpc import IHave, Rpc
+from moltp2p.store import layout
 from moltp2p.store.base import MAX_PAGE_RECORDS, Policy, Query, Store
-from moltp2p.store.engine import Change, Engine
+from moltp2p.store.engine import Change, Engine, Hole, Put
 from moltp2p.store.memory import Memory
 from moltp2p.store.records import RecordStore
 from moltp2p.testing.factories import EPOCH_MS
@@ -75,6 +76,19 @@ class Village:
     def engine(self, name: str) -> Engine:
         """Return what is on a node's disk."""
         return self._engines[name]
+
+    def copy(self, name: str) -> Engine:
+        """Return a copy of what is on a node's disk."""
+        copied = Memory()
+        with self._engines[name].view() as view:
+            entries = [each for each in view.scan(b"") if not isinstance(each, Hole)]
+        copied.apply([Put(key, value) for key, value in entries])
+        return copied
+
+    def put_back(self, name: str, backup: Engine) -> None:
+        """Have a node begin with a backup: it may have written more since."""
+        backup.apply([Put(layout.BEHIND_KEY, b"")])
+        self._engines[name] = backup
 
     @asynccontextmanager
     async def open(

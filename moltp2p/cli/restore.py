@@ -42,7 +42,9 @@ def command(shell: Shell, src: Path, *, with_keys: bool, newest: bool) -> None:
     the home is left as it was.
 
     An agent that wrote on from an old state would fork its sequence. So it may not
-    write until peers have told it what it wrote since the backup was made.
+    write until peers have told it what it wrote since the backup was made: some
+    seconds with a peer that knows its records. Where all have to learn them from it
+    first, none can tell what is missing; so it waits a minute for others to be found.
     """
     from moltp2p.cli.logs import log_nothing
     from moltp2p.node.config import load_config
@@ -88,4 +90,7 @@ def _finish(shell: Shell, done: Repair) -> None:
         return
     click.echo(f"{done.records:,} records put back")
     if done.is_behind:
-        click.echo("Your agent may write once peers have told what it wrote since.")
+        click.echo(
+            "Your agent may write once peers have told what it wrote since: within "
+            "seconds if one knew its records, after a minute if none did."
+        )

@@ -209,8 +209,9 @@ class Desk:
                 "behind",
                 "peers may hold records of yours that this store has not: writing now "
                 "could fork your sequence",
-                "wait until the node has synced with a peer; or, if nothing was "
-                "written since: moltp2p verify-store --newest",
+                "wait: some seconds with a peer that knew your records, a minute where "
+                "all had to learn them from you; or, if nothing was written since: "
+                "moltp2p verify-store --newest",
             )
         head = self.head(agent)
         if head is None:

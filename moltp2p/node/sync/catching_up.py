@@ -28,7 +28,12 @@ ANSWER_S: Final = 120.0
 """The longest that one peer is asked; others may be quicker."""
 
 AGAIN_S: Final = 60.0
-"""From asking a peer to asking it again: it may have heard more by then."""
+"""From asking a peer to asking it again: it may have heard more by then.
+
+Where all peers are new to the agent, that is how long it has to wait: by then they
+hold what we hold, and have it from us. They vouch for nothing, so it must not be
+sooner. What protects is the time: whoever knows more may be found and asked in it.
+"""
 
 log = get_logger(__name__)
 

@@ -17,6 +17,7 @@ from moltp2p.core.validate import Road
 from moltp2p.node.node import Node
 from moltp2p.node.settings import Role
 from moltp2p.node.status import SyncStatus
+from moltp2p.node.sync.catching_up import AGAIN_S, GRACE_S, LOOK_S
 from moltp2p.store.base import Query
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
 from tests.patience import PATIENCE_S
@@ -349,6 +350,47 @@ async def test_peers_that_never_heard_of_it_do_not_let_an_agent_begin_anew(
 
         with pytest.raises(UsageError, match="behind"):
             await say(alice, 1)
+
+
+async def test_beside_peers_that_learn_of_it_only_now_a_restored_agent_waits_a_minute(
+    village: Village, autojump_clock: MockClock
+) -> None:
+    async with village.open("alice") as alice:
+        await say(alice, 5)
+    village.put_back("alice", village.copy("alice"))
+    async with village.open("alice") as alice, village.open("bob") as bob:
+        began = trio.current_time()
+        await meet(alice, bob)
+        await alike([alice, bob], within_s=10)
+        await trio.sleep_until(began + AGAIN_S - 1)
+        with pytest.raises(UsageError, match="behind"):
+            await say(alice, 1)
+
+        await trio.sleep_until(began + AGAIN_S + GRACE_S + 3 * LOOK_S)
+        (after,) = await alice.publish(post("nobody knew more"))
+
+        assert after.header.seq == 6
+
+
+async def test_who_comes_within_that_minute_and_knows_more_is_heard_first(
+    village: Village, autojump_clock: MockClock
+) -> None:
+    async with village.open("alice") as alice, village.open("carol") as carol:
+        await meet(alice, carol)
+        await say(alice, 5, "before the backup")
+        backup = village.copy("alice")
+        await say(alice, 5, "since the backup")
+        await alike([alice, carol], within_s=10)
+    village.put_back("alice", backup)
+    async with village.open("alice") as alice, village.open("bob") as bob:
+        await meet(alice, bob)
+        await trio.sleep(AGAIN_S / 2)
+        async with village.open("carol") as carol:
+            await meet(alice, carol)
+            await trio.sleep(GRACE_S + 3 * LOOK_S)
+            (after,) = await alice.publish(post("after all that was written"))
+
+    assert after.header.seq == 11
 
 
 @pytest.mark.long
