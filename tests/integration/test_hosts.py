@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 import trio
 
-from moltp2p.core.errors import LocalError
 from moltp2p.testing.faults.conditions import Orders
 from moltp2p.testing.hosts.commands import run
 from moltp2p.testing.hosts.lines import has_netem, shape
 from moltp2p.testing.hosts.namespaces import Host, open_hosts, sweep
+from tests.hosts_here import hosts_lack
 from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.slow
@@ -36,17 +36,9 @@ except OSError:
 """
 
 
-async def _lack() -> str:
-    try:
-        async with open_hosts(1):
-            return ""
-    except LocalError as error:
-        return error.message
-
-
 @pytest.fixture(scope="module", autouse=True)
 def allowed() -> None:
-    if reason := trio.run(_lack):
+    if reason := hosts_lack():
         pytest.skip(reason)
 
 
