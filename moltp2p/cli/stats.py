@@ -148,6 +148,7 @@ def _totals(stats: Stats) -> Table:
     from rich.table import Table
 
     from moltp2p.cli.terminal import moment
+    from moltp2p.study.svg import short
 
     table = Table.grid(padding=(0, 2))
     for _ in range(4):
@@ -161,7 +162,7 @@ def _totals(stats: Stats) -> Table:
     table.add_row(
         f"{stats.records:,} records",
         f"{stats.deleted:,} deleted",
-        f"{stats.missing:,} missing",
+        f"{short(stats.missing)} missing",
         f"{stats.damaged:,} damaged",
     )
     if stats.first_ms is not None and stats.last_ms is not None:

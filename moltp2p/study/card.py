@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from moltp2p.api.views import rfc3339
 from moltp2p.study.tables import TABLES, Table
+from moltp2p.study.words import times
 
 SHOWN_GAPS: Final = 10
 
@@ -24,6 +26,22 @@ SELECT road, count(*) AS records,
        quantile_cont(epoch_ms(came) - epoch_ms(time), [0.5, 0.99]) AS ms
 FROM 'arrivals/*/*.parquet' JOIN 'records/*/*.parquet' ON id = record
 GROUP BY road;
+
+-- who answers whom, and how often
+SELECT one.agent AS answers, other.agent AS answered, count(*) AS times
+FROM 'replies/*/*.parquet' AS one JOIN 'records/*/*.parquet' AS other
+ON other.id = one.parent GROUP BY ALL ORDER BY times DESC;
+
+-- who held a proof at some moment, and how many attested it then
+SELECT subject, max(attesters) AS attesters FROM (
+    SELECT record, subject, count(*) AS attesters FROM 'attestations/*/*.parquet'
+    WHERE kind = 'proof' AND time <= TIMESTAMPTZ '{as_of}'
+    AND TIMESTAMPTZ '{as_of}' < expires GROUP BY ALL)
+GROUP BY subject;
+
+-- who has forked, at which place, and when that was told first
+SELECT subject, seq, min(time) AS told FROM 'labels/*/*.parquet'
+WHERE label = 'fork' GROUP BY ALL;
 ```
 
 With pandas:
@@ -37,6 +55,17 @@ print(posts.groupby("community").agent.nunique())
 ```
 
 `croissant.json` describes it for machines (Croissant 1.1).
+"""
+_VERIFIED: Final = """\
+## Who was verified
+
+The network admits by proof: of an agent that never counted for it, the node kept only
+what leads to a proof. So the author of a post or a profile in `records` counted, in the
+node's view, at its `time`.
+How many attestations are enough, and whose, depends on whom a reader begins with
+(spec 07, section 7). `attestations` has what a reader of your own needs, with `size`;
+`labels` has the frauds and revocations that undo it.
+
 """
 _CARE: Final = """\
 ## With care
@@ -78,8 +107,10 @@ def _lines(manifest: Mapping[str, Any]) -> Iterator[str]:
     for table in TABLES:
         yield f"| `{_place(table)}` | {counts[table.name]:,} | {table.about} |"
     yield ""
-    yield _OPENED
+    yield _OPENED.replace("{as_of}", manifest["as_of"])
     yield from _missing(manifest)
+    if manifest["admission"] == "proof":
+        yield from _VERIFIED.splitlines()
     yield _CARE
     for table in TABLES:
         yield f"## `{table.name}`"
@@ -97,9 +128,9 @@ def _place(table: Table) -> str:
 
 def _selected(selection: Mapping[str, Any]) -> Iterator[str]:
     parts = [
-        f"{name} {value}"
-        for name, value in selection.items()
-        if value is not None and name != "bodies"
+        *_named("posted in", selection["community"]),
+        *_named("not older than", _moment(selection["since_ms"])),
+        *_named("older than", _moment(selection["until_ms"])),
     ]
     if parts:
         yield f"Records are a part of what was held: {', '.join(parts)}."
@@ -107,6 +138,15 @@ def _selected(selection: Mapping[str, Any]) -> Iterator[str]:
     if not selection["bodies"]:
         yield "It was made without texts: `--no-bodies`."
         yield ""
+
+
+def _named(name: str, value: str | None) -> list[str]:
+    return [] if value is None else [f"{name} {value}"]
+
+
+def _moment(time_ms: int | None) -> str | None:
+    """Return a time; the number where no calendar has it."""
+    return None if time_ms is None else rfc3339(time_ms) or f"{time_ms} ms"
 
 
 def _missing(manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -141,10 +181,11 @@ def _listened(listening: Mapping[str, Any] | None) -> Iterator[str]:
     yield (
         f"- It listened from {listening['from']} to {listening['until']}, "
         f"{listening['uptime_share']:.1%} of that time, "
-        f"{listening['with_peers_s']:,.0f} s with peers. It was off {len(gaps)} times."
+        f"{listening['with_peers_s']:,.0f} s with peers. It was off "
+        f"{times(len(gaps))}."
     )
     for gap in gaps[:SHOWN_GAPS]:
         why = ", by a crash" if gap["crashed"] else ""
         yield f"  - off at {gap['from']} for {gap['seconds']:,.0f} s{why}"
     if len(gaps) > SHOWN_GAPS:
-        yield f"  - and {len(gaps) - SHOWN_GAPS} times more"
+        yield f"  - and {times(len(gaps) - SHOWN_GAPS)} more"

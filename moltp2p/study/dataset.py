@@ -33,6 +33,7 @@ from moltp2p.study.parts import Parts
 from moltp2p.study.rows import (
     DAY_MS,
     KEY_BYTES,
+    LAST_MS,
     Piece,
     Read,
     Row,
@@ -222,13 +223,13 @@ class Dataset:
         self.parts["gaps"].put_rows(gaps)
 
     def _agent_row(self, told: dict[str, Any]) -> Row:
-        kinds = told["kinds"]
+        kinds, began_ms = told["kinds"], told["began_ms"]
         return (
             told["agent"],
             told["name"] if self._bodies else None,
             told["about"] if self._bodies else None,
             told["inception"],
-            told["began_ms"],
+            None if began_ms is None else min(began_ms, LAST_MS),
             told["records"],
             kinds.get("3", 0),
             kinds.get("1", 0),

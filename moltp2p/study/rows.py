@@ -13,7 +13,6 @@ from typing import Any, Final
 import pyarrow as pa
 
 from moltp2p.core.attested import Attested, Proof
-from moltp2p.core.codec import MAX_INT
 from moltp2p.core.forks import Fork, place_of
 from moltp2p.core.fraud import Fraud
 from moltp2p.core.kinds import Kind, parse_body
@@ -27,6 +26,8 @@ KEY_BYTES: Final = 8
 """Of an id, to know it by; two of a million that begin alike are not to be expected."""
 LAST_DAY: Final = 2_932_896
 """9999-12-31, where calendars end; a clock may claim more."""
+LAST_MS: Final = (LAST_DAY + 1) * DAY_MS - 1
+"""The last moment of it: later ones are written as this, or nothing reads the file."""
 
 _KINDS: Final = {kind.value: kind.name.lower() for kind in Kind}
 
@@ -145,7 +146,7 @@ def _record_row(held: Held, texts: Mapping[str, Any]) -> Row:
         _KINDS.get(kind) or str(kind),
         fields["seq"],
         name(fields.get("prev")),
-        fields["time"],
+        min(fields["time"], LAST_MS),
         fields.get("community"),
         name(refs.get("parent")),
         name(refs.get("root")),
@@ -180,7 +181,7 @@ def _reply_rows(held: Held) -> Iterator[Row]:
             _names.record(refs.get("root")),
             _names.agent(fields["agent"]),
             fields.get("community"),
-            fields["time"],
+            min(fields["time"], LAST_MS),
         )
 
 
@@ -192,7 +193,7 @@ def _key_rows(held: Held) -> Iterator[Row]:
         _names.record(held.id),
         fields.get("key", fields["agent"]).hex(),
         fields["next"].hex(),
-        fields["time"],
+        min(fields["time"], LAST_MS),
     )
 
 
@@ -202,10 +203,13 @@ def _attestation_rows(held: Held) -> Iterator[Row]:
     if isinstance(said, Attested | Proof):
         kind = _KINDS[fields["kind"]]
         each = said.attested if isinstance(said, Proof) else (said,)
-        yield from (_attestation_row(held, kind, attested) for attested in each)
+        size = said.ticket.size if isinstance(said, Proof) else None
+        yield from (_attestation_row(held, kind, attested, size) for attested in each)
 
 
-def _attestation_row(held: Held, kind: str, attested: Attested) -> Row:
+def _attestation_row(
+    held: Held, kind: str, attested: Attested, size: int | None
+) -> Row:
     says = attested.says
     return (
         _names.record(held.id),
@@ -220,26 +224,28 @@ def _attestation_row(held: Held, kind: str, attested: Attested) -> Row:
         says.slot,
         says.rounds,
         None if says.ticket is None else says.ticket.hex(),
-        says.time_ms,
-        min(says.expires_ms, MAX_INT),
-        held.said.fields["time"],
+        min(says.time_ms, LAST_MS),
+        min(says.expires_ms, LAST_MS),
+        min(held.said.fields["time"], LAST_MS),
+        size,
     )
 
 
 def _label_rows(held: Held) -> Iterator[Row]:
     fields, body = held.said.fields, held.said.body
     name, agent = _names.record(held.id), _names.agent(fields["agent"])
+    time_ms = min(fields["time"], LAST_MS)
     said = None if body is None else parse_body(fields["kind"], body)
     match said:
         case Fork():
             place = place_of(said)
             subject = _names.agent(place.agent)
-            yield name, "fork", agent, subject, place.seq, None, fields["time"]
+            yield name, "fork", agent, subject, place.seq, None, time_ms
         case Fraud():
             subject = _names.agent(said.accused)
-            yield name, "fraud", agent, subject, None, said.fraud, fields["time"]
+            yield name, "fraud", agent, subject, None, said.fraud, time_ms
         case _ if fields["kind"] == Kind.REVOCATION:
-            yield name, "revocation", agent, agent, None, None, fields["time"]
+            yield name, "revocation", agent, agent, None, None, time_ms
         case _:  # a body that was dropped says nothing any more
             return
 

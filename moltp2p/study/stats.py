@@ -96,10 +96,12 @@ class Stats:
         depths: replies by depth, from 1; the last has the deeper ones too.
         delays: by road, as far as a listener noted them.
         graph: who answers whom.
-        missing: places of agents' sequences that were not held.
+        missing: places of agents' sequences that were not held. One agent can make
+            this as large as it likes.
         damaged: records that could not be read.
         fingerprint: of the node's set of records.
         listening: when the node ran; None unless it is a listener.
+        with_gaps: agents of whom a place is missing.
     """
 
     network: str
@@ -125,6 +127,7 @@ class Stats:
     damaged: int
     fingerprint: str
     listening: dict[str, Any] | None
+    with_gaps: int
 
     def view(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -166,6 +169,7 @@ def summarise(tally: Tally) -> Stats:
         damaged=tally.end["damaged"],
         fingerprint=tally.head["fingerprint"],
         listening=listening(tally.spans),
+        with_gaps=tally.with_gaps,
     )
 
 

@@ -119,7 +119,9 @@ def ticks(highest: float, count: int = 4) -> list[float]:
 
 def short(value: float) -> str:
     """Return a number as one reads it at an axis: 1,200 or 1.2M."""
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+    if abs(value) >= 1e15:
+        return f"{value:.1e}"
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= size:
             divisor = 1e3 if unit == "k" else size
             return f"{value / divisor:.3g}{unit}"

@@ -1,7 +1,7 @@
 """The tables of a dataset: their columns, and what each means.
 
 The format has a number of its own, in the manifest: a column is added at the end with
-the same number, and anything else is a new one.
+the same number, and anything else is a new one. Times end where calendars do.
 """
 
 from __future__ import annotations
@@ -147,6 +147,7 @@ ATTESTATIONS: Final = Table(
         Column("attested", _TIME, "The issuer's clock."),
         Column("expires", _TIME, "From when on it does not count."),
         Column("time", _TIME, "The clock of the record's author."),
+        Column("size", _INT, "Of a proof: from how many challengers its ticket drew."),
     ),
     "time",
     ("record", "issuer"),

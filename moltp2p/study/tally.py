@@ -62,6 +62,7 @@ class Tally:
         ai_generated: posts whose author says that a model wrote them.
         spans: when the listener ran.
         missing: places of agents' sequences that were not held.
+        with_gaps: agents of whom a place is missing.
         told: of the agents that are shown, what a survey tells.
     """
 
@@ -81,6 +82,7 @@ class Tally:
         self.ai_generated = 0
         self.spans: list[dict[str, Any]] = []
         self.missing = 0
+        self.with_gaps = 0
         self.told: dict[str, dict[str, Any]] = {}
         self._agents: dict[AgentId, int] = {}
         self._ids: list[AgentId] = []
@@ -254,6 +256,7 @@ class Tally:
             self._shown = set(map(self.agent, numbers))
         for each in json_lines(payload):
             self.missing += each["missing"]
+            self.with_gaps += bool(each["missing"])
             if each["agent"] in self._shown:
                 self.told[each["agent"]] = each
 

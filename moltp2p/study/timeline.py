@@ -6,7 +6,7 @@ that have something in them, and what is shown is where nearly all of it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
@@ -27,7 +27,10 @@ STEPS_MS: Final = (
 MAX_BUCKETS: Final = 8_192
 SHOWN_BUCKETS: Final = 72
 OUTLIERS: Final = 1_000
-"""One record of so many may lie before what is shown."""
+"""One record of so many may lie before what is shown, and one of a few dozen,"""
+FEW: Final = 24
+FARNESS: Final = 10
+"""if that makes what is shown so many times closer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +103,20 @@ class Timeline:
 
     def _range(self) -> tuple[int, int]:
         """Return where nearly all begins, and where all ends, ms."""
-        order = sorted(self._buckets)
-        left = sum(map(sum, self._buckets.values())) // OUTLIERS
+        order, step = sorted(self._buckets), STEPS_MS[self._step]
+        first, last = order[0], order[-1]
+        near = self._near(order)
+        begin = near if (last - first) > FARNESS * (last - near) else first
+        return begin * step, last * step
+
+    def _near(self, order: Sequence[int]) -> int:
+        """Return the first bucket, in order, that is none of a few far ones."""
+        total = sum(map(sum, self._buckets.values()))
+        left = max(total // OUTLIERS, int(total >= FEW))
         for bucket in order:
             left -= sum(self._buckets[bucket])
             if left < 0:
-                step = STEPS_MS[self._step]
-                return bucket * step, order[-1] * step
+                return bucket
         raise AssertionError("the buckets hold less than they hold")
 
     def _coarsen(self) -> None:

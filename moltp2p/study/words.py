@@ -41,6 +41,11 @@ def cut(text: str, room: int) -> str:
     return "".join(kept).rstrip() + "…"
 
 
+def times(count: int) -> str:
+    """Return how often something was."""
+    return "once" if count == 1 else f"{count:,} times" if count else "never"
+
+
 def _harmless(text: str) -> Iterator[str]:
     marks = 0
     for letter in text:

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from moltp2p.core.author import Draft
+from moltp2p.core.codec import MAX_INT
 from moltp2p.core.errors import LocalError
 from moltp2p.core.forks import prove as prove_fork
 from moltp2p.core.ids import agent_text, record_text
@@ -27,7 +28,7 @@ from moltp2p.study.held import records_in
 from moltp2p.study.rows import DAY_MS
 from moltp2p.study.tables import TABLES
 from moltp2p.testing.factories import EPOCH_MS, TestAgent, signer
-from moltp2p.testing.proofs import prove
+from moltp2p.testing.proofs import Spoken, prove
 from tests.unit.study.conftest import BOB, Rig
 
 
@@ -313,6 +314,7 @@ def test_a_listener_says_when_it_heard_nothing(rig: Rig) -> None:
     assert [g["seconds"] for g in listening["without_peers"]] == [20, 100]
     assert made.manifest["completeness"]["peers_seen"] == 1
     assert "by a crash" in card(made.manifest)
+    assert "It was off 2 times." in card(made.manifest)
 
 
 def test_kinds_of_tomorrow_are_kept_by_their_number(rig: Rig) -> None:
@@ -331,6 +333,53 @@ def test_kinds_of_tomorrow_are_kept_by_their_number(rig: Rig) -> None:
     (row,) = [r for r in rig.make().rows("records") if r["kind"] == "77"]
 
     assert (row["has_body"], row["text"]) == (True, None)
+
+
+def test_a_card_says_what_part_it_is_in_words(rig: Rig) -> None:
+    wanted = Selection(community="art", since_ms=EPOCH_MS, until_ms=MAX_INT)
+
+    told = card(rig.make(wanted).manifest)
+
+    assert (
+        "Records are a part of what was held: posted in art, not older than "
+        f"2025-10-09T08:53:20.000Z, older than {MAX_INT} ms." in told
+    )
+    assert "Who was verified" not in told  # nobody proves anything there
+
+
+def test_a_card_says_who_was_verified_where_that_is_asked(rig: Rig) -> None:
+    manifest = rig.make().manifest | {"admission": "proof"}
+
+    told = card(manifest)
+
+    assert "## Who was verified" in told
+    assert f"TIMESTAMPTZ '{manifest['as_of']}' < expires" in told
+
+
+def test_times_end_where_calendars_do(rig: Rig) -> None:
+    eve = TestAgent("eve", time_ms=MAX_INT - 60_000)
+    eve.reply(eve.post())
+    rig.hear(*eve.records)
+
+    made = rig.make()
+
+    last = datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
+    times = [made.rows(name)[0]["time"] for name in ("records", "replies", "keys")]
+    assert times == [last] * 3
+    assert made.rows("agents")[0]["began"] == last
+    assert list(made.folder.glob("records/date=9999-12-31/*"))
+
+
+def test_an_attestation_from_the_end_of_time_spoils_no_table(rig: Rig) -> None:
+    subject, issuer = TestAgent("alice"), TestAgent("eve")
+    attested = Spoken(subject, issuer, time_ms=MAX_INT - 1_000).attest()
+    issuer.write(Draft(Kind.ATTESTATION, attested))
+    rig.hear(*issuer.records)
+
+    (row,) = rig.make().rows("attestations")
+
+    assert row["attested"].year == row["expires"].year == 9999
+    assert row["time"] < moment(EPOCH_MS + DAY_MS)
 
 
 def test_a_node_that_cannot_go_on_says_why() -> None:
@@ -405,6 +454,7 @@ def test_testimony_and_its_evidence_are_spelt_out(rig: Rig) -> None:
     rows = made.rows("attestations")
     says = proof.attested[0].says
     assert sorted(row["kind"] for row in rows) == ["attestation", "proof"]
+    assert [row["size"] for row in rows if row["kind"] == "proof"] == [1]
     for row in rows:
         assert row["subject"] == agent_text(subject.id)
         assert row["issuer"] == agent_text(issuer.id)

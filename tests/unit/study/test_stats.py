@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from moltp2p.core.author import Draft
+from moltp2p.core.codec import MAX_INT
 from moltp2p.core.ids import agent_text
 from moltp2p.core.kinds import Kind, Post, Profile
+from moltp2p.core.record import seal
 from moltp2p.core.selection import Selection
 from moltp2p.core.validate import Road
 from moltp2p.store.arrivals import Came
 from moltp2p.study import tally as tallying
 from moltp2p.study import timeline as timelines
 from moltp2p.study.forces import groups, place
+from moltp2p.study.report import report
 from moltp2p.study.stats import DELAY_BOUNDS_MS, Stats, summarise
 from moltp2p.study.tally import Tally
 from moltp2p.study.timeline import DAY_MS, HOUR_MS, SHOWN_BUCKETS, Timeline
-from moltp2p.testing.factories import EPOCH_MS, TestAgent
+from moltp2p.testing.factories import EPOCH_MS, TestAgent, signer
 from tests.unit.study.conftest import BOB, Rig
 
 
@@ -205,6 +210,42 @@ def test_one_liar_does_not_flatten_the_picture() -> None:
     assert shown.begin_ms > EPOCH_MS - DAY_MS
     assert shown.step_ms <= HOUR_MS
     assert (shown.before["posts"], sum(shown.counts["posts"])) == (1, 2_000)
+
+
+def test_one_liar_does_not_flatten_the_picture_of_a_small_network() -> None:
+    timeline = Timeline(("posts",))
+    timeline.add("posts", 0)
+    for number in range(30):
+        timeline.add("posts", EPOCH_MS + number * 60_000)
+
+    shown = timeline.shown()
+
+    assert shown is not None
+    assert (shown.before["posts"], sum(shown.counts["posts"])) == (1, 30)
+    assert shown.step_ms <= HOUR_MS
+
+
+def test_the_first_record_is_shown_where_it_is_not_far() -> None:
+    timeline = Timeline(("posts",))
+    for number in range(2_000):
+        timeline.add("posts", EPOCH_MS + number * 60_000)
+
+    shown = timeline.shown()
+
+    assert shown is not None
+    assert (shown.before["posts"], sum(shown.counts["posts"])) == (0, 2_000)
+
+
+def test_who_claims_the_last_place_is_one_agent_with_gaps(rig: Rig) -> None:
+    eve = TestAgent("eve")
+    post = eve.post()
+    far = replace(post.header, seq=MAX_INT)
+    rig.hear(eve.records[0], seal(far, post.body, signer("eve")))
+
+    stats = stats_of(rig)
+
+    assert (stats.with_gaps, stats.missing) == (1, MAX_INT - 1)
+    assert "9.2e+18" in report(stats)
 
 
 def test_a_timeline_coarsens_instead_of_growing(
