@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -22,8 +21,10 @@ import httpx
 import trio
 
 from moltp2p.api.sockets import reachable
+from moltp2p.cli.settling import not_running, settled
 from moltp2p.core.errors import LocalError, MoltError, UsageError
 from moltp2p.core.ids import parse_record_id, record_text
+from moltp2p.node.home import Home
 
 ANSWER_S: Final = 120.0
 """How long a node may take for one answer: a slow disk, a long dial."""
@@ -213,48 +214,32 @@ async def open_client(home: Path, *, writes: bool = False) -> AsyncIterator[Clie
             and what else opening a store may raise.
     """
     async with AsyncExitStack() as stack:
-        is_live = is_running(home)
-        if writes and not is_live:
-            raise not_running(home)
-        if is_live:
-            name = stack.enter_context(reachable(home / "api.sock"))
-            transport: httpx.AsyncBaseTransport = httpx.AsyncHTTPTransport(uds=name)
-        else:
-            transport = await stack.enter_async_context(_open_offline(home))
+        transport = await _transport(stack, home, writes=writes)
+        is_live = isinstance(transport, httpx.AsyncHTTPTransport)
         http = httpx.AsyncClient(
             transport=transport, base_url=ANY_HOST, timeout=ANSWER_S
         )
         yield Client(await stack.enter_async_context(http), is_live=is_live)
 
 
-def not_running(home: Path) -> LocalError:
-    """Return the refusal to do without a node."""
-    return LocalError(
-        "not-running",
-        f"no node runs in {home}",
-        f"start one: moltp2p --home {home} run",
-    )
-
-
-def is_running(home: Path) -> bool:
-    """Tell whether a node answers in `home`.
-
-    Raises:
-        LocalError: `home-closed` when we may not ask.
-    """
-    path = home / "api.sock"
-    if not os.path.lexists(path):
-        return False
-    with reachable(path) as name, socket.socket(socket.AF_UNIX) as sock:
+async def _transport(
+    stack: AsyncExitStack, home: Path, *, writes: bool
+) -> httpx.AsyncBaseTransport:
+    """Return the way to the node that runs, or to the store where none does."""
+    is_last = False
+    while True:
+        if await settled(home):
+            name = stack.enter_context(reachable(home / "api.sock"))
+            return httpx.AsyncHTTPTransport(uds=name)
+        if writes:
+            raise not_running(home)
         try:
-            sock.connect(name)
-        except PermissionError:
-            raise LocalError(
-                "home-closed", f"{path} belongs to somebody else", "use --home"
-            ) from None
-        except OSError:
-            return False
-    return True
+            return await stack.enter_async_context(_open_offline(home))
+        except LocalError as error:
+            # A node that started at this very moment was quicker.
+            if is_last or error.code != "store-locked":
+                raise
+            is_last = True
 
 
 @asynccontextmanager
@@ -262,7 +247,6 @@ async def _open_offline(home: Path) -> AsyncIterator[httpx.AsyncBaseTransport]:
     from moltp2p.api.http import make_app
     from moltp2p.cli.inprocess import InProcess
     from moltp2p.node.config import load_config
-    from moltp2p.node.home import Home
     from moltp2p.node.node import open_node
     from moltp2p.node.settings import Role
 

@@ -59,7 +59,7 @@ async def _examine(shell: Shell, flags: dict[str, Any]) -> list[Check]:
     """Make every check that can be made."""
     import trio
 
-    from moltp2p.cli.client import is_running
+    from moltp2p.cli.settling import settled
     from moltp2p.core.errors import MoltError
     from moltp2p.node.config import Config
     from moltp2p.node.doctor.check import failed_with
@@ -68,7 +68,7 @@ async def _examine(shell: Shell, flags: dict[str, Any]) -> list[Check]:
     first, config = check_settings(shell.home, os.environ, flags)
     checks = [first, await trio.to_thread.run_sync(check_disk, shell.home)]
     try:
-        runs = is_running(shell.home)
+        runs = await settled(shell.home)
     except MoltError as error:
         return [*checks, failed_with("node", error)]
     if runs:

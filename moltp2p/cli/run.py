@@ -81,6 +81,7 @@ async def _run(shell: Shell, config: Config) -> None:
 
     from moltp2p.api.serve import open_api
     from moltp2p.cli.service_manager import ServiceManager
+    from moltp2p.cli.settling import settled
     from moltp2p.net.background import open_background
     from moltp2p.node.node import open_node
 
@@ -89,6 +90,8 @@ async def _run(shell: Shell, config: Config) -> None:
     async with trio.open_nursery() as nursery:
         await nursery.start(_heed_signals, end)
         with end.starting:
+            # Somebody may read the store just now, or the last node may be ending.
+            await settled(config.home)
             async with (
                 open_node(config) as node,
                 open_api(node) as api,
