@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -31,7 +32,6 @@ from moltp2p.node.events import Subscription
 from moltp2p.node.exporting import Export
 from moltp2p.node.feed import Feed
 from moltp2p.node.home import Home
-from moltp2p.node.online import Online
 from moltp2p.node.pen import Incoming
 from moltp2p.node.proving.proving import Proving
 from moltp2p.node.reading import read_ahead
@@ -49,6 +49,9 @@ from moltp2p.node.surveying import about
 from moltp2p.node.world import World, real_world
 from moltp2p.proto.admission.rules import Tally
 from moltp2p.store.base import Dropped, Page, Query, Stored
+
+if TYPE_CHECKING:  # libp2p takes a second, and an offline node goes without
+    from moltp2p.node.online import Online
 
 
 class Node:
