@@ -3,7 +3,7 @@
 Contains C1 of libp2p 0.8.1: there, any exception in a stream's handler or in
 the agreement on its protocol ends the whole Swarm, and with it the node
 (`host/basic_host.py:1554`, `network/connection/swarm_connection.py:308`,
-`tools/anyio_service/trio_manager.py:359`; tests/tripwire/test_c1_handlers.py).
+`tools/anyio_service/trio_manager.py:359`; tests/tripwire/test_swarm.py).
 """
 
 from __future__ import annotations
