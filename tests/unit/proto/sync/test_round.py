@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import pytest
@@ -11,9 +11,6 @@ import pytest
 from moltp2p.core.codec import MAX_INT
 from moltp2p.core.ids import AgentId, PeerId, RecordId
 from moltp2p.proto.sync.ledger import (
-    MAX_UNWANTED,
-    PUT_OFF_S,
-    SETTLED_S,
     UNWANTED_S,
     Ledger,
 )
@@ -28,11 +25,10 @@ from moltp2p.proto.sync.round import (
     Step,
     Wait,
 )
-from moltp2p.proto.sync.window import LADDER_MS, ladder, within_horizon, without
+from moltp2p.proto.sync.window import LADDER_MS, within_horizon
 from tests.refusal import code_of
 
 BOB, CAROL = PeerId("bob"), PeerId("carol")
-ALICE, DAVE = AgentId(b"alice".ljust(32)), AgentId(b"dave".ljust(32))
 NOW_MS = 1_760_000_000_000
 HOUR_MS, DAY_MS = LADDER_MS
 ALL = Window((0, 1, 2), 0, MAX_INT)
@@ -359,112 +355,3 @@ def test_how_far_behind_we_are_is_known_as_soon_as_it_is_found(
     assert found == 30
     assert round_.behind == 0
     assert round_.gained == 30
-
-
-def test_a_record_that_waits_for_its_key_is_looked_at_once_more() -> None:
-    ledger = Ledger()
-    ledger.put_off(record(1), ALICE, 0.0)
-    at_first = ledger.is_missing(record(1), PUT_OFF_S - 1)
-    later = ledger.is_missing(record(1), PUT_OFF_S)
-
-    ledger.put_off(record(1), ALICE, PUT_OFF_S)
-
-    assert (at_first, later) == (False, True)
-    assert not ledger.is_missing(record(1), UNWANTED_S)
-
-
-def test_what_waited_for_its_author_is_missing_once_that_is_let_in() -> None:
-    ledger = Ledger()
-    for at in (0.0, PUT_OFF_S):
-        ledger.put_off(record(1), ALICE, at)
-        ledger.put_off(record(2), DAVE, at)
-    ledger.refuse(record(3), 0.0)
-
-    ledger.let_in(ALICE)
-
-    missing = [ledger.is_missing(record(n), PUT_OFF_S + 1) for n in (1, 2, 3)]
-    assert missing == [True, False, False]
-    ledger.put_off(record(1), ALICE, PUT_OFF_S)
-    assert not ledger.is_missing(record(1), PUT_OFF_S + 1)
-
-
-def test_what_came_may_come_again_after_a_while() -> None:
-    ledger = Ledger()
-    ledger.settle(record(1), 0.0)
-
-    assert not ledger.is_missing(record(1), SETTLED_S - 1)
-    assert ledger.is_missing(record(1), SETTLED_S)
-
-
-def test_what_is_unwanted_is_bounded_and_the_oldest_is_forgotten() -> None:
-    ledger = Ledger()
-    for number in range(MAX_UNWANTED + 1):
-        ledger.refuse(record(number), 0.0)
-
-    assert ledger.unwanted == MAX_UNWANTED
-    assert ledger.is_missing(record(0), 1.0)
-    assert not ledger.is_missing(record(1), 1.0)
-
-
-def test_a_claim_is_given_back_by_whom_it_belongs_to_alone() -> None:
-    ledger = Ledger()
-    claims = [ledger.claim(record(1), peer) for peer in (BOB, BOB, CAROL)]
-    ledger.release([record(1)], CAROL)
-    kept = ledger.is_in_flight(record(1))
-    ledger.release([record(1)], BOB)
-
-    assert claims == [True, True, False]
-    assert kept
-    assert not ledger.is_in_flight(record(1))
-
-
-WINDOWS = {
-    "all": ALL,
-    "agents alone": Window((0,), 0, MAX_INT),
-    "one shard": Window((3,), 0, MAX_INT),
-    "the last minute": Window((0, 1), NOW_MS - 60_000, NOW_MS),
-    "since yesterday": Window((1, 2), NOW_MS - DAY_MS - 5, MAX_INT),
-}
-
-
-def _covers(windows: list[Window], window: Window, rng: random.Random) -> bool:
-    """Tell whether each place of a window lies in just one of several."""
-    times = [window.since_ms, window.until_ms - 1, NOW_MS, NOW_MS - HOUR_MS - 1]
-    times += [NOW_MS - rng.randrange(2 * DAY_MS) for _ in range(50)]
-
-    def within(each: Window, topic: int, time_ms: int) -> bool:
-        return topic in each.topics and each.since_ms <= time_ms < each.until_ms
-
-    return all(
-        sum(within(each, topic, time_ms) for each in windows)
-        == within(window, topic, time_ms)
-        for topic in range(5)
-        for time_ms in times
-    )
-
-
-@pytest.mark.parametrize("name", WINDOWS)
-def test_a_ladder_covers_its_window_once(name: str, rng: random.Random) -> None:
-    windows = ladder(WINDOWS[name], NOW_MS)
-
-    assert _covers(windows, WINDOWS[name], rng)
-    assert [each.since_ms for each in windows if 0 not in each.topics] == sorted(
-        (each.since_ms for each in windows if 0 not in each.topics), reverse=True
-    )
-
-
-PARTS: dict[str, Callable[[Window], Window]] = {
-    "newer": lambda w: Window(w.topics, NOW_MS - 1_000, w.until_ms),
-    "one topic": lambda w: Window(w.topics[:1], w.since_ms, w.until_ms),
-    "in the middle": lambda w: Window(w.topics[:1], NOW_MS - 9_000, NOW_MS - 10),
-}
-
-
-@pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("name", WINDOWS)
-def test_a_part_and_what_is_left_cover_the_window_once(
-    name: str, part: str, rng: random.Random
-) -> None:
-    cut = PARTS[part](WINDOWS[name])
-
-    assert _covers([cut, *without(WINDOWS[name], cut)], WINDOWS[name], rng)
