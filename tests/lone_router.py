@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from moltp2p.core.ids import PeerId
+from moltp2p.core.ids import MessageId, PeerId
 from moltp2p.proto.gossip.events import (
     GossipAction,
     GossipEvent,
@@ -15,15 +15,26 @@ from moltp2p.proto.gossip.events import (
     Send,
 )
 from moltp2p.proto.gossip.router import Gossip
-from moltp2p.proto.gossip.rpc import Rpc, Subscription
-from moltp2p.proto.gossip.settings import HEARTBEAT_S, MESHSUB_1_2, GossipSettings
-from tests.swarm import TOPIC, TOPICS
+from moltp2p.proto.gossip.rpc import IHave, Message, Rpc, Subscription
+from moltp2p.proto.gossip.settings import (
+    HEARTBEAT_S,
+    MESHSUB_1_2,
+    Degrees,
+    GossipSettings,
+)
+from tests.swarm import TOPIC, TOPICS, id_of
 
 SUBSCRIBE = Rpc(subscriptions=(Subscription(TOPIC, subscribed=True),))
 UNSUBSCRIBE = Rpc(subscriptions=(Subscription(TOPIC, subscribed=False),))
 
 BOB = PeerId("bob")
 CAROL = PeerId("carol")
+DAVE = PeerId("dave")
+
+NO_MESH = GossipSettings(
+    Degrees(0, 0, 12, 0), Degrees(0, 0, 12, 0), flood_publish=False
+)
+"""A router that pushes to nobody."""
 
 
 class LoneRouter:
@@ -80,3 +91,18 @@ class LoneRouter:
 def rpcs_to(peer: PeerId, actions: list[GossipAction]) -> list[Rpc]:
     """Return the control sent to a peer, in order."""
     return [a.rpc for a in actions if isinstance(a, Send) and a.peer == peer]
+
+
+def ids(count: int, start: int = 0) -> tuple[MessageId, ...]:
+    """Return the ids of the messages `0`, `1`, … in decimal."""
+    return tuple(id_of(b"%d" % number) for number in range(start, start + count))
+
+
+def ihave(*announced: MessageId, topic: str = TOPIC) -> Rpc:
+    """Return an RPC that announces."""
+    return Rpc(ihave=(IHave(topic, announced),))
+
+
+def message(data: bytes) -> Rpc:
+    """Return an RPC of one message."""
+    return Rpc(messages=(Message(TOPIC, data),))

@@ -28,10 +28,17 @@ from moltp2p.proto.gossip.settings import (
     GossipSettings,
 )
 from moltp2p.proto.ratelimit import Rate
-from tests.lone_router import BOB, CAROL, SUBSCRIBE, UNSUBSCRIBE, LoneRouter, rpcs_to
+from tests.lone_router import (
+    BOB,
+    CAROL,
+    DAVE,
+    SUBSCRIBE,
+    UNSUBSCRIBE,
+    LoneRouter,
+    rpcs_to,
+)
 from tests.swarm import OTHER_TOPIC, TOPIC, Swarm, id_of
 
-DAVE = PeerId("dave")
 NO_FLOOD = GossipSettings(flood_publish=False)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
-
 import pytest
 
 from moltp2p.core.ids import MessageId, PeerId
@@ -12,42 +10,30 @@ from moltp2p.proto.gossip.events import (
     GossipAction,
     Heartbeat,
     Judged,
-    Overflowed,
     PeerLeft,
     Publish,
     Push,
     Send,
-    Validate,
-    Withdraw,
 )
-from moltp2p.proto.gossip.rpc import IHave, Message, Rpc
-from moltp2p.proto.gossip.settings import MESHSUB_1_1, Degrees, GossipSettings
-from tests.lone_router import BOB, CAROL, LoneRouter, rpcs_to
+from moltp2p.proto.gossip.rpc import Rpc
+from tests.lone_router import (
+    BOB,
+    CAROL,
+    DAVE,
+    LoneRouter,
+    ids,
+    ihave,
+    message,
+    rpcs_to,
+)
 from tests.swarm import OTHER_TOPIC, TOPIC, id_of
 
-DAVE = PeerId("dave")
 ERIN = PeerId("erin")
 FRED = PeerId("fred")
-
-NO_MESH = GossipSettings(
-    Degrees(0, 0, 12, 0), Degrees(0, 0, 12, 0), flood_publish=False
-)
-
-
-def ids(count: int, start: int = 0) -> tuple[MessageId, ...]:
-    return tuple(id_of(b"%d" % number) for number in range(start, start + count))
-
-
-def ihave(*announced: MessageId, topic: str = TOPIC) -> Rpc:
-    return Rpc(ihave=(IHave(topic, announced),))
 
 
 def asked_of(peer: PeerId, actions: list[GossipAction]) -> list[MessageId]:
     return [key for rpc in rpcs_to(peer, actions) for key in rpc.iwant]
-
-
-def message(data: bytes) -> Rpc:
-    return Rpc(messages=(Message(TOPIC, data),))
 
 
 def learn_small(lone: LoneRouter, peer: PeerId) -> None:
@@ -276,165 +262,6 @@ def test_ihave_of_other_topics_and_other_ids_is_passed_over() -> None:
     assert lone.router.stats().promises == 0
 
 
-# Announcing.
-
-
-def test_ids_are_announced_to_peers_outside_the_mesh_for_three_heartbeats() -> None:
-    lone = LoneRouter(BOB, settings=NO_MESH)
-    lone.beat()
-    lone.tell(Publish(TOPIC, b"0"))
-
-    actions = lone.beat(6)
-
-    assert actions == [Send(BOB, ihave(*ids(1)))] * 3
-
-
-def told(count: int, heartbeats: int) -> list[list[PeerId]]:
-    """Return who of so many peers is told of a message at each heartbeat."""
-    names = [PeerId(f"p{number:03}") for number in range(count)]
-    lone = LoneRouter(*names, settings=NO_MESH)
-    lone.beat()
-    lone.tell(Publish(TOPIC, b"0"))
-    beats = [lone.beat() for _ in range(heartbeats)]
-    return [[a.peer for a in beat if isinstance(a, Send)] for beat in beats]
-
-
-def test_everybody_outside_the_mesh_is_told_once_in_three_heartbeats() -> None:
-    turns = told(100, heartbeats=3)
-
-    assert sorted(map(len, turns)) > [20, 20, 20]
-    assert sorted(chain.from_iterable(turns)) == [
-        PeerId(f"p{number:03}") for number in range(100)
-    ]
-
-
-def test_at_least_six_are_told_at_each_heartbeat() -> None:
-    assert [len(turn) for turn in told(3, heartbeats=3)] == [3, 3, 3]
-    assert all(6 <= len(turn) <= 12 for turn in told(20, heartbeats=3))
-
-
-def meshed(count: int) -> LoneRouter:
-    lone = LoneRouter(*(PeerId(f"p{number:02}") for number in range(count)))
-    lone.beat()
-    for peer in lone.router.subscribers(TOPIC):
-        lone.hear(peer, Rpc(graft=(TOPIC,)))
-    assert len(lone.router.mesh(TOPIC)) == count
-    return lone
-
-
-def pushed(actions: list[GossipAction]) -> set[PeerId]:
-    return {peer for each in actions if isinstance(each, Push) for peer in each.peers}
-
-
-def announced(actions: list[GossipAction]) -> set[PeerId]:
-    return {each.peer for each in actions if isinstance(each, Send) and each.rpc.ihave}
-
-
-@pytest.mark.parametrize(("copies", "pushes"), [(1, 4), (2, 3), (3, 2), (5, 2)])
-def test_of_a_large_mesh_few_are_pushed_to_and_the_others_told(
-    copies: int, pushes: int
-) -> None:
-    lone = meshed(10)
-    senders = list(lone.router.mesh(TOPIC))[:copies]
-    for peer in senders:
-        lone.hear(peer, message(b"0"))
-
-    got = pushed(lone.tell(Judged(id_of(b"0"), Verdict.ACCEPT)))
-    told_of = announced(lone.beat())
-    later = announced(lone.beat(2))
-
-    assert len(got) == pushes
-    assert got | told_of | {*senders} == set(lone.router.mesh(TOPIC))
-    assert not got & told_of
-    assert later == set()
-
-
-def test_who_shows_that_it_has_a_message_is_not_told_of_it() -> None:
-    lone = meshed(10)
-    sender, *others = lone.router.mesh(TOPIC)
-    lone.hear(sender, message(b"0"))
-    got = pushed(lone.tell(Judged(id_of(b"0"), Verdict.ACCEPT)))
-    spared = [peer for peer in others if peer not in got]
-
-    lone.hear(spared[0], message(b"0"))
-
-    assert announced(lone.beat()) == {*spared[1:]}
-
-
-def test_who_is_pushed_to_changes_from_message_to_message() -> None:
-    lone = meshed(10)
-    sender = lone.router.mesh(TOPIC)[0]
-    chosen = set()
-    for number in range(40):
-        lone.hear(sender, message(b"%d" % number))
-        got = pushed(lone.tell(Judged(id_of(b"%d" % number), Verdict.ACCEPT)))
-        chosen.add(frozenset(got))
-
-    assert len(chosen) > 4
-    assert frozenset.union(*chosen) == set(lone.router.mesh(TOPIC)) - {sender}
-
-
-def test_who_had_to_ask_for_what_it_was_spared_is_spared_nothing_for_a_minute() -> None:
-    lone = meshed(10)
-    sender, *others = lone.router.mesh(TOPIC)
-    lone.hear(sender, message(b"0"))
-    got = pushed(lone.tell(Judged(id_of(b"0"), Verdict.ACCEPT)))
-    needy = next(peer for peer in others if peer not in got)
-    lone.hear(needy, Rpc(iwant=ids(1)))
-
-    def is_spared(number: int) -> bool:
-        data = b"later %d" % number
-        lone.hear(sender, message(data))
-        return needy not in pushed(lone.tell(Judged(id_of(data), Verdict.ACCEPT)))
-
-    soon = [is_spared(number) for number in range(50)]
-    lone.beat(60)
-    late = [is_spared(number) for number in range(50, 100)]
-
-    assert not any(soon)
-    assert any(late)
-
-
-def test_what_is_spared_to_one_peer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("moltp2p.proto.gossip.peer.MAX_SPARED", 5)
-    lone = meshed(10)
-    sender = lone.router.mesh(TOPIC)[0]
-    for number in range(100):
-        lone.hear(sender, message(b"%d" % number))
-        lone.tell(Judged(id_of(b"%d" % number), Verdict.ACCEPT))
-
-    rpcs = [a.rpc for a in lone.beat() if isinstance(a, Send)]
-
-    assert {len(rpc.ihave[0].ids) for rpc in rpcs} == {5}
-
-
-def test_a_mesh_peer_is_told_only_after_it_subscribed_or_its_queue_overflowed() -> None:
-    lone = LoneRouter(BOB)
-    lone.tell(Publish(TOPIC, b"0"))
-
-    fresh = lone.beat()
-    settled = lone.beat()
-    lone.tell(Overflowed(BOB, TOPIC))
-    owed = lone.beat()
-
-    assert lone.router.mesh(TOPIC) == [BOB]
-    assert fresh == [Send(BOB, ihave(*ids(1)))]
-    assert settled == []
-    assert owed == [Send(BOB, ihave(*ids(1)))]
-
-
-def test_no_more_is_announced_than_a_peer_would_read() -> None:
-    lone = LoneRouter(BOB, settings=NO_MESH)
-    for number in range(4500):
-        lone.tell(Publish(TOPIC, b"%d" % number))
-
-    rpcs = rpcs_to(BOB, lone.beat())
-
-    assert [len(rpc.ihave[0].ids) for rpc in rpcs] == [400] * 10
-    announced = [key for rpc in rpcs for key in rpc.ihave[0].ids]
-    assert len(set(announced)) == 4000
-
-
 # Serving.
 
 
@@ -493,77 +320,3 @@ def test_the_data_served_in_a_heartbeat_is_bounded() -> None:
 
     assert len(served) == 2_097_152 // 60_002
     assert len(later) == len(served)
-
-
-# IDONTWANT.
-
-
-def test_a_large_message_spares_us_its_duplicates() -> None:
-    lone = LoneRouter(BOB, CAROL)
-    lone.connect(DAVE, MESHSUB_1_1)
-    large = b"." * 1024
-
-    actions = lone.hear(BOB, message(large))
-
-    assert actions == [
-        Send(CAROL, Rpc(idontwant=(id_of(large),))),
-        Validate(BOB, TOPIC, id_of(large), large),
-    ]
-    assert DAVE in lone.router.mesh(TOPIC)
-
-
-def test_a_small_message_is_not_worth_it() -> None:
-    lone = LoneRouter(BOB, CAROL)
-
-    assert rpcs_to(CAROL, lone.hear(BOB, message(b"." * 1023))) == []
-
-
-def test_ten_ids_go_in_one_idontwant() -> None:
-    lone = LoneRouter(BOB, CAROL)
-    large = tuple(Message(TOPIC, b"%02d" % n + b"." * 1024) for n in range(25))
-
-    actions = lone.hear(BOB, Rpc(messages=large))
-
-    assert [len(rpc.idontwant) for rpc in rpcs_to(CAROL, actions)] == [10, 10, 5]
-
-
-def test_what_a_peer_does_not_want_is_taken_back_and_not_sent() -> None:
-    lone = LoneRouter(BOB, CAROL)
-    lone.hear(BOB, message(b"0"))
-
-    withdrawn = lone.hear(CAROL, Rpc(idontwant=ids(1)))
-    forwarded = lone.tell(Judged(id_of(b"0"), Verdict.ACCEPT))
-    served = lone.hear(CAROL, Rpc(iwant=ids(1)))
-
-    assert withdrawn == [Withdraw(CAROL, ids(1))]
-    assert forwarded == served == []
-
-
-def test_an_idontwant_is_forgotten_after_three_heartbeats() -> None:
-    lone = LoneRouter(BOB)
-    lone.hear(BOB, Rpc(idontwant=ids(1)))
-    lone.beat(2)
-    assert lone.tell(Publish(TOPIC, b"0")) == []
-
-    lone.beat()
-
-    assert lone.hear(BOB, Rpc(iwant=ids(1))) != []
-
-
-def test_an_idontwant_flood_is_cut_off() -> None:
-    lone = LoneRouter(BOB)
-
-    lone.hear(BOB, Rpc(idontwant=ids(900)))
-    lone.hear(BOB, Rpc(idontwant=ids(600, start=900)))
-    kept = len(lone.router._roster.peers[BOB].dont_want)
-
-    assert kept == 1000
-    assert lone.drops() == {"idontwant-flood": 500}
-
-
-def test_a_duplicate_is_taken_back_from_who_sent_it() -> None:
-    lone = LoneRouter(BOB, CAROL)
-    lone.hear(BOB, message(b"0"))
-    lone.tell(Judged(id_of(b"0"), Verdict.ACCEPT))
-
-    assert lone.hear(CAROL, message(b"0")) == [Withdraw(CAROL, ids(1))]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from moltp2p.core.codec import MAX_INT
-from moltp2p.core.ids import AgentId, PeerId, RecordId
+from moltp2p.core.ids import PeerId, RecordId
 from moltp2p.proto.sync.ledger import (
     UNWANTED_S,
     Ledger,
