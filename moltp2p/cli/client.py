@@ -245,16 +245,23 @@ async def _transport(
 @asynccontextmanager
 async def _open_offline(home: Path) -> AsyncIterator[httpx.AsyncBaseTransport]:
     from moltp2p.api.http import make_app
+    from moltp2p.cli.bars import open_bars
     from moltp2p.cli.inprocess import InProcess
     from moltp2p.node.config import load_config
     from moltp2p.node.node import open_node
     from moltp2p.node.settings import Role
+    from moltp2p.node.world import real_world
 
     Home(home).check()
     config = load_config(home, os.environ, {})
     if not Home(home).has_agent:
         config = dataclasses.replace(config, role=Role.LISTENER)
-    async with open_node(config, offline=True) as node, trio.open_nursery() as nursery:
+    async with AsyncExitStack() as stack:
+        with open_bars(live=True) as bars:  # a store of an older version takes a while
+            world = real_world(bars.add("building tables, records"))
+            opening = open_node(config, world=world, offline=True)
+            node = await stack.enter_async_context(opening)
+        nursery = await stack.enter_async_context(trio.open_nursery())
         yield InProcess(make_app(node), nursery)
         nursery.cancel_scope.cancel()
 

@@ -105,7 +105,7 @@ async def _work(
         readers = min(MAX_READERS, os.cpu_count() or 1) if total > MANY_RECORDS else 0
         with (
             open_dataset(part, selection, bodies=bodies, readers=readers) as dataset,
-            open_bars(shell) as bars,
+            open_bars(live=not shell.as_json) as bars,
         ):
             await _copy(client, wanted, dataset, bars.add("reading, records"), total)
             await trio.to_thread.run_sync(dataset.finish)

@@ -50,7 +50,7 @@ def command(shell: Shell, file: BinaryIO, wanted: Wanted) -> None:
 
     async def work() -> None:
         async with open_client(shell.home) as client:
-            with open_bars(shell) as bars:
+            with open_bars(live=not shell.as_json) as bars:
                 await incoming.send(client, bars)
 
     try:
@@ -75,7 +75,7 @@ class _Incoming:
         self._shell = shell
         self._file = file
         self._query = wanted.query()
-        self._bars = Bars(None)
+        self._bars = Bars(live=False)
         self._tell_read: Tell = lambda _done, _total: None
         self._size = _size(file)
         self._read_bytes = 0

@@ -78,8 +78,9 @@ class _Bars:
             got = peer["gained"] - before
             total = got + (peer["behind"] or 0)
             if name not in self._tasks:
-                title = f"{name[:8]}…{name[-6:]}"
-                self._tasks[name] = self._progress.add_task(title, total=None, told="")
+                self._tasks[name] = self._progress.add_task(
+                    _short(name), total=None, told=""
+                )
             done = not peer["running"] and peer["behind"] == 0
             # Without a total a bar goes to and fro: the two are still comparing.
             shown = max(total, 1) if total or done else None
@@ -94,7 +95,7 @@ class _Bars:
 def _told(peer: View, got: int, total: int) -> str:
     """Return how far it is with one peer; what it has may turn out to be more."""
     if peer["failure"]:
-        return str(peer["failure"])
+        return _why(peer)
     if not peer["running"] and peer["behind"] == 0:
         return f"{got:,} came" if got else "nothing differs"
     return f"{got:,} of {total:,} known so far" if total else "comparing"
@@ -116,8 +117,19 @@ def _summary(last: View) -> str:
             if behind:
                 has = "has" if behind == 1 else "have"
                 lines.append(f"{_peers(behind)} {has} more that we could not get.")
-            lines += [f"{each['peer'][:8]}…: {each['failure']}" for each in failed]
+            lines += [f"{_short(each['peer'])}: {_why(each)}" for each in failed]
             return "\n".join(lines)
+
+
+def _short(peer: str) -> str:
+    """Return a peer's id in brief; all begin alike."""
+    return f"{peer[:8]}…{peer[-6:]}"
+
+
+def _why(peer: View) -> str:
+    if peer["failure"] == "wrong-network":
+        return "it is on another network (wrong-network)"
+    return str(peer["failure"])
 
 
 def _peers(count: int) -> str:

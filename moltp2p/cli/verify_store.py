@@ -51,7 +51,7 @@ def command(shell: Shell, *, repairs: bool, newest: bool) -> None:
     home.check()
     network = load_config(shell.home, os.environ, {}).network
 
-    with open_bars(shell) as bars:
+    with open_bars(live=not shell.as_json) as bars:
 
         def tell(damage: Damage) -> None:
             _tell(shell, damage, bars)

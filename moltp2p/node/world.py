@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -22,11 +23,12 @@ from moltp2p.node.home import Draw
 from moltp2p.store.base import Policy, Store
 from moltp2p.store.building import CHUNK_RECORDS
 from moltp2p.store.leveldb import open_store
+from moltp2p.store.progress import Progress
 
 log = get_logger(__name__)
 
-_TOLD_CHUNKS: Final = 100
-"""A migration says so often how far it is: every three seconds or so."""
+_TOLD_CHUNKS: Final = 10
+"""A migration says so often how far it is: every second or a few, and at its begin."""
 
 OpenNetwork = Callable[[Config, bytes], AbstractAsyncContextManager[Network]]
 """Opens a network for a config and the node's 32-byte libp2p seed."""
@@ -35,13 +37,20 @@ OpenStore = Callable[[Path, NetworkParams, Policy], Store]
 """Opens the store in a folder, of that network, and keeps so much; blocks."""
 
 
-def _open_level(folder: Path, network: NetworkParams, policy: Policy) -> Store:
-    return open_store(folder, network, policy, _tell)
-
-
-def _tell(done: int, total: int) -> None:
-    if done % (_TOLD_CHUNKS * CHUNK_RECORDS) == 0 or done == total:
+def log_progress(done: int, total: int) -> None:
+    """Log how far a migration of the store is."""
+    chunk = done // CHUNK_RECORDS
+    if chunk == 1 or chunk % _TOLD_CHUNKS == 0 or done == total:
         log.info("building the store's tables", records=done, of=total)
+
+
+def _open_level(
+    folder: Path,
+    network: NetworkParams,
+    policy: Policy,
+    progress: Progress = log_progress,
+) -> Store:
+    return open_store(folder, network, policy, progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +74,18 @@ class World:
     has_neighbours: bool = False
 
 
-def real_world() -> World:
-    """Return the machine's clock, its randomness, and libp2p."""
+def real_world(progress: Progress = log_progress) -> World:
+    """Return the machine's clock, its randomness, and libp2p.
+
+    Args:
+        progress: is told how far a migration of the store is.
+    """
     return World(
         now_ms=lambda: time.time_ns() // 1_000_000,
         draw=secrets.token_bytes,
         dice=random.SystemRandom(),
         open_network=_open_libp2p,
+        open_store=partial(_open_level, progress=progress),
         has_neighbours=True,
     )
 

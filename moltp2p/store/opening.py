@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
 from moltp2p.core.errors import LocalError
@@ -60,7 +61,8 @@ def _check_origin(engine: Engine, network: NetworkParams) -> int:
         raise LocalError(
             "other-network",
             f"the store is of network {theirs!r}, not {network.id!r}",
-            "use another home for another network",
+            "use another home for another network; where it is the one you mean, write "
+            f"network = {json.dumps(theirs)} into this home's config.toml",
         )
     return version
 

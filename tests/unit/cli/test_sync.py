@@ -28,7 +28,17 @@ def peer(**fields: Any) -> dict[str, Any]:
         ),
         (
             ("incomplete", 5, [peer(behind=7), peer(failure="slow")]),
-            "5 records came.\n1 peer has more that we could not get.\n12D3KooW…: slow",
+            (
+                "5 records came.\n1 peer has more that we could not get.\n"
+                "12D3KooW…klmnop: slow"
+            ),
+        ),
+        (
+            ("incomplete", 0, [peer(failure="wrong-network")]),
+            (
+                "0 records came.\n"
+                "12D3KooW…klmnop: it is on another network (wrong-network)"
+            ),
         ),
     ],
 )
