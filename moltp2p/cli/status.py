@@ -77,11 +77,13 @@ def _rows(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _census(census: dict[str, int]) -> str:
-    """Return how many agents count here, and how many only say that they do."""
-    held = f"{census['attestations']:,} attestations held"
-    counted = f"{census['challengers'] + census['verified']:,} count"
-    may = f"{census['challengers']:,} may attest"
-    return f"{counted}, {may}; {census['unverified']:,} do not, with a proof; {held}"
+    """Return how many agents count here, and whose proofs do not."""
+    counted = census["challengers"] + census["verified"]
+    void = census["unverified"]
+    who = f"{counted:,} count, {census['challengers']:,} of them may attest"
+    others = f"; {void:,} with a proof that does not count" if void else ""
+    held = f"; {census['attestations']:,} attestations held"
+    return who + others + held if counted or void else "nobody counts here yet"
 
 
 def _proof_rows(proof: dict[str, Any], now_ms: int) -> Iterator[tuple[str, str]]:

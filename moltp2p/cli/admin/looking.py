@@ -28,8 +28,8 @@ def peers(shell: Shell) -> None:
     connection. With --json: a peer a line.
     """
     found = ask(shell, "GET", "/peers")["peers"]
-    titles = ("peer", "address", "for", "score", "faults", "queued", "behind")
-    _show(shell, found, titles, _peer_row, right={"score", "faults", "queued"})
+    titles = ("for", "score", "faults", "queued", "behind", "address")
+    _show_peers(shell, found, titles, _peer_row)
 
 
 def _peer_row(peer: dict[str, Any]) -> Row:
@@ -39,13 +39,12 @@ def _peer_row(peer: dict[str, Any]) -> Row:
     rule = peer["rule"]
     behind = span(peer["behind_s"]) if peer["behind_s"] else "-"
     return (
-        peer["peer"],
-        f"{arrow} {safe(peer['address']).partition('/p2p/')[0]}",
         span(peer["connected_s"]),
         "-" if peer["score"] is None else f"{peer['score']['score']:.1f}",
         str(peer["faults"]),
         f"{peer['queued_bytes'] / 1024:,.0f} KiB",
         behind if rule is None or not rule["allows"] else f"{behind} allowed",
+        f"{arrow} {safe(peer['address']).partition('/p2p/')[0]}",
     )
 
 
@@ -69,9 +68,9 @@ def score(shell: Shell) -> None:
     parts = ("score", "credit", "invalid", "faults", "colocation", "behaviour")
 
     def row(peer: dict[str, Any]) -> Row:
-        return (peer["peer"], *(f"{peer[p]:,.1f}" for p in parts), peer["means"])
+        return (*(f"{peer[p]:,.1f}" for p in parts), peer["means"])
 
-    _show(shell, scored, ("peer", *parts, "means"), row, right=parts)
+    _show_peers(shell, scored, (*parts, "means"), row)
 
 
 @click.command()
@@ -84,6 +83,7 @@ def mesh(shell: Shell) -> None:
     a line.
     """
     found = ask(shell, "GET", "/mesh")["topics"]
+    found.sort(key=_numbered)
 
     def row(topic: dict[str, Any]) -> Row:
         from moltp2p.cli.terminal import safe
@@ -92,8 +92,18 @@ def mesh(shell: Shell) -> None:
         counts = (str(topic["subscribers"]), str(len(topic["mesh"])))
         return (safe(topic["topic"]), *counts, names or "nobody")
 
+    if shell.as_json:
+        for each in found:
+            shell.emit(each)
+        return
     titles = ("topic", "subscribers", "mesh", "who")
-    _show(shell, found, titles, row, right={"subscribers", "mesh"})
+    shell.console().print(_table(titles, map(row, found), {"subscribers", "mesh"}))
+
+
+def _numbered(topic: dict[str, Any]) -> tuple[str, int]:
+    """Return what sorts topics, shard 2 before shard 10."""
+    head, _, last = topic["topic"].rpartition("/")
+    return (head, int(last)) if last.isdecimal() else (topic["topic"], 0)
 
 
 @click.command()
@@ -108,8 +118,8 @@ def sync(shell: Shell) -> None:
     if shell.as_json:
         shell.emit(answer)
         return
-    titles = ("peer", "behind", "agreed", "gained", "now")
-    _show(shell, answer["peers"], titles, _sync_row, right={"behind", "gained"})
+    titles = ("behind", "agreed", "gained", "now")
+    _show_peers(shell, answer["peers"], titles, _sync_row)
 
 
 def _sync_row(peer: dict[str, Any]) -> Row:
@@ -118,7 +128,6 @@ def _sync_row(peer: dict[str, Any]) -> Row:
     behind, agreed = peer["behind"], peer["agreed_s"]
     doing = "comparing" if peer["running"] else "idle"
     return (
-        peer["peer"],
         "unknown" if behind is None else f"{behind:,}",
         "never" if agreed is None else f"{span(agreed)} ago",
         f"{peer['gained']:,}",
@@ -126,23 +135,37 @@ def _sync_row(peer: dict[str, Any]) -> Row:
     )
 
 
-def _show(
+def _show_peers(
     shell: Shell,
     found: list[dict[str, Any]],
     titles: Sequence[str],
     row: Callable[[dict[str, Any]], Row],
-    right: Iterable[str],
 ) -> None:
+    """Show peers in two lines each: the whole id, to be copied, and figures."""
     if shell.as_json:
         for each in found:
             shell.emit(each)
-    elif found:
-        shell.console().print(_table(titles, map(row, found), frozenset(right)))
-    else:
-        shell.console().print(NOBODY)
+        return
+    if not found:
+        click.echo(NOBODY)
+        return
+    figures = in_columns([titles, *map(row, found)])
+    click.echo(f"  {figures[0]}")
+    for each, line in zip(found, figures[1:], strict=True):
+        click.echo(f"{each['peer']}\n  {line}")
 
 
-def _table(titles: Sequence[str], rows: Iterable[Row], right: frozenset[str]) -> Table:
+def in_columns(rows: Sequence[Row]) -> list[str]:
+    """Return rows as lines with aligned columns; the last may have any length."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths[-1] = 0
+    return [
+        "  ".join(map(str.rjust, row, widths))  # figures, all but the last
+        for row in rows
+    ]
+
+
+def _table(titles: Sequence[str], rows: Iterable[Row], right: set[str]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -136,6 +136,10 @@ def test_a_node_says_how_many_agents_count_here() -> None:
     census |= {"attestations": 4_812, "quorum": 4}
 
     assert dict(_rows(STATUS | {"census": census}))["agents"] == (
-        "1,203 count, 1,200 may attest; 2 do not, with a proof; 4,812 attestations held"
+        "1,203 count, 1,200 of them may attest; 2 with a proof that does not count; "
+        "4,812 attestations held"
     )
+    nobody = dict.fromkeys(census, 0)
+    row = dict(_rows(STATUS | {"census": nobody}))["agents"]
+    assert row == "nobody counts here yet"
     assert "agents" not in dict(_rows(STATUS))
