@@ -177,3 +177,17 @@ async def open_raw_peer(
         for protocol in PROTOCOLS:
             network.handle(protocol, serve)
         yield peer
+
+
+def numbered(count: int, word: str = "", size: int = 300) -> list[bytes]:
+    """Return so many messages, each another."""
+    return [b"%s %05d " % (word.encode(), n) + b"." * size for n in range(count)]
+
+
+async def connect_all(*gossipers: Gossiper) -> None:
+    """Connect everybody with everybody, and wait for their meshes."""
+    for number, gossiper in enumerate(gossipers):
+        for other in gossipers[:number]:
+            await gossiper.dial(other)
+    for gossiper in gossipers:
+        await gossiper.meshed(*(each for each in gossipers if each is not gossiper))

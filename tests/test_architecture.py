@@ -135,6 +135,17 @@ def test_help_imports_nothing_heavy() -> None:
     assert HEAVY.isdisjoint(imported)
 
 
+@pytest.mark.slow
+def test_a_node_is_imported_without_what_only_one_on_the_network_needs() -> None:
+    names = "import sys, moltp2p.node.node; print(*sys.modules)"
+
+    result = subprocess.run(
+        [sys.executable, "-c", names], capture_output=True, text=True, check=True
+    )
+
+    assert HEAVY.isdisjoint(result.stdout.split())
+
+
 def test_no_line_of_the_log_takes_a_name_that_logging_keeps_for_itself() -> None:
     kept = {*logging.makeLogRecord({}).__dict__, "message", "asctime"} - {"exc_info"}
     found = [

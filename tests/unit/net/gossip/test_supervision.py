@@ -26,11 +26,6 @@ from tests.swarm import TOPIC
 CROWD = 6
 
 
-@pytest.fixture
-def hub() -> MemoryHub:
-    return MemoryHub(lambda *_: 0.005)
-
-
 def score(gossiper: Gossiper, raw: RawPeer) -> float | None:
     """Return what a driver's router thinks of a peer; None when it is not there."""
     scores = {p.peer: p.score.score for p in gossiper.pubsub.stats().gossip.peers}
