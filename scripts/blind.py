@@ -22,8 +22,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from moltp2p.core.challenge.testimony import TASKS
 from moltp2p.core.errors import UsageError
-from moltp2p.core.testimony import TASKS
 from moltp2p.proof.answers import read_answer
 from moltp2p.proof.dice import Dice
 from moltp2p.proof.pack import Library

@@ -20,13 +20,13 @@ from typing import Any, TypeVar
 
 import trio
 
-from moltp2p.core.attested import Availability, parse_attested
 from moltp2p.core.author import Draft
+from moltp2p.core.challenge.attested import Availability, parse_attested
+from moltp2p.core.challenge.work import epoch_of
 from moltp2p.core.ids import AgentId
 from moltp2p.core.kinds import Kind
 from moltp2p.core.record import Record
 from moltp2p.core.topics import NetworkParams
-from moltp2p.core.work import epoch_of
 from moltp2p.net.base import Network
 from moltp2p.net.memory import MemoryHub, open_memory_network
 from moltp2p.node.agents import Agents

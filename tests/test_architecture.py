@@ -43,7 +43,7 @@ BREACHES = {
         "import prometheus_client",
     ),
     "Only core/codec.py knows cbor2": ("core/breach_2.py", "import cbor2"),
-    "Only core/keys.py and core/work.py know nacl": (
+    "Only core/keys.py and core/challenge/work.py know nacl": (
         "core/breach_3.py",
         "import nacl.signing",
     ),

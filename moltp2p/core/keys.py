@@ -1,4 +1,4 @@
-"""Ed25519 (RFC 8032). This file and `work.py` alone import PyNaCl."""
+"""Ed25519 (RFC 8032). This file and `challenge/work.py` alone import PyNaCl."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias, assert_never
 
 from moltp2p.core import codec
-from moltp2p.core.attested import (
+from moltp2p.core.challenge.attested import (
     Attested,
     Availability,
     Proof,
@@ -20,10 +20,10 @@ from moltp2p.core.attested import (
     parse_availability,
     parse_proof,
 )
+from moltp2p.core.challenge.fraud import Fraud, check_fraud, parse_fraud
 from moltp2p.core.codec import Value
 from moltp2p.core.errors import PeerError
 from moltp2p.core.forks import Fork, check_fork, parse_fork
-from moltp2p.core.fraud import Fraud, check_fraud, parse_fraud
 from moltp2p.core.limits import (
     LANGUAGE_PATTERN,
     MAX_ABOUT_CHARS,

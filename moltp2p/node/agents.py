@@ -13,10 +13,10 @@ from typing import Final
 
 import trio
 
+from moltp2p.core.challenge.testimony import VALID_MS
 from moltp2p.core.ids import AgentId, PublicKey, RecordId
 from moltp2p.core.kinds import Kind
 from moltp2p.core.record import Record
-from moltp2p.core.testimony import VALID_MS
 from moltp2p.proto.admission.pedigree import Pedigree, pedigree
 from moltp2p.proto.admission.register import LIVE_MS, Live, Register
 from moltp2p.proto.admission.rules import State, Tally

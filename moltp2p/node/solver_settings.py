@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+from moltp2p.core.challenge.work import TEST_PREFIX
 from moltp2p.core.errors import UsageError
-from moltp2p.core.work import TEST_PREFIX
 
 COMMAND: Final = "command:"
 OPENAI: Final = "openai:"

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from moltp2p.core.attested import Attested, Proof
+from moltp2p.core.challenge.attested import Attested, Proof
+from moltp2p.core.challenge.fraud import Fraud
 from moltp2p.core.forks import Fork, place_of
-from moltp2p.core.fraud import Fraud
 from moltp2p.core.kinds import Kind, parse_body
 from moltp2p.study import tables
 from moltp2p.study.held import Held, arrivals_in, records_in

@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from moltp2p.core.attested import Attested
+from moltp2p.core.challenge.attested import Attested
+from moltp2p.core.challenge.work import Ticket, ticket_value
 from moltp2p.core.ids import AgentId, PublicKey
-from moltp2p.core.work import Ticket, ticket_value
 from moltp2p.proto.challenge.applicant import Challenged, Invited, applicant, invited
 from moltp2p.proto.challenge.challenger import Host, Invite, challenger
 from moltp2p.proto.challenge.desk import Desk, DeskSettings, Visitor

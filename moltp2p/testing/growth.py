@@ -20,14 +20,10 @@ from functools import partial
 from itertools import islice
 from typing import Final
 
-from moltp2p.core.attested import QUORUM, Attested, Availability, Proof
 from moltp2p.core.author import Draft
-from moltp2p.core.ids import AgentId, PublicKey
-from moltp2p.core.kinds import Kind, check_claims, parse_body
-from moltp2p.core.record import Record
-from moltp2p.core.testimony import RENEW_MS, ROUNDS, VALID_MS
-from moltp2p.core.topics import NetworkParams
-from moltp2p.core.work import (
+from moltp2p.core.challenge.attested import QUORUM, Attested, Availability, Proof
+from moltp2p.core.challenge.testimony import RENEW_MS, ROUNDS, VALID_MS
+from moltp2p.core.challenge.work import (
     EPOCH_LENGTH_MS,
     SMALL_NETWORK,
     Ticket,
@@ -36,6 +32,10 @@ from moltp2p.core.work import (
     least_size,
     usual_size,
 )
+from moltp2p.core.ids import AgentId, PublicKey
+from moltp2p.core.kinds import Kind, check_claims, parse_body
+from moltp2p.core.record import Record
+from moltp2p.core.topics import NetworkParams
 from moltp2p.node.proving.applying import SPARE
 from moltp2p.node.proving.challenging import FIRST_PEERS
 from moltp2p.proof.dice import Dice

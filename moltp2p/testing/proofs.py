@@ -19,12 +19,11 @@ from typing import Final
 
 import base58
 
-from moltp2p.core.attested import Attested, Proof
-from moltp2p.core.audit import log_of
-from moltp2p.core.ids import PeerId
-from moltp2p.core.spelling import NONCE_BYTES, fields_of, word_of, write
-from moltp2p.core.statements import Statement, digest, state
-from moltp2p.core.testimony import (
+from moltp2p.core.challenge.attested import Attested, Proof
+from moltp2p.core.challenge.audit import log_of
+from moltp2p.core.challenge.spelling import NONCE_BYTES, fields_of, word_of, write
+from moltp2p.core.challenge.statements import Statement, digest, state
+from moltp2p.core.challenge.testimony import (
     ROUNDS,
     TASKS,
     Accept,
@@ -42,7 +41,7 @@ from moltp2p.core.testimony import (
     round_commit,
     session_id,
 )
-from moltp2p.core.work import (
+from moltp2p.core.challenge.work import (
     Searched,
     Ticket,
     epoch_of,
@@ -50,6 +49,7 @@ from moltp2p.core.work import (
     is_eligible,
     ticket_value,
 )
+from moltp2p.core.ids import PeerId
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
 
 VERSION: Final = "test/1"

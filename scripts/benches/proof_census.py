@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
-from moltp2p.core.attested import QUORUM
+from moltp2p.core.challenge.attested import QUORUM
 from moltp2p.core.ids import AgentId, PublicKey, RecordId
 from moltp2p.proto.admission.census import Census
 from moltp2p.proto.admission.register import Register

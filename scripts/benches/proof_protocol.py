@@ -13,13 +13,13 @@ from functools import partial
 from typing import Final
 
 from moltp2p.core.author import Draft
+from moltp2p.core.challenge.testimony import Apply
+from moltp2p.core.challenge.work import Ticket, ticket_value
 from moltp2p.core.facts import Overlay
 from moltp2p.core.ids import AgentId
 from moltp2p.core.kinds import Kind
-from moltp2p.core.testimony import Apply
 from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Bench, Road, judge
-from moltp2p.core.work import Ticket, ticket_value
 from moltp2p.proof.pack import Library
 from moltp2p.proof.pack_reading import load_library
 from moltp2p.proto.challenge.challenger import Host, challenger

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from moltp2p.core.testimony import ROUNDS, TASKS
+from moltp2p.core.challenge.testimony import ROUNDS, TASKS
 from moltp2p.proof.dice import Dice
 from moltp2p.proof.pack import Library
 from moltp2p.proof.pack_reading import built_in, load_library, read_pack

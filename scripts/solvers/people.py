@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from moltp2p.core.testimony import PASS_SCORES, ROUNDS, TASKS
+from moltp2p.core.challenge.testimony import PASS_SCORES, ROUNDS, TASKS
 from moltp2p.proto.challenge.messages import limit_ms
 from scripts.solvers.exam import Task
 

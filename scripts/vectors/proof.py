@@ -17,15 +17,15 @@ import dataclasses
 from typing import Final
 
 from moltp2p.core import codec
-from moltp2p.core.codec import Value
-from moltp2p.core.ids import AgentId
-from moltp2p.core.statements import Statement, digest
-from moltp2p.core.work import (
+from moltp2p.core.challenge.statements import Statement, digest
+from moltp2p.core.challenge.work import (
     Ticket,
     epoch_of,
     is_eligible,
     ticket_value,
 )
+from moltp2p.core.codec import Value
+from moltp2p.core.ids import AgentId
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
 from moltp2p.testing.proofs import (
     Spoken,

@@ -10,19 +10,19 @@ from __future__ import annotations
 import dataclasses
 
 from moltp2p.core import codec
-from moltp2p.core.attested import Attested, Availability, Proof
 from moltp2p.core.author import Draft
-from moltp2p.core.codec import Value
-from moltp2p.core.fraud import Fraud
-from moltp2p.core.kinds import Body, Kind, encode_body
-from moltp2p.core.record import Header, Record, seal
-from moltp2p.core.spelling import read
-from moltp2p.core.statements import Statement
-from moltp2p.core.testimony import VALID_MS, Reveal
-from moltp2p.core.work import (
+from moltp2p.core.challenge.attested import Attested, Availability, Proof
+from moltp2p.core.challenge.fraud import Fraud
+from moltp2p.core.challenge.spelling import read
+from moltp2p.core.challenge.statements import Statement
+from moltp2p.core.challenge.testimony import VALID_MS, Reveal
+from moltp2p.core.challenge.work import (
     Ticket,
     is_eligible,
 )
+from moltp2p.core.codec import Value
+from moltp2p.core.kinds import Body, Kind, encode_body
+from moltp2p.core.record import Header, Record, seal
 from moltp2p.testing.factories import EPOCH_MS, TestAgent, signer
 from moltp2p.testing.proofs import (
     VERSION,

@@ -19,11 +19,11 @@ import dataclasses
 from collections.abc import Callable
 from typing import Final
 
+from moltp2p.core.challenge.spelling import LAYOUTS, read, write
+from moltp2p.core.challenge.statements import Statement
+from moltp2p.core.challenge.testimony import Offer, Reveal, Testimony
 from moltp2p.core.codec import decode
 from moltp2p.core.keys import Signer
-from moltp2p.core.spelling import LAYOUTS, read, write
-from moltp2p.core.statements import Statement
-from moltp2p.core.testimony import Offer, Reveal, Testimony
 from moltp2p.proto.challenge.events import (
     Answered,
     Ask,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from moltp2p.core.spelling import is_task_text
+from moltp2p.core.challenge.spelling import is_task_text
 from moltp2p.proof import cast
 from moltp2p.proof.answers import read_answer
 from moltp2p.proof.dice import Dice

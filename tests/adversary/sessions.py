@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from moltp2p.core.challenge.spelling import read
+from moltp2p.core.challenge.statements import Statement
+from moltp2p.core.challenge.testimony import Open
 from moltp2p.core.codec import decode
-from moltp2p.core.spelling import read
-from moltp2p.core.statements import Statement
-from moltp2p.core.testimony import Open
 from moltp2p.proto.challenge.events import Done, Failed, Passed
 from moltp2p.proto.challenge.machine import Moment
 from moltp2p.testing.challenging import Duet, Pair

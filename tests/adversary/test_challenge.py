@@ -10,16 +10,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from moltp2p.core.codec import decode
-from moltp2p.core.statements import Statement
-from moltp2p.core.testimony import (
+from moltp2p.core.challenge.statements import Statement
+from moltp2p.core.challenge.testimony import (
     Attestation,
     Open,
     Reveal,
     Round,
     Testimony,
 )
-from moltp2p.core.work import Ticket
+from moltp2p.core.challenge.work import Ticket
+from moltp2p.core.codec import decode
 from moltp2p.proto.challenge.challenger import Host, challenger
 from moltp2p.proto.challenge.events import Hashed, Received
 from moltp2p.proto.challenge.machine import Machine

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moltp2p.core.codec import decode, encode
-from moltp2p.core.keys import Signer
-from moltp2p.core.spelling import read, write
-from moltp2p.core.statements import Statement
-from moltp2p.core.testimony import (
+from moltp2p.core.challenge.spelling import read, write
+from moltp2p.core.challenge.statements import Statement
+from moltp2p.core.challenge.testimony import (
     Apply,
 )
-from moltp2p.core.work import Ticket
+from moltp2p.core.challenge.work import Ticket
+from moltp2p.core.codec import decode, encode
+from moltp2p.core.keys import Signer
 from moltp2p.proto.challenge.challenger import Host, challenger
 from moltp2p.proto.challenge.desk import Desk, DeskSettings
 from moltp2p.proto.challenge.events import Done, Received

@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from moltp2p.core.codec import decode
-from moltp2p.core.ids import AgentId
-from moltp2p.core.spelling import read, write
-from moltp2p.core.statements import Statement
-from moltp2p.core.testimony import (
+from moltp2p.core.challenge.spelling import read, write
+from moltp2p.core.challenge.statements import Statement
+from moltp2p.core.challenge.testimony import (
     TASKS,
     Accept,
     Apply,
@@ -28,7 +26,7 @@ from moltp2p.core.testimony import (
     round_commit,
     session_id,
 )
-from moltp2p.core.work import (
+from moltp2p.core.challenge.work import (
     DRAWN,
     TEST_PRICE,
     Searched,
@@ -37,6 +35,8 @@ from moltp2p.core.work import (
     is_eligible,
     ticket_value,
 )
+from moltp2p.core.codec import decode
+from moltp2p.core.ids import AgentId
 from moltp2p.proto.admission.bars import quorum_of
 from moltp2p.proto.challenge.applicant import Invited, invited
 from moltp2p.proto.challenge.events import (

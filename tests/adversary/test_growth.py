@@ -9,8 +9,8 @@ import random
 
 import pytest
 
-from moltp2p.core.testimony import VALID_MS
-from moltp2p.core.work import EPOCH_LENGTH_MS
+from moltp2p.core.challenge.testimony import VALID_MS
+from moltp2p.core.challenge.work import EPOCH_LENGTH_MS
 from moltp2p.testing.growth import Society, Told, honest
 from scripts.benches.proof_growth import Growth, script_minds
 from scripts.benches.proof_tasks import held_out

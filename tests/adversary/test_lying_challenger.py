@@ -8,12 +8,9 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from moltp2p.core.author import Draft
-from moltp2p.core.codec import decode
-from moltp2p.core.fraud import Fraud, check_fraud
-from moltp2p.core.ids import AgentId
-from moltp2p.core.kinds import Kind
-from moltp2p.core.statements import Statement
-from moltp2p.core.testimony import (
+from moltp2p.core.challenge.fraud import Fraud, check_fraud
+from moltp2p.core.challenge.statements import Statement
+from moltp2p.core.challenge.testimony import (
     Apply,
     Attestation,
     Check,
@@ -24,6 +21,9 @@ from moltp2p.core.testimony import (
     Round,
     Testimony,
 )
+from moltp2p.core.codec import decode
+from moltp2p.core.ids import AgentId
+from moltp2p.core.kinds import Kind
 from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Bench, Road, judge
 from moltp2p.proto.challenge.challenger import Host, Invite, challenger

@@ -10,15 +10,15 @@ from functools import cache, partial
 import pytest
 import trio
 
-from moltp2p.core.attested import Proof
 from moltp2p.core.author import Draft
-from moltp2p.core.fraud import Fraud
+from moltp2p.core.challenge.attested import Proof
+from moltp2p.core.challenge.fraud import Fraud
+from moltp2p.core.challenge.spelling import read
+from moltp2p.core.challenge.testimony import Reveal
+from moltp2p.core.challenge.work import DRAWN, is_eligible
 from moltp2p.core.ids import AgentId, PublicKey, RecordId
 from moltp2p.core.kinds import Kind
 from moltp2p.core.record import Record
-from moltp2p.core.spelling import read
-from moltp2p.core.testimony import Reveal
-from moltp2p.core.work import DRAWN, is_eligible
 from moltp2p.proto.admission.bars import quorum_of
 from moltp2p.proto.admission.census import Census
 from moltp2p.proto.admission.pedigree import pedigree

@@ -12,19 +12,19 @@ from typing import Final
 import cbor2
 
 from moltp2p.core import codec
-from moltp2p.core.attested import Availability
 from moltp2p.core.author import Draft
+from moltp2p.core.challenge.attested import Availability
+from moltp2p.core.challenge.fraud import Fraud, check_fraud
+from moltp2p.core.challenge.spelling import LAYOUTS, fields_of, read
+from moltp2p.core.challenge.statements import Statement, signed_bytes
+from moltp2p.core.challenge.testimony import PASS_SCORES, ROUNDS
+from moltp2p.core.challenge.work import ticket_value
 from moltp2p.core.errors import PeerError
 from moltp2p.core.forks import prove as prove_fork
-from moltp2p.core.fraud import Fraud, check_fraud
 from moltp2p.core.kinds import Body, Kind, encode_body, parse_body
-from moltp2p.core.spelling import LAYOUTS, fields_of, read
-from moltp2p.core.statements import Statement, signed_bytes
-from moltp2p.core.testimony import PASS_SCORES, ROUNDS
 from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Bench, Road, judge
 from moltp2p.core.verdict import Verdict
-from moltp2p.core.work import ticket_value
 from moltp2p.proto.challenge.applicant import Invited, invited
 from moltp2p.proto.challenge.challenger import Invite
 from moltp2p.proto.challenge.desk import Desk

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from moltp2p.core.spelling import is_task_text
+from moltp2p.core.challenge.spelling import is_task_text
 from moltp2p.proof.answers import read_answer
 from scripts.blind import seal
 

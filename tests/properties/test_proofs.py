@@ -9,13 +9,19 @@ from typing import Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moltp2p.core.attested import Availability
-from moltp2p.core.fraud import Fraud
+from moltp2p.core.challenge.attested import Availability
+from moltp2p.core.challenge.fraud import Fraud
+from moltp2p.core.challenge.spelling import LAYOUTS, read, word_of, write
+from moltp2p.core.challenge.statements import Statement
+from moltp2p.core.challenge.testimony import (
+    Accept,
+    Attestation,
+    Commit,
+    Round,
+    Testimony,
+)
 from moltp2p.core.kinds import Body, Kind, encode_body, parse_body
 from moltp2p.core.record import Header, seal
-from moltp2p.core.spelling import LAYOUTS, read, word_of, write
-from moltp2p.core.statements import Statement
-from moltp2p.core.testimony import Accept, Attestation, Commit, Round, Testimony
 from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Bench, Road, judge
 from moltp2p.core.verdict import Verdict

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from moltp2p.core import codec
+from moltp2p.core.challenge.spelling import LAYOUTS, fields_of, read
+from moltp2p.core.challenge.statements import Statement, digest, state
+from moltp2p.core.challenge.work import Ticket, is_eligible, is_paid, ticket_value
 from moltp2p.core.errors import MoltError
 from moltp2p.core.ids import AgentId
-from moltp2p.core.spelling import LAYOUTS, fields_of, read
-from moltp2p.core.statements import Statement, digest, state
-from moltp2p.core.work import Ticket, is_eligible, is_paid, ticket_value
 from moltp2p.proto.challenge.messages import limit_ms
 from moltp2p.testing.factories import signer
 from scripts.vectors import form

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from moltp2p.core.challenge.spelling import is_task_text
 from moltp2p.core.errors import MoltError
-from moltp2p.core.spelling import is_task_text
 from moltp2p.proof.answers import read_answer
 from moltp2p.proof.tasks import Worlds
 from scripts.vectors.tasks import LISTS, describe, roll

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from moltp2p.core.attested import Attested
+from moltp2p.core.challenge.attested import Attested
+from moltp2p.core.challenge.spelling import read
+from moltp2p.core.challenge.statements import Statement
+from moltp2p.core.challenge.testimony import Reveal
 from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import agent_text
-from moltp2p.core.spelling import read
-from moltp2p.core.statements import Statement
-from moltp2p.core.testimony import Reveal
 from moltp2p.node.proving.verify_stream import Ended
 from moltp2p.proto.challenge.events import Ask, Failed
 

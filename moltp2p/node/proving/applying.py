@@ -15,13 +15,9 @@ from typing import Final
 
 import trio
 
-from moltp2p.core.attested import QUORUM, Attested, Proof
 from moltp2p.core.author import Draft
-from moltp2p.core.errors import MoltError, PeerError
-from moltp2p.core.ids import AgentId, agent_text, record_text
-from moltp2p.core.kinds import Kind
-from moltp2p.core.record import Record
-from moltp2p.core.work import (
+from moltp2p.core.challenge.attested import QUORUM, Attested, Proof
+from moltp2p.core.challenge.work import (
     MAX_NONCE,
     MAX_SIZE,
     Ticket,
@@ -31,6 +27,10 @@ from moltp2p.core.work import (
     least_size,
     usual_size,
 )
+from moltp2p.core.errors import MoltError, PeerError
+from moltp2p.core.ids import AgentId, agent_text, record_text
+from moltp2p.core.kinds import Kind
+from moltp2p.core.record import Record
 from moltp2p.node.proving.account import Account, attested_by
 from moltp2p.node.proving.challenge_means import Means
 from moltp2p.node.proving.ticket_search import Found, search, tries_on_average

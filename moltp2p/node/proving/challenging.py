@@ -16,15 +16,15 @@ from typing import Final
 
 import trio
 
-from moltp2p.core.attested import MAX_ADDRESSES, Availability
 from moltp2p.core.author import Draft
+from moltp2p.core.challenge.attested import MAX_ADDRESSES, Availability
+from moltp2p.core.challenge.spelling import read
+from moltp2p.core.challenge.statements import Statement
+from moltp2p.core.challenge.testimony import ROUNDS, SLOTS, Check
+from moltp2p.core.challenge.work import SMALL_NETWORK, epoch_of
 from moltp2p.core.errors import MoltError, PeerError
 from moltp2p.core.ids import AgentId, agent_text
 from moltp2p.core.kinds import Kind
-from moltp2p.core.spelling import read
-from moltp2p.core.statements import Statement
-from moltp2p.core.testimony import ROUNDS, SLOTS, Check
-from moltp2p.core.work import SMALL_NETWORK, epoch_of
 from moltp2p.net.base import Stream
 from moltp2p.net.log import get_logger
 from moltp2p.node.proving.account import Account

@@ -17,14 +17,14 @@ from typing import Final
 
 import trio
 
-from moltp2p.core.attested import Attested
 from moltp2p.core.author import Draft
+from moltp2p.core.challenge.attested import Attested
+from moltp2p.core.challenge.testimony import ROUNDS
+from moltp2p.core.challenge.work import epoch_of
 from moltp2p.core.errors import UsageError
 from moltp2p.core.ids import AgentId, agent_text, record_text
 from moltp2p.core.kinds import Kind, parse_body
 from moltp2p.core.record import Record
-from moltp2p.core.testimony import ROUNDS
-from moltp2p.core.work import epoch_of
 from moltp2p.net.background import open_background
 from moltp2p.net.base import Network
 from moltp2p.node.agents import Agents

@@ -10,8 +10,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from moltp2p.core.challenge.work import (
+    Searched,
+    Ticket,
+    find_ticket,
+    price,
+    ticket_value,
+)
 from moltp2p.core.ids import AgentId
-from moltp2p.core.work import Searched, Ticket, find_ticket, price, ticket_value
 from moltp2p.node.proving.verify_stream import Compute
 
 SLICE: Final = 32

@@ -14,9 +14,9 @@ from typing import Any, Final, Protocol, TypeVar, assert_never
 
 import trio
 
-from moltp2p.core.attested import Attested
+from moltp2p.core.challenge.attested import Attested
+from moltp2p.core.challenge.work import ticket_value
 from moltp2p.core.errors import MoltError, PeerError
-from moltp2p.core.work import ticket_value
 from moltp2p.net.base import Stream
 from moltp2p.net.streams import FrameReader, FrameWriter
 from moltp2p.proto.challenge.events import (

@@ -18,9 +18,9 @@ from typing import Final
 
 from sortedcontainers import SortedList
 
-from moltp2p.core.attested import QUORUM
+from moltp2p.core.challenge.attested import QUORUM
+from moltp2p.core.challenge.work import MAX_SIZE, SMALL_NETWORK, least_size
 from moltp2p.core.codec import MAX_INT
-from moltp2p.core.work import MAX_SIZE, SMALL_NETWORK, least_size
 from moltp2p.proto.admission.rules import Place
 
 SHARE: Final = 5  # SPEC 07: "five times the number"

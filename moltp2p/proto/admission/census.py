@@ -22,9 +22,9 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from moltp2p.core.challenge.work import SMALL_NETWORK
 from moltp2p.core.ids import AgentId, RecordId
 from moltp2p.core.limits import MAX_AHEAD_MS
-from moltp2p.core.work import SMALL_NETWORK
 from moltp2p.proto.admission.alarms import Alarms
 from moltp2p.proto.admission.bars import Above, Bar, Window
 from moltp2p.proto.admission.claims import Claims

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from operator import methodcaller
 from typing import Final, assert_never
 
-from moltp2p.core.attested import Attested, Availability, Proof
+from moltp2p.core.challenge.attested import Attested, Availability, Proof
+from moltp2p.core.challenge.fraud import Fraud
+from moltp2p.core.challenge.testimony import ROUNDS
 from moltp2p.core.forks import Fork
-from moltp2p.core.fraud import Fraud
 from moltp2p.core.ids import AgentId, RecordId
 from moltp2p.core.kinds import (
     CHAIN_KINDS,
@@ -31,7 +32,6 @@ from moltp2p.core.kinds import (
     parse_body,
 )
 from moltp2p.core.record import Record
-from moltp2p.core.testimony import ROUNDS
 from moltp2p.proto.admission.census import Census
 from moltp2p.proto.admission.claims import Claims
 from moltp2p.proto.admission.rules import Claim, State, Vouch

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from moltp2p.core.challenge.statements import Statement
+from moltp2p.core.challenge.testimony import Open, Reveal, Round
 from moltp2p.core.limits import ANSWER_PATTERN
-from moltp2p.core.statements import Statement
-from moltp2p.core.testimony import Open, Reveal, Round
 
 
 @dataclass(frozen=True, slots=True)

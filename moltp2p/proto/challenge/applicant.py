@@ -11,15 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from moltp2p.core.attested import Attested
-from moltp2p.core.audit import is_borne_out, log_of, reveal_objection
-from moltp2p.core.errors import PeerError
-from moltp2p.core.fraud import Fraud, check_fraud
-from moltp2p.core.ids import AgentId, PeerId
-from moltp2p.core.limits import MAX_AHEAD_MS
-from moltp2p.core.spelling import NONCE_BYTES, read
-from moltp2p.core.statements import Statement, digest
-from moltp2p.core.testimony import (
+from moltp2p.core.challenge.attested import Attested
+from moltp2p.core.challenge.audit import is_borne_out, log_of, reveal_objection
+from moltp2p.core.challenge.fraud import Fraud, check_fraud
+from moltp2p.core.challenge.spelling import NONCE_BYTES, read
+from moltp2p.core.challenge.statements import Statement, digest
+from moltp2p.core.challenge.testimony import (
     ROUNDS,
     TASKS,
     Accept,
@@ -36,7 +33,10 @@ from moltp2p.core.testimony import (
     slots_of,
     world_seed,
 )
-from moltp2p.core.work import Ticket
+from moltp2p.core.challenge.work import Ticket
+from moltp2p.core.errors import PeerError
+from moltp2p.core.ids import AgentId, PeerId
+from moltp2p.core.limits import MAX_AHEAD_MS
 from moltp2p.proto.challenge.answers import Met, allowed, opened
 from moltp2p.proto.challenge.events import (
     Answered,

@@ -12,13 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from moltp2p.core.attested import Attested
-from moltp2p.core.audit import log_of, read_session, score_of
-from moltp2p.core.errors import PeerError
-from moltp2p.core.ids import AgentId
-from moltp2p.core.spelling import NONCE_BYTES, read, write
-from moltp2p.core.statements import digest
-from moltp2p.core.testimony import (
+from moltp2p.core.challenge.attested import Attested
+from moltp2p.core.challenge.audit import log_of, read_session, score_of
+from moltp2p.core.challenge.spelling import NONCE_BYTES, read, write
+from moltp2p.core.challenge.statements import digest
+from moltp2p.core.challenge.testimony import (
     PASS_SCORES,
     ROUNDS,
     TASKS,
@@ -36,7 +34,9 @@ from moltp2p.core.testimony import (
     session_id,
     world_seed,
 )
-from moltp2p.core.work import is_eligible, is_paid, price
+from moltp2p.core.challenge.work import is_eligible, is_paid, price
+from moltp2p.core.errors import PeerError
+from moltp2p.core.ids import AgentId
 from moltp2p.proto.challenge.desk import Desk, Seat, Visitor
 from moltp2p.proto.challenge.events import (
     Failed,

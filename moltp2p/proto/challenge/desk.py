@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from moltp2p.core.challenge.testimony import SLOTS, slots_of
+from moltp2p.core.challenge.work import Ticket, epoch_of, is_current, least_size
 from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import AgentId, PeerId
-from moltp2p.core.testimony import SLOTS, slots_of
-from moltp2p.core.work import Ticket, epoch_of, is_current, least_size
 from moltp2p.proto.ratelimit import Rate, RateLimiter
 
 MAX_ADDRESSES: Final = 1_024

@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from moltp2p.core.attested import Attested
-from moltp2p.core.fraud import Fraud
+from moltp2p.core.challenge.attested import Attested
+from moltp2p.core.challenge.fraud import Fraud
+from moltp2p.core.challenge.statements import Statement
+from moltp2p.core.challenge.work import Ticket
 from moltp2p.core.ids import AgentId, PeerId, PublicKey
 from moltp2p.core.keys import Signer
-from moltp2p.core.statements import Statement
-from moltp2p.core.work import Ticket
 
 
 class Tasks(Protocol):

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from moltp2p.core.audit import read_session
+from moltp2p.core.challenge.audit import read_session
+from moltp2p.core.challenge.statements import Statement
+from moltp2p.core.challenge.testimony import TASKS, Reveal, Round
 from moltp2p.core.errors import PeerError
-from moltp2p.core.statements import Statement
-from moltp2p.core.testimony import TASKS, Reveal, Round
 from moltp2p.proto.challenge.events import Tasks
 
 

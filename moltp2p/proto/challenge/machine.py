@@ -11,8 +11,8 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeVar, assert_never
 
+from moltp2p.core.challenge.statements import Statement
 from moltp2p.core.errors import PeerError
-from moltp2p.core.statements import Statement
 from moltp2p.proto.challenge.events import (
     Answered,
     ChallengeAction,

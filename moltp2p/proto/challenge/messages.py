@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from moltp2p.core.challenge.spelling import MAX_LIMIT_MS, integer
+from moltp2p.core.challenge.statements import Statement
+from moltp2p.core.challenge.testimony import ROUNDS, TASKS
 from moltp2p.core.codec import Value, decode, encode
 from moltp2p.core.errors import PeerError
-from moltp2p.core.spelling import MAX_LIMIT_MS, integer
-from moltp2p.core.statements import Statement
-from moltp2p.core.testimony import ROUNDS, TASKS
 
 PROTOCOL: Final = "/moltp2p/verify/1.0.0"  # SPEC 07: "/moltp2p/verify/1.0.0"
 MAX_MESSAGE_BYTES: Final = 8_192  # SPEC 07: "at most 8,192 bytes"

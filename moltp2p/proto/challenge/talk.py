@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from moltp2p.core.challenge.spelling import read, write
+from moltp2p.core.challenge.statements import Statement
+from moltp2p.core.challenge.testimony import Testimony
 from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import AgentId, PublicKey
-from moltp2p.core.spelling import read, write
-from moltp2p.core.statements import Statement
-from moltp2p.core.testimony import Testimony
 from moltp2p.proto.challenge.events import Party, Send
 from moltp2p.proto.challenge.messages import encode_message
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 import pytest
 import trio
 
-from moltp2p.core.attested import Attested
 from moltp2p.core.author import Draft
+from moltp2p.core.challenge.attested import Attested
+from moltp2p.core.challenge.testimony import VALID_MS
 from moltp2p.core.errors import UsageError
 from moltp2p.core.ids import AgentId
 from moltp2p.core.kinds import Kind, Post
 from moltp2p.core.record import Record
-from moltp2p.core.testimony import VALID_MS
 from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Road
 from moltp2p.node.agents import Agents

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from moltp2p.core.challenge.spelling import is_task_text
 from moltp2p.core.errors import UsageError
-from moltp2p.core.spelling import is_task_text
 from moltp2p.proof.answers import read_answer
 from moltp2p.proof.oracle import OracleWords, told_answer
 from moltp2p.proof.pack_reading import load_library

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from moltp2p.core.spelling import is_task_text
+from moltp2p.core.challenge.spelling import is_task_text
 from moltp2p.proof.dice import Dice
 from moltp2p.proof.families import FAMILIES
 from moltp2p.proof.numerals import NUMBER_WORDS, in_words, tokens_in

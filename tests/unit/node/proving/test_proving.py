@@ -9,8 +9,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from moltp2p.core.attested import parse_proof
 from moltp2p.core.author import Draft
+from moltp2p.core.challenge.attested import parse_proof
 from moltp2p.core.errors import PeerError
 from moltp2p.core.kinds import Kind
 from moltp2p.net.base import Stream

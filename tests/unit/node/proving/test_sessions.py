@@ -9,9 +9,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from moltp2p.core.challenge.testimony import SLOTS
+from moltp2p.core.challenge.work import epoch_of
 from moltp2p.core.errors import PeerError
-from moltp2p.core.testimony import SLOTS
-from moltp2p.core.work import epoch_of
 from moltp2p.net.base import Stream
 from moltp2p.node.proving.account import Account
 from moltp2p.node.proving.applying import Attempt

@@ -7,11 +7,11 @@ from functools import partial
 
 import pytest
 
-from moltp2p.core.audit import is_borne_out
+from moltp2p.core.challenge.audit import is_borne_out
+from moltp2p.core.challenge.statements import Statement
+from moltp2p.core.challenge.testimony import SLOTS
 from moltp2p.core.codec import encode
 from moltp2p.core.ids import PublicKey
-from moltp2p.core.statements import Statement
-from moltp2p.core.testimony import SLOTS
 from moltp2p.proto.challenge.events import (
     Answered,
     Ask,

@@ -4,8 +4,8 @@ from functools import partial
 
 import pytest
 
-from moltp2p.core.testimony import SLOTS
-from moltp2p.core.work import EPOCH_LENGTH_MS, Ticket, epoch_of
+from moltp2p.core.challenge.testimony import SLOTS
+from moltp2p.core.challenge.work import EPOCH_LENGTH_MS, Ticket, epoch_of
 from moltp2p.proto.challenge.desk import Desk, DeskSettings, Seat, Visitor
 from moltp2p.proto.ratelimit import Rate
 from moltp2p.testing.challenging import FREE

@@ -10,12 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from moltp2p.core import codec
-from moltp2p.core.codec import Value
-from moltp2p.core.errors import PeerError
-from moltp2p.core.ids import AgentId, PeerId
-from moltp2p.core.limits import MAX_AHEAD_MS
-from moltp2p.core.record import Header
-from moltp2p.core.spelling import (
+from moltp2p.core.challenge.spelling import (
     MAX_VERSIONS,
     PEER_PATTERN,
     VERSION,
@@ -25,9 +20,9 @@ from moltp2p.core.spelling import (
     matching,
     read,
 )
-from moltp2p.core.statements import Statement
-from moltp2p.core.testimony import SLOTS, Attestation, slots_of
-from moltp2p.core.work import (
+from moltp2p.core.challenge.statements import Statement
+from moltp2p.core.challenge.testimony import SLOTS, Attestation, slots_of
+from moltp2p.core.challenge.work import (
     DRAWN,
     EPOCH_LENGTH_MS,
     TICKET_EARLY_MS,
@@ -37,6 +32,11 @@ from moltp2p.core.work import (
     is_paid,
     ticket_value,
 )
+from moltp2p.core.codec import Value
+from moltp2p.core.errors import PeerError
+from moltp2p.core.ids import AgentId, PeerId
+from moltp2p.core.limits import MAX_AHEAD_MS
+from moltp2p.core.record import Header
 
 QUORUM: Final = 4  # SPEC 07: "4 attestations"
 SESSION_MS: Final = EPOCH_LENGTH_MS  # SPEC 07: "3 epochs after that epoch began"

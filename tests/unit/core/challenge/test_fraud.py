@@ -5,11 +5,24 @@ from functools import partial
 
 import pytest
 
-from moltp2p.core.audit import is_borne_out, log_of, objection, read_session, score_of
-from moltp2p.core.fraud import Fraud, check_fraud, parse_fraud
+from moltp2p.core.challenge.audit import (
+    is_borne_out,
+    log_of,
+    objection,
+    read_session,
+    score_of,
+)
+from moltp2p.core.challenge.fraud import Fraud, check_fraud, parse_fraud
+from moltp2p.core.challenge.spelling import read
+from moltp2p.core.challenge.testimony import (
+    Attestation,
+    Commit,
+    Offer,
+    Reveal,
+    Round,
+    Testimony,
+)
 from moltp2p.core.ids import PublicKey
-from moltp2p.core.spelling import read
-from moltp2p.core.testimony import Attestation, Commit, Offer, Reveal, Round, Testimony
 from moltp2p.testing.factories import EPOCH_MS
 from moltp2p.testing.proofs import Spoken, known_agent, nonce_of, tickets
 from tests.refusal import code_of

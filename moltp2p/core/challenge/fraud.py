@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from moltp2p.core import codec
-from moltp2p.core.audit import is_borne_out, log_of, reveal_objection
+from moltp2p.core.challenge.audit import is_borne_out, log_of, reveal_objection
+from moltp2p.core.challenge.spelling import read
+from moltp2p.core.challenge.statements import Statement
+from moltp2p.core.challenge.testimony import Attestation, Offer, Reveal, Round
 from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import AgentId, PublicKey
-from moltp2p.core.spelling import read
-from moltp2p.core.statements import Statement
-from moltp2p.core.testimony import Attestation, Offer, Reveal, Round
 
 MAX_STATEMENTS: Final = 11  # SPEC 07: "at most 11 statements"
 FRAUDS: Final = ("slot", "reveal", "score")  # SPEC 07: "`slot`, `reveal` or `score`"

@@ -15,8 +15,8 @@ from typing import Final
 
 from nacl.pwhash import argon2id
 
+from moltp2p.core.challenge.statements import digest
 from moltp2p.core.ids import AgentId
-from moltp2p.core.statements import digest
 
 EPOCH_LENGTH_MS: Final = 3_600_000  # SPEC 07: "An epoch is 3,600 seconds"
 TICKET_LIFE_MS: Final = (

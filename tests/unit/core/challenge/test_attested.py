@@ -5,15 +5,15 @@ import time
 
 import pytest
 
-from moltp2p.core.attested import Attested, Proof, check_attested, check_proof
 from moltp2p.core.author import Draft
+from moltp2p.core.challenge.attested import Attested, Proof, check_attested, check_proof
+from moltp2p.core.challenge.testimony import RENEW_MS, VALID_MS
+from moltp2p.core.challenge.work import TEST_PREFIX, epoch_of, ticket_value
 from moltp2p.core.errors import PeerError
 from moltp2p.core.kinds import Kind, parse_body
-from moltp2p.core.testimony import RENEW_MS, VALID_MS
 from moltp2p.core.topics import NetworkParams
 from moltp2p.core.validate import Bench, Road, judge
 from moltp2p.core.verdict import Verdict
-from moltp2p.core.work import TEST_PREFIX, epoch_of, ticket_value
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
 from moltp2p.testing.proofs import Spoken, known_agent, prove, ticket_for
 from tests.facts import facts

@@ -16,9 +16,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from moltp2p.core.challenge.statements import digest
+from moltp2p.core.challenge.work import TEST_PREFIX, Ticket
 from moltp2p.core.ids import AgentId, PeerId, PublicKey
-from moltp2p.core.statements import digest
-from moltp2p.core.work import TEST_PREFIX, Ticket
 
 ROUNDS: Final = 2  # SPEC 07: "two rounds of four tasks"
 TASKS: Final = 4

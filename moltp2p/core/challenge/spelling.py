@@ -12,12 +12,8 @@ from dataclasses import dataclass
 from typing import Final, TypeVar, cast
 
 from moltp2p.core import codec
-from moltp2p.core.codec import Value
-from moltp2p.core.errors import PeerError
-from moltp2p.core.keys import Signer
-from moltp2p.core.limits import ANSWER_PATTERN, MAX_TASK_CHARS, TASK_PATTERN
-from moltp2p.core.statements import Statement, state
-from moltp2p.core.testimony import (
+from moltp2p.core.challenge.statements import Statement, state
+from moltp2p.core.challenge.testimony import (
     PASS_SCORES,
     ROUNDS,
     SPOT_ROUNDS,
@@ -34,7 +30,11 @@ from moltp2p.core.testimony import (
     Round,
     Testimony,
 )
-from moltp2p.core.work import MAX_NONCE, MAX_SIZE, Ticket
+from moltp2p.core.challenge.work import MAX_NONCE, MAX_SIZE, Ticket
+from moltp2p.core.codec import Value
+from moltp2p.core.errors import PeerError
+from moltp2p.core.keys import Signer
+from moltp2p.core.limits import ANSWER_PATTERN, MAX_TASK_CHARS, TASK_PATTERN
 
 NONCE_BYTES: Final = 16  # SPEC 07: "16 random bytes"
 VERSION_PATTERN: Final = r"[a-z0-9./-]{1,16}"

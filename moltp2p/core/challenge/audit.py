@@ -10,11 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from moltp2p.core.errors import PeerError
-from moltp2p.core.ids import PublicKey
-from moltp2p.core.spelling import read
-from moltp2p.core.statements import Statement, digest
-from moltp2p.core.testimony import (
+from moltp2p.core.challenge.spelling import read
+from moltp2p.core.challenge.statements import Statement, digest
+from moltp2p.core.challenge.testimony import (
     ROUNDS,
     Accept,
     Apply,
@@ -32,6 +30,8 @@ from moltp2p.core.testimony import (
     session_id,
     world_seed,
 )
+from moltp2p.core.errors import PeerError
+from moltp2p.core.ids import PublicKey
 
 Said = TypeVar("Said", bound=Testimony)
 

@@ -6,8 +6,7 @@ import statistics
 
 import pytest
 
-from moltp2p.core.ids import AgentId
-from moltp2p.core.work import (
+from moltp2p.core.challenge.work import (
     DRAWN,
     EPOCH_LENGTH_MS,
     TEST_PRICE,
@@ -21,6 +20,7 @@ from moltp2p.core.work import (
     ticket_value,
     usual_size,
 )
+from moltp2p.core.ids import AgentId
 from moltp2p.testing.proofs import known_agent, tickets
 
 NETWORK = "test-net"

@@ -1,0 +1,1 @@
+"""What the parties of a challenge sign, and what it proves (spec 07)."""
