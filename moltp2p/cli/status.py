@@ -200,6 +200,8 @@ def _finding_rows(finding: dict[str, Any]) -> Iterator[tuple[str, str]]:
         carried = f"{relay['carried_bytes'] / 2**20:,.1f} MiB"
         held = f"reservations {relay['reservations']}, connections {relay['circuits']}"
         yield "relay", f"{held}, carried {carried}"
+    if (punched := finding["punched"]) is not None and punched["tried"]:
+        yield "hole punching", f"{punched['opened']} of {punched['tried']} attempts"
 
 
 def _finding(finding: dict[str, Any]) -> str:

@@ -29,7 +29,13 @@ from moltp2p.proto.address import (
     read_endpoint,
     scope_of,
 )
-from moltp2p.proto.peers.reachability import MAX_DIAL_BACKS, DialBacks, Reachability
+from moltp2p.proto.peers.allowance import Allowance
+from moltp2p.proto.peers.reachability import (
+    DIALS_IN_ALL,
+    DIALS_PER_PEER,
+    MAX_DIAL_BACKS,
+    Reachability,
+)
 
 log = get_logger(__name__)
 
@@ -65,7 +71,7 @@ class AutoNat:
         self._network = network
         self._endpoints = endpoints
         self._rng = rng
-        self._dial_backs = DialBacks()
+        self._dial_backs = Allowance(DIALS_PER_PEER, DIALS_IN_ALL)
         self._strangers: set[PeerId] = set()
 
     # -- asking ----------------------------------------------------------------
@@ -84,6 +90,7 @@ class AutoNat:
             each
             for each in self._network.peers()
             if each.outbound
+            and not each.punched  # its way in is open to it alone
             and each.peer not in self._strangers
             and parse_address(each.address).relay is None
         ]

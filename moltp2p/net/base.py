@@ -15,6 +15,7 @@ import trio
 from moltp2p.core.ids import PeerId
 from moltp2p.core.keys import Signer
 from moltp2p.proto.access import AccessRules
+from moltp2p.proto.address import Endpoint
 
 HANDSHAKE_BURST_S: Final = 8
 """How many seconds' worth of handshakes may come at once."""
@@ -82,6 +83,8 @@ class PeerInfo:
         outbound: whether we dialled.
         connected_at: `trio.current_time()` of the moment it was secured.
         faults: what this peer did wrong on this connection, counted.
+        punched: whether this connection took the place of a relayed one; where it
+            goes, nobody else may be let in.
     """
 
     peer: PeerId
@@ -89,11 +92,16 @@ class PeerInfo:
     outbound: bool
     connected_at: float
     faults: int = 0
+    punched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PeerUp:
-    """A peer is connected: streams may be opened to it."""
+    """A peer is connected: streams may be opened to it.
+
+    Once more, without a `PeerDown`, when a direct connection takes the place of a
+    relayed one.
+    """
 
     info: PeerInfo
 
@@ -264,6 +272,26 @@ class Network(Protocol):
 
         Raises:
             PeerError: `refused`, `protocol-unsupported`, and as a stream may.
+        """
+
+    async def punch(
+        self, peer: PeerId, endpoints: Sequence[Endpoint], *, leads: bool
+    ) -> None:
+        """Connect directly to a peer that we are connected to through a relay.
+
+        We dial from where we listen, so that a router that lets our packets out lets
+        the peer's in, which does the same at the same moment. The direct connection
+        takes the place of the relayed one: watchers get another `PeerUp`.
+
+        Args:
+            peer: who.
+            endpoints: where it may be; the first that answers counts.
+            leads: whether to secure the connection as who dialled; the peer, which
+                dialled as well, then does so as who was dialled.
+
+        Raises:
+            PeerError: `dial-failed`, or `wrong-peer` when somebody else answers.
+            LocalError: `banned`; `too-many-connections` at our own limit.
         """
 
     async def open_stream(self, peer: PeerId, protocols: Sequence[str]) -> Stream:

@@ -25,6 +25,7 @@ from moltp2p.net.first_peers import FirstPeers
 from moltp2p.net.log import get_logger
 from moltp2p.net.names import Names
 from moltp2p.net.neighbours import NeighbourSettings, open_neighbours
+from moltp2p.net.punching import Puncher
 from moltp2p.net.relay_seeking import RelaySeeker
 from moltp2p.net.relaying import RelayService
 from moltp2p.proto.address import Address, Endpoint, parse_address
@@ -76,6 +77,7 @@ class DiscoverySettings:
             listen, and where peers see us.
         neighbours: how to look around on the local network; None for not at all.
         relay: how much to carry for peers that nobody can dial; None for nothing.
+        punch: whether to look for direct ways to relayed peers.
     """
 
     target_peers: int = 10
@@ -83,6 +85,7 @@ class DiscoverySettings:
     announce: tuple[Endpoint, ...] = ()
     neighbours: NeighbourSettings | None = None
     relay: RelayLimits | None = None
+    punch: bool = True
 
 
 class Discovery:
@@ -99,6 +102,7 @@ class Discovery:
         book: the addresses.
         autonat: finds out whether others can dial us.
         relay: carries for others, if this node does.
+        puncher: looks for direct ways to relayed peers, if this node does.
     """
 
     def __init__(
@@ -116,6 +120,7 @@ class Discovery:
         self._exchange = exchange
         self._first = first
         self.relay: RelayService | None = None
+        self.puncher: Puncher | None = None
         self.autonat = AutoNat(network, exchange.candidates, rng)
         exchange.reach = self.autonat.reach
         self._rng = rng
@@ -134,6 +139,7 @@ class Discovery:
             seen=[str(each) for each in self._exchange.sightings.believed()],
             clock_ahead_ms=self._exchange.sightings.clock_ahead_ms(),
             relay=None if self.relay is None else self.relay.stats(),
+            punched=None if self.puncher is None else self.puncher.stats(),
             names=self._first.status(),
             reach=self.autonat.reach.verdict,
             reached_at=[str(each) for each in self.autonat.reach.confirmed],
@@ -150,6 +156,8 @@ class Discovery:
             nursery.start_soon(self._first.keep, name, self.wake)
         if self.relay is not None:
             nursery.start_soon(self.relay.run)
+        if self.puncher is not None:
+            nursery.start_soon(self.puncher.run)
         if settings.neighbours is not None:
             nursery.start_soon(self.look_around, settings.neighbours)
 
@@ -212,7 +220,7 @@ class Discovery:
     def _came(self, info: PeerInfo, nursery: trio.Nursery) -> None:
         address = parse_address(info.address) if info.outbound else None
         self._plan.connected(info.peer, trio.current_time(), outbound=address)
-        if address is not None:
+        if address is not None and not info.punched:
             self._exchange.reached(address)
         if info.outbound or self._plan.wants_peers:
             nursery.start_soon(self._ask, info)
@@ -298,6 +306,8 @@ async def open_discovery(
     discovery = Discovery(network, book, plan, exchange, first, rng)
     if settings.relay is not None:
         discovery.relay = RelayService(network, settings.relay, means.clock_ms)
+    if settings.punch:
+        discovery.puncher = Puncher(network, exchange, book, rng)
     discovery.heed_bans()
     network.handle(PROTOCOL, exchange.answer)
     network.handle(AUTONAT, discovery.autonat.answer)

@@ -8,15 +8,12 @@ can end or fill a node are theirs (C1, C3, H15, and the dead connection that
 
 from __future__ import annotations
 
-import errno
 import logging
 import secrets
-import socket
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-import psutil
 import trio
 from libp2p.crypto import ed25519, x25519
 from libp2p.custom_types import TProtocol
@@ -27,7 +24,7 @@ from libp2p.security.noise.exceptions import PeerIDMismatchesPubkey
 from libp2p.stream_muxer.yamux import yamux
 from libp2p.transport.upgrader import TransportUpgrader
 
-from moltp2p.core.errors import LocalError, MoltError, PeerError, UsageError
+from moltp2p.core.errors import MoltError, PeerError, UsageError
 from moltp2p.core.keys import Signer
 from moltp2p.net.base import ConnectionLimits
 from moltp2p.net.connection import LibP2PConnection
@@ -35,15 +32,14 @@ from moltp2p.net.door import Arrival, Door
 from moltp2p.net.hardening import BoundedSocket
 from moltp2p.net.identify import IDENTIFY, PING, Introduction, ping
 from moltp2p.net.relayed import Relayed, StreamWire
+from moltp2p.net.sockets import connect_first, expanded, open_listeners
 from moltp2p.net.switch import open_switch
 from moltp2p.proto.address import (
     Address,
     Endpoint,
-    Scope,
     parse_endpoint,
     parse_ip,
     parse_peer_id,
-    scope_of,
 )
 
 if TYPE_CHECKING:
@@ -56,9 +52,6 @@ if TYPE_CHECKING:
     from moltp2p.net.switch import Switch
 
 Wire = BoundedSocket | StreamWire
-
-BACKLOG: Final = 512
-"""Connections that the kernel holds until we look at them."""
 
 
 class TcpTransport:
@@ -78,6 +71,7 @@ class TcpTransport:
         self._switch = switch
         self._limits = switch.limits
         self._listeners: list[trio.SocketListener] = []
+        self._bound: list[Endpoint] = []
         self._endpoints: list[Endpoint] = []
         self._accepting = trio.CancelScope()
         self.relayed = Relayed(switch, nursery, self._secure_relayed)
@@ -92,14 +86,15 @@ class TcpTransport:
         """
         try:
             for endpoint in endpoints:
-                self._listeners += await _open(endpoint)
+                self._listeners += await open_listeners(endpoint)
         except BaseException:  # cancelled, too: on every endpoint, or on none
             for listener in self._listeners:
                 listener.socket.close()
             raise
         for listener in self._listeners:
             host, port = listener.socket.getsockname()[:2]
-            self._endpoints += _expanded(Endpoint(parse_ip(host), port))
+            self._bound.append(Endpoint(parse_ip(host), port))
+        self._endpoints = [each for bound in self._bound for each in expanded(bound)]
 
     async def serve(self, nursery: trio.Nursery) -> None:
         """Take connections, each in `nursery`, until `stop`."""
@@ -165,6 +160,19 @@ class TcpTransport:
         self, wire: StreamWire, where: Address, expected: PeerId | None
     ) -> LibP2PConnection:
         return await self._secure(wire, where, expected, self._upgrader)
+
+    async def punch(
+        self, targets: Sequence[Address], *, leads: bool
+    ) -> LibP2PConnection:
+        """Connect from where we listen, and agree on keys."""
+        stream, target = await connect_first(self._bound, targets)
+        expected = target.peer if leads else None
+        wire = self._wire(stream)
+        connection = await self._secure(wire, target, expected, self._upgrader)
+        if connection.address.peer != target.peer:
+            await connection.close()
+            raise PeerError("wrong-peer", f"somebody else is at {target}")
+        return connection
 
     async def try_out(self, address: Address) -> None:
         """Connect and agree on keys that are made for this alone; hang up."""
@@ -264,42 +272,6 @@ def _proven_peer(secured: ISecureConn) -> PeerId:
 def _code(group: BaseExceptionGroup[PeerError]) -> str:
     inner = group.exceptions[0]
     return inner.code if isinstance(inner, PeerError) else _code(inner)
-
-
-async def _open(endpoint: Endpoint) -> list[trio.SocketListener]:
-    # Our own sockets: upstream's set SO_REUSEPORT, with which two nodes on one
-    # port both start, and each gets some of the connections (`tcp.py:38`).
-    try:
-        return await trio.open_tcp_listeners(
-            endpoint.port, host=str(endpoint.ip), backlog=BACKLOG
-        )
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise LocalError(
-                "port-in-use",
-                f"another program listens on {endpoint}",
-                "stop it, or listen on another port; port 0 takes any that is free",
-            ) from error
-        raise LocalError(
-            "cannot-listen",
-            f"cannot listen on {endpoint}: {error.strerror}",
-            "listen on an address of this machine, and a port above 1023",
-        ) from error
-
-
-def _expanded(endpoint: Endpoint) -> list[Endpoint]:
-    if not endpoint.ip.is_unspecified:
-        return [endpoint]
-    families = {socket.AF_INET: 4, socket.AF_INET6: 6}
-    ips = [
-        parse_ip(each.address)
-        for interface in psutil.net_if_addrs().values()
-        for each in interface
-        if families.get(each.family) == endpoint.ip.version
-    ]
-    return [
-        Endpoint(ip, endpoint.port) for ip in ips if scope_of(ip) is not Scope.NOWHERE
-    ]
 
 
 @asynccontextmanager

@@ -141,6 +141,14 @@ class MemoryNode:
         """Refuse: in memory there is nothing to secure a relayed connection with."""
         raise PeerError("protocol-unsupported", f"{relay} is in memory")
 
+    async def punch(
+        self, targets: Sequence[Address], *, leads: bool
+    ) -> MemoryConnection:
+        """Dial, if it is us who leads: in memory there are no routers in the way."""
+        if not leads:
+            raise PeerError("dial-failed", "in memory one of two dials is enough")
+        return await self.dial(targets[0])
+
     async def try_out(self, address: Address) -> None:
         """See whether another node of the hub can be reached."""
         there = self._hub.nodes.get(address.endpoint)

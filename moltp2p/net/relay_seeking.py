@@ -71,7 +71,9 @@ class RelaySeeker:
         direct = [
             (info, address)
             for info in self._network.peers()
-            if (address := parse_address(info.address)).relay is None and info.outbound
+            if (address := parse_address(info.address)).relay is None
+            and info.outbound
+            and not info.punched
         ]
         present = {info.peer for info, _ in direct}
         self._relays = {k: each for k, each in self._relays.items() if k in present}

@@ -8,15 +8,18 @@ Life of a connection::
 
     dial ──┐                            ┌─ PeerDown, slot given back
     accept ┴─ handshake ─ settle ─ PeerUp ─ streams … end ─┘
+
+A peer has one connection. For a moment it may have two: when a direct one takes the
+place of a relayed one, there is another PeerUp, new streams go to the direct one, and
+those on the relayed one may end in peace.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -30,49 +33,30 @@ from moltp2p.net.base import (
     NetworkStats,
     PeerDown,
     PeerEvent,
-    PeerInfo,
     PeerUp,
 )
 from moltp2p.net.containment import BLAMELESS, Counts, serve
 from moltp2p.net.log import get_logger
+from moltp2p.net.member import Member
 from moltp2p.net.watchers import Watchers
-from moltp2p.proto.address import parse_address, peer_id_of
+from moltp2p.proto.address import Address, parse_address, peer_id_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from moltp2p.core.ids import PeerId
     from moltp2p.core.keys import Signer
-    from moltp2p.net.base import FaultHandler, Stream, StreamHandler
+    from moltp2p.net.base import FaultHandler, PeerInfo, Stream, StreamHandler
     from moltp2p.net.containment import Offer
     from moltp2p.net.transport import Connection, Transport
     from moltp2p.proto.access import AccessRules
-    from moltp2p.proto.address import Address
+    from moltp2p.proto.address import Endpoint
 
 log = get_logger(__name__)
 
-
-@dataclass(slots=True, eq=False)
-class _Member:
-    """A connected peer, and what we hold against it."""
-
-    connection: Connection
-    connected_at: float
-    faults: int = 0
-    streams: int = 0
-
-    @property
-    def peer(self) -> PeerId:
-        return self.connection.address.peer
-
-    def info(self) -> PeerInfo:
-        return PeerInfo(
-            peer=self.peer,
-            address=str(self.connection.address),
-            outbound=self.connection.outbound,
-            connected_at=self.connected_at,
-            faults=self.faults,
-        )
+RETIRE_S: Final = 60.0  # SPEC 04: "up to 60 seconds more for the streams on it"
+"""How long a relayed connection lasts once a direct one took its place: as long as an
+answer may take that is under way on it (spec 06)."""
 
 
 class Switch:
@@ -109,7 +93,7 @@ class Switch:
         self._nursery = nursery
         self._on_fault = on_fault
         self._handlers: dict[str, StreamHandler] = {}
-        self._members: dict[PeerId, _Member] = {}
+        self._members: dict[PeerId, Member] = {}
         self._dials: dict[PeerId, trio.Lock] = {}
         self._watchers = Watchers()
         self._streams = 0
@@ -150,7 +134,7 @@ class Switch:
         try:
             async with lock:
                 if target.peer not in self._members:
-                    await self._connect(target)
+                    await self._connect(target, partial(self.transport.dial, target))
         finally:
             if not lock.locked():
                 self._dials.pop(target.peer, None)
@@ -166,6 +150,15 @@ class Switch:
         with self.slots.hold_outbound():
             await self.transport.try_out(target)
 
+    async def punch(
+        self, peer: PeerId, endpoints: Sequence[Endpoint], *, leads: bool
+    ) -> None:
+        """Connect to a relayed peer directly, too (`net.base.Network`)."""
+        targets = [self._target(str(Address(each, peer))) for each in endpoints]
+        if targets:
+            dial = partial(self.transport.punch, targets, leads=leads)
+            await self._connect(targets[0], dial)
+
     def _target(self, address: str) -> Address:
         """Return an address that may be dialled."""
         target = parse_address(address)
@@ -177,15 +170,19 @@ class Switch:
             )
         return target
 
-    async def _connect(self, target: Address) -> None:
+    async def _connect(
+        self, target: Address, dial: Callable[[], Awaitable[Connection]]
+    ) -> None:
         with ExitStack() as hold:
             hold.enter_context(self.slots.hold_outbound())
-            connection = await self._dialled(target)
+            connection = await self._dialled(target, dial)
             await self._nursery.start(self.carry, connection, hold.pop_all())
 
-    async def _dialled(self, target: Address) -> Connection:
+    async def _dialled(
+        self, target: Address, dial: Callable[[], Awaitable[Connection]]
+    ) -> Connection:
         with trio.move_on_after(self.limits.dial_s):
-            return await self.transport.dial(target)
+            return await dial()
         raise PeerError(
             "dial-failed", f"{target}: no answer within {self.limits.dial_s:g} s"
         )
@@ -210,7 +207,7 @@ class Switch:
             finally:
                 await connection.close()
 
-    async def _carry(self, member: _Member) -> None:
+    async def _carry(self, member: Member) -> None:
         try:
             async with trio.open_nursery() as streams:
                 await member.connection.run(partial(self._offered, member, streams))
@@ -221,7 +218,7 @@ class Switch:
         finally:
             self._leave(member)
 
-    def _join(self, connection: Connection) -> _Member | None:
+    def _join(self, connection: Connection) -> Member | None:
         """Make the connection its peer's only one, or return None."""
         peer = connection.address.peer
         # The address was asked about at the door, before the handshake.
@@ -232,34 +229,49 @@ class Switch:
         old = self._members.get(peer)
         if old is not None and not self._outranks(connection, old):
             return None
-        member = _Member(connection, trio.current_time())
-        if old is not None:
+        member = Member(connection, trio.current_time())
+        if old is not None and old.is_bettered_by(connection):
+            member.faults, member.relayed = old.faults, old.connection
+            member.punched = True
+            self._nursery.start_soon(self._retire, member)
+        elif old is not None:
             self._leave(old)
-            self._nursery.start_soon(old.connection.close)
+            self._nursery.start_soon(old.close)
+        self._members.pop(peer, None)  # to the end: the oldest connection is first
         self._members[peer] = member
         self._watchers.tell(PeerUp(member.info()))
         return member
 
-    def _outranks(self, new: Connection, old: _Member) -> bool:
+    async def _retire(self, member: Member) -> None:
+        """End a relayed connection, once what goes on there has had its time."""
+        await trio.sleep(RETIRE_S)
+        relayed, member.relayed = member.relayed, None
+        if relayed is not None:
+            await relayed.close()
+
+    def _outranks(self, new: Connection, old: Member) -> bool:
         """Tell whether the newer of two connections to one peer is to stay.
 
         Both ends must choose the same. When both dialled at the same moment,
         the dial of the lower peer id stays; otherwise whoever dials again has
-        lost the old connection, so the new one stays.
+        lost the old connection, so the new one stays. A direct one always does,
+        where the other is relayed.
         """
+        if old.is_bettered_by(new):
+            return True
         crossed = new.outbound != old.connection.outbound
         if not crossed or trio.current_time() - old.connected_at > self.limits.dial_s:
             return True
         dialler = self._peer_id if new.outbound else old.peer
         return dialler == min(self._peer_id, old.peer)
 
-    def _leave(self, member: _Member) -> None:
+    def _leave(self, member: Member) -> None:
         if self._members.get(member.peer) is member:
             del self._members[member.peer]
             self._watchers.tell(PeerDown(member.peer))
 
     async def _offered(
-        self, member: _Member, streams: trio.Nursery, offer: Offer
+        self, member: Member, streams: trio.Nursery, offer: Offer
     ) -> None:
         full = self._streams >= self.limits.streams
         if full or member.streams >= self.limits.streams_per_peer:
@@ -271,7 +283,7 @@ class Switch:
         self._streams += 1
         streams.start_soon(self._serve, member, offer)
 
-    async def _serve(self, member: _Member, offer: Offer) -> None:
+    async def _serve(self, member: Member, offer: Offer) -> None:
         try:
             await serve(
                 offer,
@@ -308,10 +320,11 @@ class Switch:
         if member := self._members.get(peer):
             self._blame(member, code)
 
-    def _blame(self, member: _Member, code: str) -> None:
+    def _blame(self, member: Member, code: str) -> None:
         self.counts.faults[code] += 1
         if code in BLAMELESS:
             return
+        member = self._members.get(member.peer, member)
         member.faults += 1
         if self._on_fault is not None:
             self._on_fault(member.peer, code)
@@ -320,13 +333,13 @@ class Switch:
         if member.faults == self.limits.faults_per_peer and not allowed:
             log.warning("hung-up", peer=member.peer, code=code, faults=member.faults)
             self._leave(member)
-            self._nursery.start_soon(member.connection.close)
+            self._nursery.start_soon(member.close)
 
     async def disconnect(self, peer: PeerId) -> None:
         """End the connection to `peer` (`net.base.Network`)."""
         if member := self._members.get(peer):
             self._leave(member)
-            await member.connection.close()
+            await member.close()
 
     def is_throttled(self) -> bool:
         """Tell whether we wait for our own limit (`net.base.Network`)."""
@@ -362,7 +375,7 @@ class Switch:
         with trio.move_on_after(self.limits.close_s, shield=True):
             async with trio.open_nursery() as nursery:
                 for member in self._members.values():
-                    nursery.start_soon(member.connection.close)
+                    nursery.start_soon(member.close)
         self._watchers.close()
 
 

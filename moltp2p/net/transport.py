@@ -50,6 +50,17 @@ class Transport(Protocol):
     async def reserve(self, relay: PeerId) -> int:
         """Let a connected peer be our relay (`net.base.Network.reserve`)."""
 
+    async def punch(self, targets: Sequence[Address], *, leads: bool) -> Connection:
+        """Return a secured connection to one of a peer's addresses.
+
+        Args:
+            targets: where, all of one peer.
+            leads: whether to speak first, as who dials does (`net.base.Network.punch`).
+
+        Raises:
+            PeerError: `dial-failed` or `wrong-peer`.
+        """
+
     async def try_out(self, address: Address) -> None:
         """Make a connection under a key of its own, and end it.
 

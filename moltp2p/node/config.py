@@ -43,6 +43,7 @@ class Config:
         relay: whether to carry for peers that nobody can dial: `auto`, `on`, `off`.
         relay_mib: how many MiB one connection between two of them may carry.
         relay_minutes: how long one may last.
+        hole_punching: whether to look for direct ways to relayed peers: `on`, `off`.
         mdns: whether to look for neighbours on the local network: `auto`, `on`, `off`.
         bootstrap: multiaddrs of first peers, with `/p2p/<peer id>`, or names.
         communities: communities to follow; empty for all.
@@ -75,6 +76,7 @@ class Config:
     relay: str = "auto"
     relay_mib: int = 64
     relay_minutes: int = 60
+    hole_punching: str = "on"
     bootstrap: tuple[str, ...] = ()
     communities: tuple[str, ...] = ()
     target_peers: int = 12
@@ -145,6 +147,7 @@ def _config(home: Path, values: Mapping[str, Scalar]) -> Config:
         relay=cast("str", values["relay"]),
         relay_mib=cast("int", values["relay_mib"]),
         relay_minutes=cast("int", values["relay_minutes"]),
+        hole_punching=cast("str", values["hole_punching"]),
         bootstrap=cast("tuple[str, ...]", values["bootstrap"]),
         communities=cast("tuple[str, ...]", values["communities"]),
         target_peers=cast("int", values["target_peers"]),

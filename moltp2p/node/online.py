@@ -155,6 +155,7 @@ def finding_settings(
         announce=tuple(parse_endpoint(each) for each in config.announce),
         neighbours=NeighbourSettings(config.network.id) if looks else None,
         relay=relay_limits(config),
+        punch=config.hole_punching == "on",
     )
 
 

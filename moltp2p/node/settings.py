@@ -143,6 +143,13 @@ SETTINGS: Final = (
         _within(1, 100_000),
     ),
     Setting(
+        "hole_punching",
+        "on",
+        "on or off: look for a direct way to peers that are reached through a relay, "
+        "by dialling each other at the same moment.",
+        _one_of("on", "off"),
+    ),
+    Setting(
         "mdns",
         "auto",
         "auto, on or off: find peers on the local network; auto does so where the "

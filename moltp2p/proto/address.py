@@ -192,6 +192,11 @@ def endpoint_bytes(endpoint: Endpoint) -> bytes:
     return code + endpoint.ip.packed + _TCP + endpoint.port.to_bytes(2)
 
 
+def without_peer(data: bytes, peer: PeerId) -> bytes:
+    """Return a binary multiaddr without that peer at its end, if it is there."""
+    return data.removesuffix(_P2P + base58.b58decode(peer))
+
+
 def read_endpoint(data: bytes) -> Endpoint | None:
     """Return the endpoint of a binary multiaddr; None when it is of another form."""
     code, packed, tcp, port = data[:1], data[1:-3], data[-3:-2], data[-2:]

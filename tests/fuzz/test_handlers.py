@@ -16,6 +16,7 @@ import trio
 import trio.testing
 from libp2p.host.autonat.pb.autonat_pb2 import Message
 from libp2p.relay.circuit_v2.pb import circuit_pb2 as pb
+from libp2p.relay.circuit_v2.pb.dcutr_pb2 import HolePunch
 from trio.testing import MockClock
 
 from moltp2p.core.errors import PeerError
@@ -27,6 +28,7 @@ from moltp2p.net.discovery import DiscoverySettings, Means, open_discovery
 from moltp2p.net.gossip.peering import PROTOCOLS
 from moltp2p.net.identify import IDENTIFY, PING, Introduction, ping
 from moltp2p.net.memory import MemoryHub, memory_peer_id, open_memory_network
+from moltp2p.net.punching import PROTOCOL as DCUTR
 from moltp2p.proto.peers import peer_exchange
 from moltp2p.proto.peers.relay_desk import RelayLimits
 from tests.acquaintances import wall_ms
@@ -56,6 +58,14 @@ def connects() -> bytes:
     return pb.HopMessage(type=pb.HopMessage.CONNECT, peer=peer).SerializeToString()
 
 
+def punches() -> list[bytes]:
+    """Return what asks to dial at the same moment, and what says when."""
+    where = [bytes.fromhex("0409000001060fa1")]
+    ask = HolePunch(type=HolePunch.CONNECT, ObsAddrs=where)
+    sync = HolePunch(type=HolePunch.SYNC)
+    return [each.SerializeToString() for each in (ask, sync)]
+
+
 Sayings = tuple[str, Mutation, Callable[[], list[bytes]]]
 
 SAYINGS: tuple[Sayings, ...] = (
@@ -74,6 +84,7 @@ SAYINGS: tuple[Sayings, ...] = (
     ),
     (AUTONAT, mutations.framed(mutations.protobuf), lambda: [dial_backs()]),
     (HOP, mutations.framed(mutations.protobuf), lambda: [connects(), b"\x08\x00"]),
+    (DCUTR, mutations.framed(mutations.protobuf), punches),
     (PING, mutations.raw, lambda: [bytes(32), bytes(range(64))]),
     (IDENTIFY, mutations.raw, lambda: [b"\x00", bytes(100)]),
 )

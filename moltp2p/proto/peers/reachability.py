@@ -7,7 +7,7 @@ from typing import Final
 
 from moltp2p.core.ids import PeerId
 from moltp2p.proto.address import Endpoint
-from moltp2p.proto.ratelimit import Rate, RateLimiter
+from moltp2p.proto.ratelimit import Rate
 
 MAX_REPORTS: Final = 8
 """Peers whose last word counts; the oldest goes first."""
@@ -67,15 +67,3 @@ class Reachability:
     def has_asked(self, peer: PeerId) -> bool:
         """Tell whether that peer's word counts already."""
         return peer in self._reports
-
-
-class DialBacks:
-    """How often we dial for others, who might mean somebody else's harm."""
-
-    def __init__(self) -> None:
-        self._of_peer: RateLimiter[PeerId] = RateLimiter(DIALS_PER_PEER, 1_024)
-        self._of_all: RateLimiter[None] = RateLimiter(DIALS_IN_ALL, 1)
-
-    def take(self, peer: PeerId, now: float) -> bool:
-        """Take one request's worth; return False when there were too many."""
-        return self._of_peer.take(peer, 1, now) and self._of_all.take(None, 1, now)

@@ -44,6 +44,11 @@ class Sightings:
         if len(self._last) > MAX_TELLERS:
             del self._last[next(iter(self._last))]
 
+    def seen_by(self, peer: PeerId) -> IpAddress | None:
+        """Return our IP as one peer sees it; None when it did not say."""
+        found = self._last.get(peer)
+        return None if found is None else found.seen
+
     def believed(self) -> list[IpAddress]:
         """Return our IPs in the world, each named by several unrelated peers.
 

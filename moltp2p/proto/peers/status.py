@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from moltp2p.proto.peers.punching import PunchStats
 from moltp2p.proto.peers.reachability import Reach
 from moltp2p.proto.peers.relay_desk import RelayStats
 
@@ -100,6 +101,8 @@ class FindingStatus:
         clock_ahead_ms: by how much peers' clocks are ahead of ours; None before
             anybody said.
         relay: what this node carries for others as their relay; None if it is none.
+        punched: what came of looking for direct ways to relayed peers; None when this
+            node does not.
         names: first peers that are configured by name.
         reach: whether others can dial this node: `unknown`, `open` or `closed`.
         reached_at: where others reached it when they tried.
@@ -111,6 +114,7 @@ class FindingStatus:
     seen: list[str]
     clock_ahead_ms: int | None
     relay: RelayStats | None
+    punched: PunchStats | None
     names: list[NameStatus]
     reach: Reach
     reached_at: list[str]

@@ -9,7 +9,7 @@ RULES = """
 table ip home {
     chain out {
         type nat hook postrouting priority srcnat;
-        oifname "eth0" masquerade
+        oifname "eth0" masquerade %s
     }
     chain through {
         type filter hook forward priority filter; policy drop;
@@ -25,10 +25,15 @@ table ip home {
 """What strangers send is dropped without a word, as most routers at home do."""
 
 
-async def add_home(router: Host) -> Host:
+async def add_home(router: Host, *, keeps_ports: bool = True) -> Host:
     """Make a router of a host, and return a new host behind it.
 
     Every home has the same addresses, as in the world.
+
+    Args:
+        router: a host, of which nothing else is asked from now on.
+        keeps_ports: whether what leaves a port inside leaves the same port outside;
+            else any port, another to each destination.
 
     Raises:
         LocalError: `no-hosts`.
@@ -46,5 +51,5 @@ async def add_home(router: Host) -> Host:
     await run(*at_home, "route", "add", "default", "via", "192.168.1.1")
     forward = "echo 1 > /proc/sys/net/ipv4/ip_forward"
     await run(*router.prefix, "sh", "-c", forward)
-    await run(*router.prefix, "nft", RULES)
+    await run(*router.prefix, "nft", RULES % ("" if keeps_ports else "fully-random"))
     return home

@@ -1,0 +1,110 @@
+"""Hole punching on real sockets, where no router is in the way (else: test_nat.py)."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import trio
+
+from moltp2p.core.errors import LocalError, PeerError
+from moltp2p.net.base import Network, Stream
+from moltp2p.net.exchanging import Exchange
+from moltp2p.net.host import open_host
+from moltp2p.net.punching import Puncher
+from moltp2p.net.relaying import RelayService
+from moltp2p.proto.address import Endpoint, parse_address
+from moltp2p.proto.peers.address_book import AddressBook
+from moltp2p.proto.peers.relay_desk import RelayLimits
+from tests.acquaintances import SECRET, peer, wall_ms
+from tests.patience import PATIENCE_S
+
+pytestmark = pytest.mark.slow
+
+ANY_PORT = "/ip4/127.0.0.1/tcp/0"
+ECHO = "/test/echo/1.0.0"
+
+
+async def echo(stream: Stream) -> None:
+    while data := await stream.receive_some(65_536):
+        await stream.send_all(data)
+
+
+async def say(stream: Stream, data: bytes) -> bytes:
+    await stream.send_all(data)
+    return await stream.receive_some(100)
+
+
+def endpoint(network: Network) -> Endpoint:
+    return parse_address(network.addresses()[0]).endpoint
+
+
+def puncher(network: Network) -> Puncher:
+    rng, book = random.Random(1), AddressBook(network.peer_id, SECRET)
+    return Puncher(network, Exchange(network, book, rng, wall_ms), book, rng)
+
+
+def addresses(network: Network) -> dict[str, str]:
+    return {each.peer: each.address for each in network.peers()}
+
+
+async def test_a_relayed_peer_becomes_a_direct_one_and_loses_no_stream() -> None:
+    async with (
+        open_host(b"r" * 32, [ANY_PORT]) as relay,
+        open_host(b"b" * 32, [ANY_PORT]) as bob,
+        open_host(b"a" * 32, []) as alice,
+        trio.open_nursery() as nursery,
+    ):
+        RelayService(relay, RelayLimits(), wall_ms)
+        bob.handle(ECHO, echo)
+        await bob.dial(relay.addresses()[0])
+        await bob.reserve(relay.peer_id)
+        await alice.dial(f"{relay.addresses()[0]}/p2p-circuit/p2p/{bob.peer_id}")
+        old = await alice.open_stream(bob.peer_id, [ECHO])
+        for network in (alice, bob):
+            nursery.start_soon(puncher(network).run)
+
+        with trio.fail_after(PATIENCE_S):
+            while "p2p-circuit" in "".join(addresses(bob).values()):  # noqa: ASYNC110
+                await trio.sleep(0.02)
+
+        new = await alice.open_stream(bob.peer_id, [ECHO])
+        assert [await say(old, b"old"), await say(new, b"new")] == [b"old", b"new"]
+        assert addresses(alice)[bob.peer_id] == bob.addresses()[0]
+        nursery.cancel_scope.cancel()
+
+
+async def test_who_punches_dials_from_where_it_listens() -> None:
+    async with (
+        open_host(b"a" * 32, [ANY_PORT]) as alice,
+        open_host(b"b" * 32, [ANY_PORT]) as bob,
+    ):
+        await alice.punch(bob.peer_id, [endpoint(bob)], leads=True)
+
+        assert addresses(bob)[alice.peer_id] == alice.addresses()[0]
+        with pytest.raises(LocalError, match="another program listens"):
+            async with open_host(b"c" * 32, [str(endpoint(alice))]):
+                pass
+
+
+async def test_somebody_else_there_is_not_the_peer() -> None:
+    async with (
+        open_host(b"a" * 32, [ANY_PORT]) as alice,
+        open_host(b"b" * 32, [ANY_PORT]) as bob,
+    ):
+        with pytest.raises(PeerError) as raised:
+            await alice.punch(peer(1), [endpoint(bob)], leads=True)
+
+        assert raised.value.code == "wrong-peer"
+        assert addresses(alice) == {}
+
+
+async def test_where_nobody_is_nothing_opens() -> None:
+    async with open_host(b"a" * 32, [ANY_PORT]) as alice:
+        with trio.socket.socket() as sock:
+            await sock.bind(("127.0.0.1", 0))
+            closed = Endpoint(endpoint(alice).ip, sock.getsockname()[1])
+            with pytest.raises(PeerError) as raised:
+                await alice.punch(peer(1), [closed, closed], leads=False)
+
+    assert raised.value.code == "dial-failed"
