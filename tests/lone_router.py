@@ -5,17 +5,20 @@ from __future__ import annotations
 import random
 
 from moltp2p.core.ids import MessageId, PeerId
+from moltp2p.core.verdict import Verdict
 from moltp2p.proto.gossip.events import (
     GossipAction,
     GossipEvent,
     Heartbeat,
     Join,
+    Judged,
     PeerJoined,
+    Push,
     RpcReceived,
     Send,
 )
 from moltp2p.proto.gossip.router import Gossip
-from moltp2p.proto.gossip.rpc import IHave, Message, Rpc, Subscription
+from moltp2p.proto.gossip.rpc import IHave, Message, Prune, Rpc, Subscription
 from moltp2p.proto.gossip.settings import (
     HEARTBEAT_S,
     MESHSUB_1_2,
@@ -106,3 +109,46 @@ def ihave(*announced: MessageId, topic: str = TOPIC) -> Rpc:
 def message(data: bytes) -> Rpc:
     """Return an RPC of one message."""
     return Rpc(messages=(Message(TOPIC, data),))
+
+
+def peers(count: int) -> list[PeerId]:
+    """Return so many peers, p00 the first of them."""
+    return [PeerId(f"p{number:02}") for number in range(count)]
+
+
+def meshed(count: int, settings: GossipSettings | None = None) -> LoneRouter:
+    """Return a router with so many peers in its mesh, that all asked to be there."""
+    lone = LoneRouter(*peers(count), settings=settings)
+    for peer in peers(count):
+        lone.hear(peer, Rpc(graft=(TOPIC,)))
+    assert len(lone.router.mesh(TOPIC)) == count
+    return lone
+
+
+def bring(
+    lone: LoneRouter, peer: PeerId, data: bytes, verdict: Verdict = Verdict.ACCEPT
+) -> list[GossipAction]:
+    """Let a peer bring a message, and the judge decide."""
+    lone.hear(peer, Rpc(messages=(Message(TOPIC, data),)))
+    return lone.tell(Judged(id_of(data), verdict))
+
+
+def to_score(lone: LoneRouter, peer: PeerId, means: str) -> None:
+    """Bring a peer's score below a threshold, and not the next."""
+    offences = {"kept-out": 9, "no-gossip": 14, "no-messages": 19, "graylisted": 25}
+    lone.hear(peer, Rpc(prune=(Prune(TOPIC, 60),)))
+    for _ in range(offences[means]):
+        lone.hear(peer, Rpc(graft=(TOPIC,)))
+    explained = lone.router.explain(peer)
+    assert explained
+    assert explained.means == means
+
+
+def pushed_to(actions: list[GossipAction]) -> set[PeerId]:
+    """Return whom messages are pushed to."""
+    return {peer for each in actions if isinstance(each, Push) for peer in each.peers}
+
+
+def announced_to(actions: list[GossipAction]) -> set[PeerId]:
+    """Return who is told what there is."""
+    return {each.peer for each in actions if isinstance(each, Send) and each.rpc.ihave}

@@ -9,11 +9,9 @@ import pytest
 from moltp2p.core.ids import PeerId
 from moltp2p.core.verdict import Verdict
 from moltp2p.proto.gossip.events import (
-    GossipAction,
     Judged,
     Overflowed,
     Publish,
-    Push,
     Send,
 )
 from moltp2p.proto.gossip.rpc import Rpc
@@ -21,9 +19,12 @@ from tests.lone_router import (
     BOB,
     NO_MESH,
     LoneRouter,
+    announced_to,
     ids,
     ihave,
+    meshed,
     message,
+    pushed_to,
     rpcs_to,
 )
 from tests.swarm import TOPIC, id_of
@@ -63,35 +64,25 @@ def test_at_least_six_are_told_at_each_heartbeat() -> None:
     assert all(6 <= len(turn) <= 12 for turn in told(20, heartbeats=3))
 
 
-def meshed(count: int) -> LoneRouter:
-    lone = LoneRouter(*(PeerId(f"p{number:02}") for number in range(count)))
+def settled(count: int) -> LoneRouter:
+    """Return a router with so many peers in its mesh, none of them owed gossip."""
+    lone = meshed(count)
     lone.beat()
-    for peer in lone.router.subscribers(TOPIC):
-        lone.hear(peer, Rpc(graft=(TOPIC,)))
-    assert len(lone.router.mesh(TOPIC)) == count
     return lone
-
-
-def pushed(actions: list[GossipAction]) -> set[PeerId]:
-    return {peer for each in actions if isinstance(each, Push) for peer in each.peers}
-
-
-def announced(actions: list[GossipAction]) -> set[PeerId]:
-    return {each.peer for each in actions if isinstance(each, Send) and each.rpc.ihave}
 
 
 @pytest.mark.parametrize(("copies", "pushes"), [(1, 4), (2, 3), (3, 2), (5, 2)])
 def test_of_a_large_mesh_few_are_pushed_to_and_the_others_told(
     copies: int, pushes: int
 ) -> None:
-    lone = meshed(10)
+    lone = settled(10)
     senders = list(lone.router.mesh(TOPIC))[:copies]
     for peer in senders:
         lone.hear(peer, message(b"0"))
 
-    got = pushed(lone.tell(Judged(id_of(b"0"), Verdict.ACCEPT)))
-    told_of = announced(lone.beat())
-    later = announced(lone.beat(2))
+    got = pushed_to(lone.tell(Judged(id_of(b"0"), Verdict.ACCEPT)))
+    told_of = announced_to(lone.beat())
+    later = announced_to(lone.beat(2))
 
     assert len(got) == pushes
     assert got | told_of | {*senders} == set(lone.router.mesh(TOPIC))
@@ -100,24 +91,24 @@ def test_of_a_large_mesh_few_are_pushed_to_and_the_others_told(
 
 
 def test_who_shows_that_it_has_a_message_is_not_told_of_it() -> None:
-    lone = meshed(10)
+    lone = settled(10)
     sender, *others = lone.router.mesh(TOPIC)
     lone.hear(sender, message(b"0"))
-    got = pushed(lone.tell(Judged(id_of(b"0"), Verdict.ACCEPT)))
+    got = pushed_to(lone.tell(Judged(id_of(b"0"), Verdict.ACCEPT)))
     spared = [peer for peer in others if peer not in got]
 
     lone.hear(spared[0], message(b"0"))
 
-    assert announced(lone.beat()) == {*spared[1:]}
+    assert announced_to(lone.beat()) == {*spared[1:]}
 
 
 def test_who_is_pushed_to_changes_from_message_to_message() -> None:
-    lone = meshed(10)
+    lone = settled(10)
     sender = lone.router.mesh(TOPIC)[0]
     chosen = set()
     for number in range(40):
         lone.hear(sender, message(b"%d" % number))
-        got = pushed(lone.tell(Judged(id_of(b"%d" % number), Verdict.ACCEPT)))
+        got = pushed_to(lone.tell(Judged(id_of(b"%d" % number), Verdict.ACCEPT)))
         chosen.add(frozenset(got))
 
     assert len(chosen) > 4
@@ -125,17 +116,17 @@ def test_who_is_pushed_to_changes_from_message_to_message() -> None:
 
 
 def test_who_had_to_ask_for_what_it_was_spared_is_spared_nothing_for_a_minute() -> None:
-    lone = meshed(10)
+    lone = settled(10)
     sender, *others = lone.router.mesh(TOPIC)
     lone.hear(sender, message(b"0"))
-    got = pushed(lone.tell(Judged(id_of(b"0"), Verdict.ACCEPT)))
+    got = pushed_to(lone.tell(Judged(id_of(b"0"), Verdict.ACCEPT)))
     needy = next(peer for peer in others if peer not in got)
     lone.hear(needy, Rpc(iwant=ids(1)))
 
     def is_spared(number: int) -> bool:
         data = b"later %d" % number
         lone.hear(sender, message(data))
-        return needy not in pushed(lone.tell(Judged(id_of(data), Verdict.ACCEPT)))
+        return needy not in pushed_to(lone.tell(Judged(id_of(data), Verdict.ACCEPT)))
 
     soon = [is_spared(number) for number in range(50)]
     lone.beat(60)
@@ -147,7 +138,7 @@ def test_who_had_to_ask_for_what_it_was_spared_is_spared_nothing_for_a_minute() 
 
 def test_what_is_spared_to_one_peer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("moltp2p.proto.gossip.peer.MAX_SPARED", 5)
-    lone = meshed(10)
+    lone = settled(10)
     sender = lone.router.mesh(TOPIC)[0]
     for number in range(100):
         lone.hear(sender, message(b"%d" % number))

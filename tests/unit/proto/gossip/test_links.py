@@ -16,16 +16,20 @@ from moltp2p.proto.gossip.events import (
 from moltp2p.proto.gossip.mesh import Backoffs
 from moltp2p.proto.gossip.rpc import Prune, Rpc, Subscription
 from moltp2p.proto.gossip.settings import MESHSUB_1_1, Degrees, GossipSettings
-from tests.lone_router import BOB, CAROL, SUBSCRIBE, UNSUBSCRIBE, LoneRouter, rpcs_to
+from tests.lone_router import (
+    BOB,
+    CAROL,
+    SUBSCRIBE,
+    UNSUBSCRIBE,
+    LoneRouter,
+    peers,
+    rpcs_to,
+)
 from tests.swarm import OTHER_TOPIC, TOPIC, Swarm
 
 GRAFT = Rpc(graft=(TOPIC,))
 NO_MESH = GossipSettings(Degrees(0, 0, 12, 0), Degrees(0, 0, 12, 0))
 """Grafts nobody by itself."""
-
-
-def peers(count: int) -> list[PeerId]:
-    return [PeerId(f"p{number:02}") for number in range(count)]
 
 
 def test_a_new_peer_is_told_our_topics() -> None:
