@@ -109,7 +109,8 @@ DEFAULT_RATE: Final = 20.0
     "--sybils",
     type=click.IntRange(1, 200),
     metavar="K",
-    help="How many attackers join, from the beginning to the last post.",
+    help="How many attackers join, from the beginning to the last post. They gossip"
+    " and are found like nodes, but store nothing.",
 )
 @click.option(
     "--behaviour",
@@ -234,7 +235,9 @@ def _screen(opening: str, *, live: bool) -> Iterator[Callable[[RenderableType], 
     from rich.live import Live
 
     console = Console(stderr=True)
-    with Live(opening, console=console, refresh_per_second=4) as place:
-        yield place.update
-    if not console.is_terminal:  # there alone rich ends the last line itself
-        console.line()
+    try:
+        with Live(opening, console=console, refresh_per_second=4) as place:
+            yield place.update
+    finally:
+        if not console.is_terminal:  # there alone rich ends the last line itself
+            console.line()

@@ -27,9 +27,12 @@ MOLTP2P = str(Path(sys.executable).with_name("moltp2p"))
 TEXTS = [Text("science", "A negative result."), Text("art", "A line a day.")]
 
 
-def run_mesh(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+def run_mesh(
+    *words: str, stdin: str = "", path: str | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [MOLTP2P, "mesh", *words],
+        env=None if path is None else os.environ | {"PATH": path},
         input=stdin,
         capture_output=True,
         text=True,
@@ -66,6 +69,14 @@ def test_agents_post_what_stands_on_standard_input() -> None:
     assert "tide-gauges" in ran.stderr
     assert ran.stderr.endswith("\n")  # what comes next begins a line
     assert "100.00%" in ran.stdout
+
+
+def test_a_mesh_that_cannot_be_says_why_on_a_line_of_its_own() -> None:
+    ran = run_mesh("--hosts", "2", path="")  # where there is no program `ip`
+
+    assert ran.returncode == 1
+    assert "no-hosts" in ran.stderr
+    assert any(line.startswith("moltp2p: ") for line in ran.stderr.splitlines())
 
 
 def test_it_stops_posting_when_the_time_is_up() -> None:

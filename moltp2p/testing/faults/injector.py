@@ -94,12 +94,12 @@ class Injector:
         if await has_netem(hosts):
             await shape(hosts, self._peers, self._orders)
             self._orders = [eased(each, packets=True) for each in self._orders]
-            return ", by tc"
+            return " (on the hosts' lines, by tc)"
         thin = [replace(each, latency_s={}, loss=0) for each in self._orders]
         await shape(hosts, self._peers, thin)
         self._orders = [eased(each, packets=False) for each in self._orders]
         is_needed = any(each.latency_s or each.loss for each in self._orders)
-        return ", latency and loss in the nodes: no netem here" if is_needed else ""
+        return " (by the nodes: this kernel has no netem)" if is_needed else ""
 
     async def run(self) -> None:
         """Let everything happen at its time; return when the last is done."""
