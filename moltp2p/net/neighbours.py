@@ -37,6 +37,10 @@ MAX_TEXTS: Final = 8
 ASK_MS: Final = 3_000
 """How long to ask about one name."""
 
+AGAIN_S: Final = 60.0
+"""How often a node without peers looks around anew. The library asks ever more rarely,
+in the end once an hour (RFC 6762, 5.2), and a line may have been out until now."""
+
 
 @dataclass(frozen=True, slots=True)
 class NeighbourSettings:
@@ -80,7 +84,7 @@ async def open_neighbours(
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_tell, zeroconf, network, settings)
-            nursery.start_soon(_listen, zeroconf, settings, found)
+            nursery.start_soon(_listen, zeroconf, network, settings, found)
             yield
             nursery.cancel_scope.cancel()
     finally:
@@ -143,18 +147,18 @@ def read_texts(data: bytes, scope: Scope) -> list[Address]:
 
 
 async def _listen(
-    zeroconf: Zeroconf, settings: NeighbourSettings, found: Callable[[Address], None]
+    zeroconf: Zeroconf,
+    network: Network,
+    settings: NeighbourSettings,
+    found: Callable[[Address], None],
 ) -> None:
     """Ask about each name that is heard, for ever."""
-    from zeroconf import ServiceBrowser  # noqa: PLC0415
-
     service = service_of(settings.network)
     heard, names = trio.open_memory_channel[str](MAX_WAITING)
-    ear: Any = _Ear(
-        heard, f".{service}"
-    )  # as the library wants it, if not of its class
-    browser = ServiceBrowser(zeroconf, service, ear)
-    try:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(
+            _look, zeroconf, network, service, _Ear(heard, f".{service}")
+        )
         async for name in names:
             ask = partial(zeroconf.get_service_info, service, name, ASK_MS)
             info = await _contained(ask)
@@ -163,9 +167,22 @@ async def _listen(
             text = getattr(info, "text", None) or b""
             for address in read_texts(text, settings.scope):
                 found(address)
-    finally:
-        with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(browser.cancel)
+
+
+async def _look(zeroconf: Zeroconf, network: Network, service: str, ear: _Ear) -> None:
+    """Let the library look around, for ever; anew while nobody is found."""
+    from zeroconf import ServiceBrowser  # noqa: PLC0415
+
+    listener: Any = ear  # as the library wants it, if not of its class
+    while True:
+        browser = ServiceBrowser(zeroconf, service, listener)
+        try:
+            await trio.sleep(AGAIN_S)
+            while network.peers():  # noqa: ASYNC110 - once a minute
+                await trio.sleep(AGAIN_S)
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(browser.cancel)
 
 
 async def _contained(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - the library's

@@ -6,12 +6,14 @@ import random
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import dns.rrset
 import pytest
 import trio
 from dns.flags import AA, QR
 from dns.message import Message
+from trio.testing import MockClock
 
 from moltp2p.net import neighbours
 from moltp2p.net.base import Network
@@ -34,6 +36,43 @@ pytestmark = pytest.mark.slow
 
 def settings(network: str) -> NeighbourSettings:
     return NeighbourSettings(network, Scope.MACHINE, ("127.0.0.1",))
+
+
+class Company:
+    """Stands for a network with so many peers, each time that it is asked."""
+
+    def __init__(self, *counts: int) -> None:
+        self.over = trio.Event()
+        self._counts = list(counts)
+
+    def peers(self) -> list[str]:
+        if not self._counts:
+            self.over.set()
+        return ["somebody"] * (self._counts.pop(0) if self._counts else 1)
+
+
+async def test_a_node_looks_around_anew_while_it_has_no_peers(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    # A line that was out for two minutes left nodes alone for most of an hour.
+    made: list[float] = []
+
+    class Browser:
+        def __init__(self, *_: object) -> None:
+            made.append(trio.current_time())
+
+        def cancel(self) -> None:
+            """Do nothing."""
+
+    monkeypatch.setattr("zeroconf.ServiceBrowser", Browser)
+    company: Any = Company(0, 0, 3, 3, 0)
+    nothing: Any = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(neighbours._look, nothing, company, "service", nothing)
+        await company.over.wait()
+        nursery.cancel_scope.cancel()
+
+    assert made == [0, 60, 120, 300]
 
 
 @asynccontextmanager
