@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from moltp2p.testing.factories import EPOCH_MS, TestAgent, signer
     from moltp2p.testing.faults.conditions import Faults, Orders
     from moltp2p.testing.members import Member
-    from moltp2p.testing.mesh import Mesh, open_mesh
+    from moltp2p.testing.mesh import Mesh
+    from moltp2p.testing.opening import open_mesh
     from moltp2p.testing.sim.library import load as load_scenario
     from moltp2p.testing.sim.library import shipped as shipped_scenarios
     from moltp2p.testing.sim.report import Report as SimulationReport
@@ -60,7 +61,7 @@ _PLACES: Final = {
     "load_scenario": "sim.library.load",
     "memory_peer_id": "moltp2p.net.memory.memory_peer_id",
     "open_memory_network": "moltp2p.net.memory.open_memory_network",
-    "open_mesh": "mesh.open_mesh",
+    "open_mesh": "opening.open_mesh",
     "shipped_scenarios": "sim.library.shipped",
     "signer": "factories.signer",
     "simulate": "simulator.simulate",

@@ -1,35 +1,28 @@
-"""A mesh of real nodes on this machine: opened, looked at, and broken."""
+"""A mesh of real nodes on this machine: looked at, waited for, and broken."""
 
 from __future__ import annotations
 
-import os
-import random
-import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Final
 
 import trio
 
 from moltp2p.core.errors import LocalError, UsageError
-from moltp2p.net.base import Network
-from moltp2p.net.memory import MemoryHub, open_memory_network
-from moltp2p.node.config import Config
+from moltp2p.core.ids import PeerId
 from moltp2p.node.node import Node
-from moltp2p.node.world import World, real_world
 from moltp2p.testing.faults.conditions import Orders
-from moltp2p.testing.layout import Layout, member_settings, same_place
+from moltp2p.testing.layout import Layout
 from moltp2p.testing.members import (
     Heard,
     LocalMember,
     Member,
     MemberSettings,
     Snapshot,
-    open_local_member,
 )
 from moltp2p.testing.remote import RemoteMember, open_remote_member
+from moltp2p.testing.sim.trouble import sides_of
 
 HEARD_POSTS: Final = 5
 """How many posts are shown while they come."""
@@ -44,6 +37,7 @@ class Mesh:
 
     Attributes:
         members: its nodes; the first is the others' bootstrap peer.
+        peers: who they are to each other, by index.
         settings: how each runs; restarted, it listens where it did.
         opened_at: `trio.current_time()` before the first was started.
         stack: closes them.
@@ -63,6 +57,7 @@ class Mesh:
     opened_at: float
     stack: AsyncExitStack
     layout: Layout
+    peers: list[PeerId] = field(default_factory=list)
     is_up: list[bool] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     authored: list[int] = field(default_factory=list)
@@ -70,6 +65,8 @@ class Mesh:
     heard: list[Heard] = field(default_factory=list)
     phase: str = "connecting"
     news: str = ""
+    _orders: dict[int, Orders] = field(default_factory=dict)
+    _sides: list[int] = field(default_factory=list)
 
     @property
     def nodes(self) -> list[Node]:
@@ -102,87 +99,159 @@ class Mesh:
         self.snapshots = found
         newest = [n for n, is_up in enumerate(self.is_up) if is_up][-1:]
         for index in newest:
-            self.heard = await self._newest(index)
+            with self._unless_killed(index):
+                self.heard = await self.members[index].newest(HEARD_POSTS)
 
     async def _snapshot(self, index: int, member: Member) -> Snapshot | None:
-        try:
-            return await member.snapshot() if self.is_up[index] else None
-        except LocalError:
-            if self.is_up[index]:
-                raise
-            return None  # killed meanwhile
+        found = None
+        if self.is_up[index]:
+            with self._unless_killed(index):
+                found = await member.snapshot()
+        return found
 
-    async def _newest(self, index: int) -> list[Heard]:
-        try:
-            return await self.members[index].newest(HEARD_POSTS)
-        except LocalError:
-            if self.is_up[index]:
-                raise
-            return self.heard
+    async def face(self, orders: Orders, nodes: Iterable[int] | None = None) -> None:
+        """Let nodes bear these faults from now on: latency, loss, thin lines.
 
-    async def face(self, orders: Orders) -> None:
-        """Let every node bear these faults from now on: latency, loss, thin lines.
+        One that is down bears them once it is started again.
+
+        Args:
+            orders: in place of those before.
+            nodes: by index; all by default.
 
         Raises:
-            UsageError: `no-faults` when the mesh was opened without faults.
+            UsageError: `no-faults` when the mesh was opened without faults,
+                `bad-option` when there is no such node.
         """
-        for member in self.members:
-            await member.face(orders)
+        self._check_faults()
+        for index in range(len(self.members)) if nodes is None else nodes:
+            self._check_node(index)
+            self._orders[index] = orders
+            if self.is_up[index]:
+                with self._unless_killed(index):
+                    await self.members[index].face(orders)
 
     async def part(self, *groups: Sequence[int]) -> None:
         """Let each group of nodes reach only its own; who is in none is of the first.
 
-        Connections across break after `Orders.notice_s`.
+        Connections across break after `Orders.notice_s`. One that is down, and is
+        started again, is on its side.
 
         Args:
-            groups: nodes by index.
+            groups: nodes by index; two groups or more, as in `part([0, 1], [2])`.
+
+        Raises:
+            UsageError: `no-faults` when the mesh was opened without faults,
+                `bad-option` when a node does not exist or is in two groups, or there
+                are fewer groups.
+        """
+        await self.divide(sides_of(groups, len(self.members), "bad-option"))
+
+    async def heal(self) -> None:
+        """Let all nodes reach each other again.
 
         Raises:
             UsageError: `no-faults` when the mesh was opened without faults.
         """
-        peers = [await member.peer() for member in self.members]
-        sides = [0] * len(peers)
-        for side, group in enumerate(groups):
-            for node in group:
-                sides[node] = side
-        for member, mine in zip(self.members, sides, strict=True):
-            away = zip(peers, sides, strict=True)
-            await member.cut([peer for peer, side in away if side != mine])
+        await self.divide([0] * len(self.members))
 
-    async def heal(self) -> None:
-        """Let all nodes reach each other again."""
-        await self.part()
+    async def divide(self, sides: Sequence[int]) -> None:
+        """Let each node reach only those of its own side, by index.
+
+        Raises:
+            UsageError: `no-faults` when the mesh was opened without faults.
+        """
+        self._check_faults()
+        self._sides = list(sides)
+        if self.layout.hosts is not None:
+            await self.layout.hosts.part(sides)
+            return
+        for index in range(len(self.members)):
+            if self.is_up[index]:
+                with self._unless_killed(index):
+                    await self.members[index].cut(self._apart(index))
+
+    def _apart(self, index: int) -> list[PeerId]:
+        """Return whom a node cannot reach, where its host's line does not see to it."""
+        if self.layout.hosts is not None or not self._sides:
+            return []
+        settled = zip(self.peers, self._sides, strict=True)
+        return [peer for peer, side in settled if side != self._sides[index]]
+
+    @contextmanager
+    def _unless_killed(self, index: int) -> Iterator[None]:
+        """Let a node fail that goes down meanwhile."""
+        try:
+            yield
+        except LocalError:
+            if self.is_up[index]:
+                raise
 
     async def kill(self, index: int) -> None:
         """Kill a node's process, by SIGKILL.
 
         Raises:
-            UsageError: `no-process` when it runs in this one.
+            UsageError: `no-process` when it runs in this one, `bad-option` when
+                there is no such node, `bad-call` when it is down.
         """
-        member = self.members[index]
-        if not isinstance(member, RemoteMember):
-            raise UsageError(
-                "no-process", "only a node in its own process can be killed"
-            )
+        self._check_process(index)
+        if not self.is_up[index]:
+            raise UsageError("bad-call", f"node {index} is down", "restart it first")
         self.is_up[index] = False
-        await member.worker.kill()
+        await self._stop(index)
 
     async def restart(self, index: int) -> None:
         """Start a node that was killed again: same keys, same store, same address.
 
+        It bears what it had to before, and what it missed.
+
         Raises:
+            UsageError: as `kill`, but `bad-call` when it runs.
             LocalError: `member-failed`.
         """
-        prefix = self.layout.prefix(index)
-        opening = open_remote_member(self.settings[index], prefix)
-        self.members[index] = await self.stack.enter_async_context(opening)
+        self._check_process(index)
+        if self.is_up[index]:
+            raise UsageError("bad-call", f"node {index} runs", "kill it first")
+        self.members[index] = member = await self._start(index)
+        if (orders := self._orders.get(index)) is not None:
+            await member.face(orders)
+        if apart := self._apart(index):
+            await member.cut(apart)
         self.is_up[index] = True
 
+    async def _stop(self, index: int) -> None:
+        member = self.members[index]
+        if isinstance(member, RemoteMember):
+            await member.worker.kill()
+
+    async def _start(self, index: int) -> Member:
+        prefix = self.layout.prefix(index)
+        opening = open_remote_member(self.settings[index], prefix)
+        return await self.stack.enter_async_context(opening)
+
+    def _check_node(self, index: int) -> None:
+        if index not in range(len(self.members)):
+            hint = f"the nodes are 0 to {len(self.members) - 1}"
+            raise UsageError("bad-option", f"there is no node {index}", hint)
+
+    def _check_process(self, index: int) -> None:
+        self._check_node(index)
+        if not self.layout.has_processes:
+            what = "only a node in its own process can be killed and started again"
+            raise UsageError("no-process", what, "open the mesh with processes=True")
+
+    def _check_faults(self) -> None:
+        if not self.layout.has_faults:
+            what = "this mesh was opened without faults"
+            raise UsageError("no-faults", what, "open it with faults=True")
+
     async def alike(self, within_s: float) -> float:
-        """Wait until every node holds the same records; return how long that took.
+        """Wait until every node that runs holds the same records.
 
         Args:
             within_s: seconds.
+
+        Returns:
+            How long that took, seconds.
 
         Raises:
             LocalError: `not-alike`, saying what each holds.
@@ -190,17 +259,21 @@ class Mesh:
         began = trio.current_time()
         while True:
             await self.look()
-            if len({each.fingerprint for each in self.snapshots}) == 1:
+            if len({each.fingerprint for each in self._running()}) <= 1:
                 return trio.current_time() - began
             if trio.current_time() - began > within_s:
-                held = ", ".join(str(each.records) for each in self.snapshots)
-                raise LocalError("not-alike", f"after {within_s:g} s they hold {held}")
+                held = self._by_node(lambda each: f"{each.records} records")
+                what = f"after {within_s:g} s they hold different sets: {held}"
+                raise LocalError("not-alike", what)
             await trio.sleep(LOOK_S)
 
     async def connected(self, within_s: float) -> float:
-        """Wait until every node gossips with as many others as it should.
+        """Wait until every node that runs gossips with as many others as it should.
 
         That is three, or all where there are fewer, in each of its topics.
+
+        Args:
+            within_s: seconds.
 
         Returns:
             How long that took, seconds.
@@ -209,134 +282,22 @@ class Mesh:
             LocalError: `not-meshed`, saying with how many each does.
         """
         began = trio.current_time()
-        enough = min(len(self.members) - 1, 3)
         while True:
             await self.look()
-            if all(each.mesh >= enough for each in self.snapshots):
+            enough = min(sum(self.is_up) - 1, 3)
+            if all(each.mesh >= enough for each in self._running()):
                 return trio.current_time() - began
             if trio.current_time() - began > within_s:
-                meshes = ", ".join(str(each.mesh) for each in self.snapshots)
-                raise LocalError("not-meshed", f"after {within_s:g} s: {meshes}")
+                meshes = self._by_node(lambda each: f"{each.mesh} peers")
+                what = f"after {within_s:g} s some gossip with fewer than {enough}"
+                raise LocalError("not-meshed", f"{what}: {meshes}")
             await trio.sleep(LOOK_S)
 
+    def _running(self) -> list[Snapshot]:
+        both = zip(self.snapshots, self.is_up, strict=True)
+        return [snapshot for snapshot, is_up in both if is_up]
 
-@asynccontextmanager
-async def open_mesh(
-    nodes: int,
-    *,
-    network: str = "test-mesh",
-    processes: bool = False,
-    proof: bool = False,
-    memory: bool = False,
-    faults: bool = False,
-) -> AsyncIterator[Mesh]:
-    """Run `nodes` real nodes on loopback for the length of the block.
-
-    Each has a home in a temporary folder, an agent, and a free port; all but
-    the first know the first's address, and find the rest by themselves.
-
-    Args:
-        nodes: how many.
-        network: the network's name; begins with `test-` where agents prove.
-        processes: whether each has a process of its own, so that it can be killed.
-        proof: whether the agents have to prove to be such; an oracle does it for them.
-        memory: whether they meet on a network inside this process: no sockets, no
-            handshakes, quicker; not together with `processes`.
-        faults: whether `part` and `member.face` can put faults between them.
-
-    Raises:
-        UsageError: `bad-option` for `memory` with `processes`.
-        LocalError: `member-failed`, or as `open_node`.
-    """
-    layout = Layout(nodes, network, processes, proof, memory, has_faults=faults)
-    async with open_layout(layout) as mesh:
-        yield mesh
-
-
-@asynccontextmanager
-async def open_layout(layout: Layout) -> AsyncIterator[Mesh]:
-    """Run a mesh as laid out, for the length of the block.
-
-    Raises:
-        UsageError: `bad-option`.
-        LocalError: `member-failed`, or as `open_node`.
-    """
-    if layout.memory and layout.processes:
-        raise UsageError("bad-option", "a network in memory has one process")
-    world = _in_memory() if layout.memory else None
-    async with AsyncExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="moltp2p-"))
-        mesh = Mesh([], [], trio.current_time(), stack, layout)
-        mesh.authored = [0] * layout.nodes
-        bootstrap: list[str] = []
-        nodes = range(layout.nodes)
-        for index in nodes[: layout.bootstrap]:
-            settings = member_settings(layout, Path(folder), index, bootstrap)
-            await _open_members(mesh, [settings], world)
-            bootstrap += (await mesh.members[index].addresses())[:1]
-        others = [
-            member_settings(layout, Path(folder), index, bootstrap)
-            for index in nodes[layout.bootstrap :]
-        ]
-        await _open_members(mesh, others, world)
-        yield mesh
-
-
-async def _open_members(
-    mesh: Mesh, settings: Sequence[MemberSettings], world: World | None
-) -> None:
-    """Start more nodes: each in a process of its own, or all in this one."""
-    first = len(mesh.members)
-    opened: dict[int, Member] = {}
-    if mesh.layout.has_processes:
-        remote = await _open_remote(mesh, first, settings)
-        opened.update(remote)
-    else:
-        for number, each in enumerate(settings):
-            local = open_local_member(each, world)
-            opened[number] = await mesh.stack.enter_async_context(local)
-    for number, each in enumerate(settings):
-        addresses = await opened[number].addresses()
-        mesh.members.append(opened[number])
-        mesh.settings.append(replace(each, listen=same_place(addresses)))
-        mesh.is_up.append(True)
-
-
-async def _open_remote(
-    mesh: Mesh, first: int, settings: Sequence[MemberSettings]
-) -> dict[int, RemoteMember]:
-    """Start processes, as many at once as there are cores."""
-    opened: dict[int, RemoteMember] = {}
-    failures: list[LocalError] = []
-    cores = trio.CapacityLimiter(os.cpu_count() or 1)
-
-    async def start(number: int) -> None:
-        prefix = mesh.layout.prefix(first + number)
-        opening = open_remote_member(settings[number], prefix)
-        async with cores:
-            try:
-                opened[number] = await mesh.stack.enter_async_context(opening)
-            except LocalError as error:
-                failures.append(error)
-                nursery.cancel_scope.cancel()
-
-    async with trio.open_nursery() as nursery:
-        for number in range(len(settings)):
-            nursery.start_soon(start, number)
-    if failures:
-        raise failures[0]
-    return opened
-
-
-def _in_memory() -> World:
-    hub = MemoryHub()
-
-    @asynccontextmanager
-    async def open_network(config: Config, seed: bytes) -> AsyncIterator[Network]:
-        del config
-        async with open_memory_network(hub, seed) as network:
-            yield network
-
-    dice = random.Random()  # noqa: S311
-    world = replace(real_world(), dice=dice, open_network=open_network)
-    return replace(world, has_neighbours=False)
+    def _by_node(self, tell: Callable[[Snapshot], str]) -> str:
+        both = zip(self.snapshots, self.is_up, strict=True)
+        told = [tell(snapshot) if is_up else "down" for snapshot, is_up in both]
+        return ", ".join(f"node {index} {each}" for index, each in enumerate(told))

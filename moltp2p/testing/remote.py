@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Final
 
 import psutil
@@ -27,9 +28,18 @@ STOP_S: Final = 15.0
 
 
 class Worker:
-    """A process that answers questions, one JSON line each."""
+    """A process that answers questions, one JSON line each.
 
-    def __init__(self, process: trio.Process, stdio: trio.abc.Stream) -> None:
+    Args:
+        name: what it is, in words.
+        process: which it is.
+        stdio: its standard input and output.
+    """
+
+    def __init__(
+        self, name: str, process: trio.Process, stdio: trio.abc.Stream
+    ) -> None:
+        self._name = name
         self._process = process
         self._stdio = stdio
         self._turn = trio.Lock()
@@ -51,14 +61,14 @@ class Worker:
             LocalError: `member-failed` when it has none, or has ended.
         """
         # Cancelled half-way, the next to ask would read this answer for its own.
-        async with self._turn, _uninterrupted(ANSWER_S):
+        async with self._turn, self._uninterrupted(ANSWER_S):
             try:
                 await self._stdio.send_all(json.dumps([call, value]).encode() + b"\n")
             except trio.BrokenResourceError:
-                raise LocalError("member-failed", "a process has ended") from None
+                raise self._failed("has ended") from None
             answer = json.loads(await self._line())
         if "error" in answer:
-            raise LocalError("member-failed", answer["error"])
+            raise self._failed(f"says {answer['error']}")
         return answer["value"]
 
     async def _line(self) -> bytes:
@@ -66,10 +76,20 @@ class Worker:
         while b"\n" not in found:
             part = await self._stdio.receive_some()
             if not part:
-                raise LocalError("member-failed", "a process has ended")
+                raise self._failed("has ended")
             found += part
         line, self._unread = found.split(b"\n", 1)
         return line
+
+    @asynccontextmanager
+    async def _uninterrupted(self, within_s: float) -> AsyncIterator[None]:
+        with trio.move_on_after(within_s, shield=True) as scope:
+            yield
+        if scope.cancelled_caught:
+            raise self._failed(f"was silent for {within_s:g} s")
+
+    def _failed(self, how: str) -> LocalError:
+        return LocalError("member-failed", f"{self._name} {how}")
 
 
 class RemoteMember:
@@ -132,16 +152,11 @@ class RemoteMember:
 
 
 @asynccontextmanager
-async def _uninterrupted(within_s: float) -> AsyncIterator[None]:
-    with trio.move_on_after(within_s, shield=True) as scope:
-        yield
-    if scope.cancelled_caught:
-        raise LocalError("member-failed", f"a process was silent for {within_s:g} s")
-
-
-@asynccontextmanager
 async def open_worker(
-    module: str, settings: Mapping[str, object], prefix: Sequence[str] = ()
+    module: str,
+    settings: Mapping[str, object],
+    prefix: Sequence[str] = (),
+    name: str = "a process",
 ) -> AsyncIterator[Worker]:
     """Run a process that answers JSON lines for the length of the block.
 
@@ -149,6 +164,7 @@ async def open_worker(
         module: what it runs; it is given `settings` as JSON.
         settings: what it is to know.
         prefix: the command that runs the command, as `ip netns exec NAME`.
+        name: what it is, for errors.
 
     Raises:
         LocalError: `member-failed` when it does not come up.
@@ -162,7 +178,7 @@ async def open_worker(
         stdin, stdout = child.stdin, child.stdout
         if stdin is None or stdout is None:
             raise LocalError("member-failed", "a process has no pipes")
-        worker = Worker(child, trio.StapledStream(stdin, stdout))
+        worker = Worker(name, child, trio.StapledStream(stdin, stdout))
         await worker.ask("ready")
         yield worker
         await stdin.aclose()
@@ -183,6 +199,7 @@ async def open_remote_member(
     Raises:
         LocalError: `member-failed` when it does not come up.
     """
-    opening = open_worker("moltp2p.testing.worker", asdict(settings), prefix)
+    name = f"{Path(settings.home).name}'s process"
+    opening = open_worker("moltp2p.testing.worker", asdict(settings), prefix, name)
     async with opening as worker:
         yield RemoteMember(worker)

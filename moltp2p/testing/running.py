@@ -19,7 +19,8 @@ from moltp2p.testing.findings import Outcome
 from moltp2p.testing.hosts.namespaces import open_hosts
 from moltp2p.testing.layout import Layout
 from moltp2p.testing.load import Load
-from moltp2p.testing.mesh import Mesh, open_layout
+from moltp2p.testing.mesh import Mesh
+from moltp2p.testing.opening import open_layout
 from moltp2p.testing.plan import Faced, Plan, Posted, Report
 
 TICK_S: Final = 0.5
@@ -152,7 +153,7 @@ async def _faced(
     outcome = Outcome(
         scenario=injector.scenario,
         injected=injector.injected,
-        sides=injector.groups,
+        sides=injector.sides,
         posted=load.posted,
         arrivals=arrivals,
         audits=[await member.audit(agents) for member in mesh.members],

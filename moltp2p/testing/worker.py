@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, is_dataclass
+from functools import partial
 from typing import Any, Final
 
 import trio
@@ -44,6 +45,20 @@ async def answer_lines(answer: Answer) -> None:
     ):
         sys.stdout.write(json.dumps(await answered(answer, line)) + "\n")
         sys.stdout.flush()
+
+
+def run_worker(work: Callable[[], Awaitable[None]]) -> None:
+    """Run what answers lines; what it fails by is its last answer."""
+    failure: BaseException | None = None
+    try:
+        trio.run(work)
+    except* MoltError as group:
+        failure = group
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    if failure is not None:
+        sys.stdout.write(json.dumps({"error": str(failure)}) + "\n")
+        sys.exit(1)
 
 
 async def answered(answer: Answer, line: str) -> dict[str, object]:
@@ -92,4 +107,4 @@ async def serve(settings: MemberSettings) -> None:
 
 
 if __name__ == "__main__":
-    trio.run(serve, MemberSettings(**json.loads(sys.argv[1])))
+    run_worker(partial(serve, MemberSettings(**json.loads(sys.argv[1]))))

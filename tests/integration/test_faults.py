@@ -13,7 +13,8 @@ from moltp2p.cli.main import main
 from moltp2p.core.errors import LocalError, UsageError
 from moltp2p.testing.faults.conditions import Orders
 from moltp2p.testing.members import Text
-from moltp2p.testing.mesh import Mesh, open_mesh
+from moltp2p.testing.mesh import Mesh
+from moltp2p.testing.opening import open_mesh
 from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.slow

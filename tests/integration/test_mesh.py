@@ -16,7 +16,7 @@ import pytest
 
 from moltp2p.cli.mesh_report import report_fields
 from moltp2p.testing.members import Member, Text
-from moltp2p.testing.mesh import open_mesh
+from moltp2p.testing.opening import open_mesh
 from moltp2p.testing.plan import Plan, Report
 from moltp2p.testing.running import run_plan
 from tests.patience import PATIENCE_S

@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from moltp2p.testing.members import Text
-from moltp2p.testing.mesh import open_mesh
+from moltp2p.testing.opening import open_mesh
 from moltp2p.testing.plan import Plan
 from moltp2p.testing.running import run_plan
 

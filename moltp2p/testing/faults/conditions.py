@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 import trio
 
+from moltp2p.core.errors import UsageError
 from moltp2p.core.ids import PeerId
 
 BITS_PER_MBIT: Final = 1e6
@@ -28,6 +30,9 @@ class Orders:
         downlink_mbit: what it can take, likewise.
         notice_s: after how long a connection to a peer that is cut off is given up.
         seed: of the dice for jitter and loss.
+
+    Raises:
+        UsageError: `bad-option` for a share beyond 1, or anything below 0.
     """
 
     latency_s: Mapping[str, float] = field(default_factory=dict)
@@ -38,6 +43,20 @@ class Orders:
     downlink_mbit: float = 0.0
     notice_s: float = 15.0
     seed: str = "0"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        shares = {"jitter": self.jitter, "loss": self.loss}
+        others = {
+            "default_latency_s": self.default_latency_s,
+            "latency_s": min(self.latency_s.values(), default=0),
+            "uplink_mbit": self.uplink_mbit,
+            "downlink_mbit": self.downlink_mbit,
+            "notice_s": self.notice_s,
+        }
+        for name, value in (shares | others).items():
+            if not 0 <= value <= (1 if name in shares else math.inf):
+                raise UsageError("bad-option", f"{name}: {value:g} cannot be")
 
 
 class Faults:

@@ -52,8 +52,7 @@ class Injector:
         began: `trio.current_time()` of the schedule's beginning.
         injected: what was done, in order.
         counts: how often faults struck, up to a node's last death.
-        sides: the side of each node; all the same while there is no partition.
-        groups: the sides that the scenario's partition makes.
+        sides: those of the scenario's partition, by node; all the same without one.
     """
 
     def __init__(self, mesh: Mesh, scenario: Scenario, seed: int) -> None:
@@ -61,7 +60,6 @@ class Injector:
         self.injected: list[Injected] = []
         self.counts: Counter[str] = Counter()
         self.sides: tuple[int, ...] = (0,) * len(mesh.members)
-        self.groups = self.sides
         self._mesh = mesh
         self.scenario = scenario
         self._seed = seed
@@ -73,14 +71,14 @@ class Injector:
 
     async def begin(self) -> None:
         """Let the lasting conditions hold, and the schedule's time begin."""
-        self._peers = [await member.peer() for member in self._mesh.members]
+        self._peers = list(self._mesh.peers)
         if self.scenario.sybils is not None:
             self._sybils = await open_den(self._mesh, self.scenario, self._seed)
             self._peers += [PeerId(each) for each in await self._den("peers")]
         self._orders = orders(self.scenario, self._seed, self._peers)
         where = await self._shape_lines()
-        for member, each in zip(self._mesh.members, self._orders, strict=False):
-            await member.face(each)
+        for index in range(len(self._mesh.members)):
+            await self._mesh.face(self._orders[index], [index])
         self.began = trio.current_time()
         if words := told(self.scenario):
             everybody = range(len(self._mesh.members))
@@ -117,11 +115,11 @@ class Injector:
     async def _happen(self, moment: Moment) -> None:
         match moment:
             case Parted(at_s, sides):
-                self.groups = sides
-                await self._part(sides)
+                self.sides = sides
+                await self._mesh.divide(sides)
                 self._note(at_s, "partition", range(len(sides)), _grouped(sides))
             case Healed(at_s):
-                await self._part((0,) * len(self.sides))
+                await self._mesh.heal()
                 self._note(at_s, "heal", range(len(self.sides)))
             case Killed(at_s, node):
                 async with self._lives[node]:
@@ -129,7 +127,7 @@ class Injector:
                 self._note(at_s, "kill", [node])
             case Restarted(at_s, node):
                 async with self._lives[node]:
-                    await self._restart(node)
+                    await self._mesh.restart(node)
                 self._note(at_s, "restart", [node])
             case Joined(at_s):
                 await self._den("join")
@@ -149,33 +147,11 @@ class Injector:
             raise UsageError("bad-call", "there are no Sybils")
         return await self._sybils.ask(call)
 
-    async def _part(self, sides: tuple[int, ...]) -> None:
-        self.sides = sides
-        if self._mesh.layout.hosts is not None:
-            await self._mesh.layout.hosts.part(sides)
-            return
-        for index, is_up in enumerate(self._mesh.is_up):
-            if is_up:
-                await self._cut(index)
-
-    async def _cut(self, index: int) -> None:
-        """Tell a node whom it cannot reach, unless its host's line does."""
-        if self._mesh.layout.hosts is not None:
-            return
-        settled = zip(self._peers, self.sides, strict=False)  # no Sybil has a side
-        apart = [peer for peer, side in settled if side != self.sides[index]]
-        await self._mesh.members[index].cut(apart)
-
     async def _kill(self, node: int) -> None:
         member = self._mesh.members[node]
         self.counts.update(await member.faults_injected())
         self.counts["killed"] += 1
         await self._mesh.kill(node)
-
-    async def _restart(self, node: int) -> None:
-        await self._mesh.restart(node)
-        await self._mesh.members[node].face(self._orders[node])
-        await self._cut(node)
 
     def _note(
         self, at_s: float, fault: str, nodes: Sequence[int], detail: str = ""

@@ -7,6 +7,7 @@ real nodes share.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
@@ -142,27 +143,39 @@ class Partition:
             UsageError: `bad-scenario` when a group names a node that does not
                 exist, or that another has, or there is only one group.
         """
-        found = [0] * count
         if not self.groups:
-            for node in rng.sample(range(count), round(count * self.share)):
-                found[node] = 1
-            return found
-        if len(self.groups) == 1:
-            raise UsageError("bad-scenario", "a partition of one group parts nobody")
-        named: set[int] = set()
-        for side, group in enumerate(self.groups):
-            for node in _members(group):
-                if node >= count:
-                    raise UsageError(
-                        "bad-scenario",
-                        f"partition: there is no node {node}",
-                        f"the nodes are 0 to {count - 1}",
-                    )
-                if node in named:
-                    raise UsageError("bad-scenario", f"partition: node {node} is twice")
-                named.add(node)
-                found[node] = side
-        return found
+            others = rng.sample(range(count), round(count * self.share))
+            return [int(node in others) for node in range(count)]
+        return sides_of([_members(group) for group in self.groups], count)
+
+
+def sides_of(
+    groups: Sequence[Sequence[int]], count: int, code: str = "bad-scenario"
+) -> list[int]:
+    """Return the side of each of so many nodes; who is in no group is on the first.
+
+    Args:
+        groups: nodes by index.
+        count: how many there are.
+        code: of the error.
+
+    Raises:
+        UsageError: `code` when a group names a node that does not exist, or that
+            another has, or there are fewer than two groups.
+    """
+    if len(groups) < 2:
+        hint = "name a group for each side"
+        raise UsageError(code, "a partition of one group parts nobody", hint)
+    found: dict[int, int] = {}
+    for side, group in enumerate(groups):
+        for node in group:
+            if node not in range(count):
+                hint = f"the nodes are 0 to {count - 1}"
+                raise UsageError(code, f"partition: there is no node {node}", hint)
+            if node in found:
+                raise UsageError(code, f"partition: node {node} is twice")
+            found[node] = side
+    return [found.get(node, 0) for node in range(count)]
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, cast
 
 import trio
@@ -29,7 +30,7 @@ from moltp2p.proto.gossip.settings import GossipSettings
 from moltp2p.testing.sim.behaviours import Behaviour
 from moltp2p.testing.sim.sybil import GREEDY
 from moltp2p.testing.sybils.liar import LyingRouter
-from moltp2p.testing.worker import answer_lines
+from moltp2p.testing.worker import answer_lines, run_worker
 
 AGAIN_S: Final = 1.0
 """How often a Sybil that nobody shall find dials those that it lost."""
@@ -201,4 +202,4 @@ async def serve(settings: DenSettings) -> None:
 
 
 if __name__ == "__main__":
-    trio.run(serve, DenSettings(**json.loads(sys.argv[1])))
+    run_worker(partial(serve, DenSettings(**json.loads(sys.argv[1]))))

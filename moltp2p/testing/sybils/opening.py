@@ -19,7 +19,8 @@ async def open_den(mesh: Mesh, scenario: Scenario, seed: int) -> Worker:
     settings = asdict(await _settings(mesh, scenario, seed))
     # Hosts have one more than there are nodes, for all Sybils.
     prefix = mesh.layout.prefix(len(mesh.members))
-    opening = open_worker("moltp2p.testing.sybils.den", settings, prefix)
+    module, name = "moltp2p.testing.sybils.den", "the Sybils' process"
+    opening = open_worker(module, settings, prefix, name)
     return await mesh.stack.enter_async_context(opening)
 
 

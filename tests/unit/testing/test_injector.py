@@ -42,9 +42,6 @@ class Noting:
         self.faced: list[Orders] = []
         self.cuts: list[tuple[float, list[PeerId]]] = []
 
-    async def peer(self) -> PeerId:
-        return PeerId(self.name)
-
     async def face(self, orders: Orders) -> None:
         self.faced.append(orders)
 
@@ -58,21 +55,21 @@ class Noting:
 class Noted(Mesh):
     """A mesh whose members die and are born by a note."""
 
-    async def kill(self, index: int) -> None:
-        assert self.is_up[index]
-        self.is_up[index] = False
+    async def _stop(self, index: int) -> None:
+        assert not self.is_up[index]
 
-    async def restart(self, index: int) -> None:
+    async def _start(self, index: int) -> Member:
         await trio.sleep(START_S)
         assert not self.is_up[index]
-        self.members[index] = cast("Member", Noting(f"n{index}"))
-        self.is_up[index] = True
+        return cast("Member", Noting(f"n{index}"))
 
 
 def noted() -> tuple[Mesh, list[Noting]]:
     members = [Noting(f"n{index}") for index in range(4)]
-    mesh = Noted([], [], 0.0, AsyncExitStack(), Layout(4))
+    layout = Layout(4, processes=True, has_faults=True)
+    mesh = Noted([], [], 0.0, AsyncExitStack(), layout)
     mesh.members = [cast("Member", each) for each in members]
+    mesh.peers = [PeerId(each.name) for each in members]
     mesh.is_up = [True] * 4
     return mesh, members
 

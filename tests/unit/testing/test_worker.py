@@ -25,6 +25,18 @@ for line in sys.stdin:
     print(json.dumps(answer), flush=True)
 """
 
+FAILING = """
+import trio
+from moltp2p.core.errors import LocalError
+from moltp2p.testing.worker import run_worker
+
+async def serve():
+    async with trio.open_nursery():
+        raise LocalError("store-locked", "not free")
+
+run_worker(serve)
+"""
+
 
 @pytest.fixture
 def echo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -40,7 +52,7 @@ async def test_a_worker_answers_one_line_with_one_line(echo: str) -> None:
 
 async def test_a_worker_that_fails_or_dies_is_a_failed_member(echo: str) -> None:
     async with open_worker(echo, {}) as worker:
-        with pytest.raises(LocalError, match="member-failed: odd"):
+        with pytest.raises(LocalError, match="member-failed: a process says odd"):
             await worker.ask("fail")
         with pytest.raises(LocalError, match="a process has ended"):
             await worker.ask("die")
@@ -62,4 +74,15 @@ async def test_a_worker_that_hangs_is_not_waited_for_for_ever(
 async def test_a_worker_that_never_comes_up_says_so() -> None:
     with pytest.raises(LocalError, match="a process has ended"):
         async with open_worker("no_such_module_anywhere", {}):
+            pass
+
+
+async def test_what_a_worker_fails_by_is_its_last_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "failing_worker.py").write_text(FAILING, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    with pytest.raises(LocalError, match="bob's process says store-locked: not free"):
+        async with open_worker("failing_worker", {}, name="bob's process"):
             pass
