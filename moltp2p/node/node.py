@@ -249,6 +249,9 @@ class Node:
         Raises:
             LocalError: `disk-full`, `store-failed`, `store-damaged`.
         """
+        # In the writer's turn, but no part of its batch, which is of records that were
+        # judged: a sitting looks again once the store is past its version. Should the
+        # batch fail, this fails too, though it is done; to do it again does no harm.
         now_ms = self.now_ms()
         return await self._journal.submit(lambda _: self._store.drop(record, now_ms))
 

@@ -7,7 +7,9 @@ from trio.testing import MockClock
 
 from moltp2p.core.record import Record
 from moltp2p.core.validate import Road
+from moltp2p.node.desk import Desk
 from moltp2p.node.node import Node
+from moltp2p.node.pen import Incoming
 from moltp2p.node.settings import Role
 from moltp2p.testing.factories import EPOCH_MS, TestAgent
 from tests.village import Village, meet
@@ -92,3 +94,26 @@ async def test_a_body_that_comes_all_the_same_is_not_taken(
         (again,) = await bob.take([post.wire()], Road.SYNC)
         assert again.code == "ok"
         assert await has_body(bob, post)
+
+
+async def test_a_drop_between_a_judgement_and_its_batch_holds(
+    village: Village, autojump_clock: MockClock
+) -> None:
+    carol = TestAgent("carol", time_ms=EPOCH_MS)
+    early, late = carol.post("early"), carol.post("late")
+    wires = [record.wire() for record in carol.records]
+    async with village.open("alice", Role.LISTENER) as alice:
+
+        def work(desk: Desk) -> None:
+            """Do as a group of jobs does in which somebody drops what others bring."""
+            alice._store.drop(early.id, 1)
+            desk.rule([Incoming(wire, Road.IMPORT) for wire in wires])
+            alice._store.drop(late.id, 1)
+
+        await alice._journal.submit(work)
+
+        for post in (early, late):
+            stored = await alice.get(post.id)
+            assert stored is not None
+            assert (stored.record.body, stored.dropped) == (None, True)
+        assert list(alice._store.verify()) == []
