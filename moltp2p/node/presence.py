@@ -4,8 +4,8 @@
     HEARING   the same, of the times in which a peer was connected
 
 What lies between two spans is a gap: the node was off, or heard nobody. That nobody was
-there for less than a beat is not seen. Who came and went is written with the next beat,
-with the time at which that was.
+there for less than a beat is not seen. The first peer is written at once; who comes and
+goes besides with the next beat, with the time at which that was.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ class Presence:
         self._running = Span(State.RUNNING, clock_ms(), clock_ms(), ended=False)
         self._hears_from_ms: int | None = None
         self._heard_until_ms = 0
+        self._first_came = trio.Event()
         self._present: set[PeerId] = set()
         self._seen: dict[PeerId, SeenPeer] = {}
 
@@ -68,8 +69,10 @@ class Presence:
     async def beat(self) -> None:
         """Note how it is, now and every so often, for ever."""
         while True:
+            self._first_came = trio.Event()
             await self.note()
-            await trio.sleep(BEAT_S)
+            with trio.move_on_after(BEAT_S):
+                await self._first_came.wait()
 
     async def note(self, *, is_last: bool = False) -> None:
         """Write down how it is now."""
@@ -94,6 +97,7 @@ class Presence:
         now_ms = self._clock_ms()
         if self._hears_from_ms is None:
             self._hears_from_ms = now_ms
+            self._first_came.set()
         self._present.add(peer)
         self._see(peer, now_ms)
 

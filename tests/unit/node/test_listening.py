@@ -221,6 +221,24 @@ async def test_a_peer_that_came_and_went_between_two_beats_was_there(
     assert hearing.ended
 
 
+async def test_a_crash_soon_after_the_first_peer_has_that_peer(
+    village: Village, autojump_clock: MockClock
+) -> None:
+    async with (
+        village.open("alice") as alice,
+        village.open("ear", Role.LISTENER) as ear,
+    ):
+        await trio.sleep(BEAT_S / 4)
+        await meet(ear, alice)
+        met_ms = village.now_ms()
+        await trio.sleep(BEAT_S / 4)
+
+        (hearing,) = spans_of(village.engine("ear"), State.HEARING)  # if it crashed now
+
+    assert hearing.from_ms <= met_ms
+    assert not hearing.ended
+
+
 async def test_a_survey_knows_of_the_last_seconds(
     village: Village, autojump_clock: MockClock
 ) -> None:
