@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import click
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 READ_BYTES: Final = 256 * 1024
 NOT_SELECTED: Final = "not-selected"
 """The node's word for what was not asked for."""
+
+SHOWN: Final = 10
+"""Refusals for one reason that are named for a person; the rest is counted."""
 
 GROUP_RECORDS: Final = 1_000
 """Records of an archive to a request."""
@@ -38,6 +42,8 @@ def command(shell: Shell, file: BinaryIO, wanted: Wanted) -> None:
     Whether it is an archive or JSON lines is seen from its first byte. Each record is
     judged as if a peer had sent it. An import that was cut short is simply run again:
     what is held already is passed over quickly.
+
+    Of those that are refused for the same reason, the first ten are named.
 
     With --json: the verdict on each JSON line, or of an archive on each record that
     was refused; and a last line with the totals. Ends with 1 when something was no
@@ -63,6 +69,14 @@ def command(shell: Shell, file: BinaryIO, wanted: Wanted) -> None:
         raise click.exceptions.Exit(FAILED)
 
 
+@dataclass(slots=True)
+class _Told:
+    """How often something was refused for one reason, and the first one's words."""
+
+    words: str
+    count: int = 0
+
+
 class _Incoming:
     """One import.
 
@@ -75,6 +89,7 @@ class _Incoming:
         self._shell = shell
         self._file = file
         self._query = wanted.query()
+        self._told: dict[str, _Told] = {}
         self._bars = Bars(live=False)
         self._tell_read: Tell = lambda _done, _total: None
         self._size = _size(file)
@@ -138,9 +153,12 @@ class _Incoming:
         if self._shell.as_json:
             self._shell.emit(answer)
         elif answer["code"] not in ("ok", "duplicate"):
+            words = safe(f"{answer['message']} ({answer['code']})")
             place = f"line {answer['line']}: " if "line" in answer else ""
-            words = f"{place}{answer['message']} ({answer['code']})"
-            self._bars.say(safe(words), err=True)
+            told = self._told.setdefault(answer["code"], _Told(words))
+            told.count += 1
+            if told.count <= SHOWN:
+                self._bars.say(f"{place}{words}", err=True)
 
     def tell_totals(self) -> None:
         """Say what came of it."""
@@ -149,8 +167,11 @@ class _Incoming:
             total = self.totals.total()
             self._shell.emit({"status": "imported", "lines": total} | counts)
         else:
-            told = ", ".join(f"{name} {count:,}" for name, count in counts.items())
-            click.echo(f"{self.totals.total():,} records: {told}")
+            for told in self._told.values():
+                if told.count > SHOWN:
+                    click.echo(f"{told.count - SHOWN:,} more: {told.words}", err=True)
+            totals = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+            click.echo(f"{self.totals.total():,} records: {totals}")
 
     def _read(self) -> bytes:
         data = self._file.read(READ_BYTES)

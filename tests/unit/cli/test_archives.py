@@ -161,6 +161,21 @@ def test_of_a_file_the_refused_are_named_by_their_place(
     assert outcome.stderr.startswith("line 3: ")
 
 
+def test_of_many_refusals_for_one_reason_a_few_are_named_and_all_counted(
+    elsewhere: Molt,
+) -> None:
+    lines = b"".join(b'{"wire": "%d"}\n' % number for number in range(25)) + b"[]\n"
+
+    people = elsewhere("import", "-", stdin=lines)
+    programs = elsewhere("import", "-", "--json", stdin=lines)
+
+    named = [line for line in people.stderr.splitlines() if line.startswith("line ")]
+    assert len(named) == 10
+    assert people.stderr.splitlines()[-1].startswith("16 more: ")
+    assert people.stdout == "26 records: accept 0, ignore 0, reject 0, failed 26\n"
+    assert len(programs.lines) == 27
+
+
 @pytest.mark.parametrize(
     "command", [("export",), ("import", os.devnull), ("stats",), ("dataset", "x")]
 )
