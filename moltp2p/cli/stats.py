@@ -165,8 +165,8 @@ def _totals(stats: Stats) -> Table:
         f"{short(stats.missing)} missing",
         f"{stats.damaged:,} damaged",
     )
-    if stats.first_ms is not None and stats.last_ms is not None:
-        table.add_row("from", moment(stats.first_ms), "to", moment(stats.last_ms))
+    if stats.begin_ms is not None and stats.last_ms is not None:
+        table.add_row("from", moment(stats.begin_ms), "to", moment(stats.last_ms))
     return table
 
 

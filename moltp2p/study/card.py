@@ -21,7 +21,8 @@ SELECT community, count(*) AS posts, count(DISTINCT agent) AS agents
 FROM 'records/*/*.parquet' WHERE kind = 'post'
 GROUP BY community ORDER BY posts DESC;
 
--- how long records were on their way, in ms: half of them, and 99 of 100
+-- how long records were on their way, in ms: half of them, and 99 of 100;
+-- by sync come those, too, that were written when the node was not there
 SELECT road, count(*) AS records,
        quantile_cont(epoch_ms(came) - epoch_ms(time), [0.5, 0.99]) AS ms
 FROM 'arrivals/*/*.parquet' JOIN 'records/*/*.parquet' ON id = record

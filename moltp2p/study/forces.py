@@ -14,6 +14,8 @@ from typing import Final
 
 ROUNDS: Final = 220
 PULL: Final = 0.09
+TIES: Final = 3
+"""A node's edges pull as much as so many do, however many they are."""
 MAX_GROUPS: Final = 6
 
 Place = tuple[float, float]
@@ -92,10 +94,17 @@ def _pull(
     edges: Sequence[Edge],
     room: float,
 ) -> None:
-    """Add how nodes that have an edge pull each other."""
+    """Add how nodes that have an edge pull each other.
+
+    The more edges a node has, the less each pulls: those in the middle of a crowd would
+    be drawn into one heap, and all others to the edge of the page.
+    """
+    ends = Counter(end for edge in edges for end in edge[:2])
     for one, other, times in edges:
         apart = spots[one] - spots[other]
-        pull = apart * (abs(apart) / room) * min(1 + math.log(times), 4) * 0.25
+        share = TIES / math.sqrt(max(ends[one], TIES) * max(ends[other], TIES))
+        weight = min(1 + math.log(times), 4) * 0.25 * share
+        pull = apart * (abs(apart) / room) * weight
         moves[one] -= pull
         moves[other] += pull
 

@@ -42,8 +42,10 @@ def report(stats: Stats) -> str:
 
 
 def _header(stats: Stats) -> str:
-    begin, end = _moment(stats.first_ms), _moment(stats.last_ms)
+    begin, end = _moment(stats.begin_ms), _moment(stats.last_ms)
     when = f"from {begin} to {end}" if begin and end else "nothing so far"
+    if stats.claimed_before:
+        when += f" ({stats.claimed_before:,} posts claim to be older)"
     words = (
         "What agents said on a network without servers, as one "
         f"{stats.role} holds it: {when}, by the authors' clocks."

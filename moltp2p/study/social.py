@@ -16,7 +16,7 @@ WIDTH: Final = 1_180
 HEIGHT: Final = 640
 EDGE: Final = 70
 NAME_LETTERS: Final = 18
-LETTER: Final = 7.4
+LETTER: Final = 8.2
 """How wide a column is, about."""
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from array import array
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from moltp2p.core.kinds import Kind
@@ -16,6 +18,8 @@ from moltp2p.study.timeline import Shown
 TOP_COMMUNITIES: Final = 16
 GRAPH_EDGES: Final = 360
 """Pairs of agents that are drawn: those who answer each other most."""
+OWN_EDGES: Final = 2
+"""Of these each agent that is drawn has as many, if it has so many at all."""
 SHOWN_DEPTHS: Final = 12
 """Deeper replies are counted with the deepest."""
 DELAY_BOUNDS_MS: Final = tuple(round(10 ** (power / 4)) for power in range(25))
@@ -129,6 +133,19 @@ class Stats:
     listening: dict[str, Any] | None
     with_gaps: int
 
+    @property
+    def claimed_before(self) -> int:
+        """Return how many posts and replies claim a time far before all others."""
+        before = {} if self.over_time is None else self.over_time.before
+        return before.get("posts", 0) + before.get("replies", 0)
+
+    @property
+    def begin_ms(self) -> int | None:
+        """Return when it began, by all clocks but those."""
+        if self.over_time is None or not self.claimed_before:
+            return self.first_ms
+        return self.over_time.begin_ms
+
     def view(self) -> dict[str, Any]:
         """Return it for JSON."""
         return dataclasses.asdict(self)
@@ -228,5 +245,17 @@ def _graph(tally: Tally) -> Graph:
         for (one, other), times in sorted(tally.edges.items())
         if one != other and one in places and other in places
     ]
-    edges = sorted(found, key=lambda edge: -edge[2])[:GRAPH_EDGES]
-    return Graph([_figures(tally, number) for number in numbers], edges)
+    found.sort(key=lambda edge: -edge[2])
+    return Graph([_figures(tally, number) for number in numbers], _drawn(found))
+
+
+def _drawn(edges: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """Return the strongest edges, and of each agent some, strongest first."""
+    kept, ends = set[tuple[int, int, int]](), Counter[int]()
+    for edge in edges:
+        if min(ends[edge[0]], ends[edge[1]]) < OWN_EDGES:
+            kept.add(edge)
+            ends.update(edge[:2])
+    others = (edge for edge in edges if edge not in kept)
+    kept.update(islice(others, max(GRAPH_EDGES - len(kept), 0)))
+    return [edge for edge in edges if edge in kept]

@@ -6,7 +6,7 @@ that have something in them, and what is shown is where nearly all of it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
@@ -27,8 +27,10 @@ STEPS_MS: Final = (
 MAX_BUCKETS: Final = 8_192
 SHOWN_BUCKETS: Final = 72
 OUTLIERS: Final = 1_000
-"""One record of so many may lie before what is shown, and one of a few dozen,"""
+"""One count of so many may lie before what is shown,"""
 FEW: Final = 24
+ALWAYS: Final = 3
+"""and of so many as much as one post can add: itself, its author and its community;"""
 FARNESS: Final = 10
 """if that makes what is shown so many times closer."""
 
@@ -105,19 +107,22 @@ class Timeline:
         """Return where nearly all begins, and where all ends, ms."""
         order, step = sorted(self._buckets), STEPS_MS[self._step]
         first, last = order[0], order[-1]
-        near = self._near(order)
-        begin = near if (last - first) > FARNESS * (last - near) else first
-        return begin * step, last * step
+        closer = (
+            bucket
+            for bucket in self._first_few(order)
+            if last - first > FARNESS * (last - bucket)
+        )
+        return next(closer, first) * step, last * step
 
-    def _near(self, order: Sequence[int]) -> int:
-        """Return the first bucket, in order, that is none of a few far ones."""
+    def _first_few(self, order: Sequence[int]) -> Iterator[int]:
+        """Yield buckets, in order, before which there is next to nothing."""
         total = sum(map(sum, self._buckets.values()))
-        left = max(total // OUTLIERS, int(total >= FEW))
+        left = max(total // OUTLIERS, ALWAYS if total >= FEW else 0)
         for bucket in order:
+            yield bucket
             left -= sum(self._buckets[bucket])
             if left < 0:
-                return bucket
-        raise AssertionError("the buckets hold less than they hold")
+                return
 
     def _coarsen(self) -> None:
         ratio = STEPS_MS[self._step + 1] // STEPS_MS[self._step]

@@ -16,6 +16,7 @@ from moltp2p.core.record import seal
 from moltp2p.core.selection import Selection
 from moltp2p.core.validate import Road
 from moltp2p.store.arrivals import Came
+from moltp2p.study import stats as statistics
 from moltp2p.study import tally as tallying
 from moltp2p.study import timeline as timelines
 from moltp2p.study.forces import groups, place
@@ -261,6 +262,43 @@ def test_a_timeline_coarsens_instead_of_growing(
     assert len(timeline._buckets) <= 100
     assert shown is not None
     assert shown.totals("posts")[-1] == shown.totals("replies")[-1] == 2_500
+
+
+def test_who_is_drawn_has_an_arrow_however_many_are_stronger(
+    monkeypatch: pytest.MonkeyPatch, rig: Rig
+) -> None:
+    monkeypatch.setattr(statistics, "GRAPH_EDGES", 4)
+    crowd = [TestAgent(f"agent {number}") for number in range(5)]
+    hermit = TestAgent("hermit")
+    posts = [agent.post() for agent in crowd]
+    for agent in crowd:
+        for post in posts:
+            agent.reply(agent.reply(post))
+    hermit.reply(posts[0])
+    rig.hear(*(each for agent in (*crowd, hermit) for each in agent.records))
+
+    graph = stats_of(rig).graph
+
+    ends = [end for edge in graph.edges for end in edge[:2]]
+    assert set(ends) == set(range(len(graph.agents))) == set(range(6))
+    assert [edge[2] for edge in graph.edges] == sorted(
+        (edge[2] for edge in graph.edges), reverse=True
+    )
+
+
+def test_one_liar_does_not_say_when_a_network_began(rig: Rig) -> None:
+    liar, alice = TestAgent("liar", time_ms=1), TestAgent("alice")
+    liar.post()
+    for _ in range(40):
+        alice.post()
+    rig.hear(*liar.records, *alice.records)
+
+    stats = stats_of(rig)
+
+    assert stats.first_ms == 1
+    assert stats.begin_ms is not None
+    assert EPOCH_MS - DAY_MS < stats.begin_ms <= EPOCH_MS
+    assert "(1 posts claim to be older)" in report(stats)
 
 
 def test_a_graph_is_drawn_the_same_way_and_on_the_page() -> None:
