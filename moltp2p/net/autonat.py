@@ -23,16 +23,18 @@ from moltp2p.net.streams import FrameReader, FrameWriter
 from moltp2p.proto.address import (
     Address,
     Endpoint,
+    IpNetwork,
     can_be_dialled,
     endpoint_bytes,
     parse_address,
     read_endpoint,
     scope_of,
+    subnet_of,
 )
 from moltp2p.proto.peers.allowance import Allowance
 from moltp2p.proto.peers.reachability import (
     DIALS_IN_ALL,
-    DIALS_PER_PEER,
+    DIALS_PER_SUBNET,
     MAX_DIAL_BACKS,
     Reachability,
 )
@@ -71,7 +73,9 @@ class AutoNat:
         self._network = network
         self._endpoints = endpoints
         self._rng = rng
-        self._dial_backs = Allowance(DIALS_PER_PEER, DIALS_IN_ALL)
+        self._dial_backs: Allowance[IpNetwork] = Allowance(
+            DIALS_PER_SUBNET, DIALS_IN_ALL
+        )
         self._strangers: set[PeerId] = set()
 
     # -- asking ----------------------------------------------------------------
@@ -86,9 +90,11 @@ class AutoNat:
 
     def _next(self) -> PeerInfo | None:
         """Choose whom to ask: somebody that we dialled, and did not ask before."""
+        connected = self._network.peers()
+        self._strangers &= {each.peer for each in connected}
         peers = [
             each
-            for each in self._network.peers()
+            for each in connected
             if each.outbound
             and not each.punched  # its way in is open to it alone
             and each.peer not in self._strangers
@@ -149,16 +155,15 @@ class AutoNat:
         if ask.type != Message.DIAL or asked.id != base58.b58decode(peer):
             return Message.DialResponse(status=Message.E_BAD_REQUEST)
         wanted = [read_endpoint(each) for each in asked.addrs[:MAX_ADDRESSES]]
-        addresses = [
-            parse_address(each.address)
-            for each in self._network.peers()
-            if each.peer == peer
-        ]
-        ips = {each.endpoint.ip for each in addresses if each.relay is None}
+        info = self._network.info(peer)
+        origin = None if info is None else parse_address(info.address)
+        if origin is None or origin.relay is not None:
+            return Message.DialResponse(status=Message.E_DIAL_REFUSED)
+        ip, now = origin.endpoint.ip, trio.current_time()
         usable = [
-            each for each in wanted if each and each.ip in ips and can_be_dialled(each)
+            each for each in wanted if each and each.ip == ip and can_be_dialled(each)
         ]
-        if not usable or not self._dial_backs.take(peer, trio.current_time()):
+        if not usable or not self._dial_backs.take(subnet_of(ip), now):
             return Message.DialResponse(status=Message.E_DIAL_REFUSED)
         for endpoint in list(dict.fromkeys(usable))[:MAX_DIAL_BACKS]:
             if await self._reaches(Address(endpoint, peer)):

@@ -305,6 +305,9 @@ class Network(Protocol):
     def peers(self) -> list[PeerInfo]:
         """Return the connected peers, oldest connection first."""
 
+    def info(self, peer: PeerId) -> PeerInfo | None:
+        """Return a connected peer; None for one that is not."""
+
     def is_throttled(self) -> bool:
         """Tell whether it is our own limit on bandwidth that what we send waits for."""
 

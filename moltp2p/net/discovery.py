@@ -47,6 +47,10 @@ log = get_logger(__name__)
 ASK_AGAIN_S: Final = (1.0, 60.0)
 """A node short of peers asks again after this, doubling up to the second."""
 
+LOOK_AGAIN_S: Final = 0.1
+"""How long to wait before it is decided anew whom to dial. The book is looked through
+each time, and strangers who come and go could have that done without end."""
+
 NEWS_S: Final = 10.0
 """How often a node that has enough peers looks whether it must sign anew."""
 
@@ -181,6 +185,7 @@ class Discovery:
                 nursery.start_soon(self._dial_one, address)
             with trio.move_on_at(self._plan.wake_at(now)):
                 await self._changed.wait()
+            await trio.sleep(LOOK_AGAIN_S)
 
     async def _dial_one(self, address: Address) -> None:
         try:
@@ -230,6 +235,7 @@ class Discovery:
         present = {info.peer for info in self._network.peers()}
         for peer in self._plan.peers - present:
             self._gone(peer)
+        self._exchange.forget_absent()
 
     def _gone(self, peer: PeerId) -> None:
         self._plan.disconnected(peer, trio.current_time())

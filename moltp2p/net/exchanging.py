@@ -197,16 +197,20 @@ class Exchange:
         return (*self._own_records(ip), *others)
 
     def _ip_of(self, peer: PeerId) -> IpAddress | None:
-        for info in self._network.peers():
-            if info.peer == peer:
-                return parse_address(info.address).endpoint.ip
-        return None
+        info = self._network.info(peer)
+        return None if info is None else parse_address(info.address).endpoint.ip
 
     # -- who is there ----------------------------------------------------------
 
     def reached(self, address: Address) -> None:
         """Note that we dialled a peer there."""
         self.offers.reached(address)
+
+    def forget_absent(self) -> None:
+        """Forget whoever left while nobody was told of it."""
+        for peer in {*self._answered_at, *self.offers.peers()}:
+            if self._network.info(peer) is None:
+                self.gone(peer)
 
     def gone(self, peer: PeerId) -> None:
         """Forget a peer that left."""

@@ -77,7 +77,7 @@ class Puncher:
         self._exchange = exchange
         self._book = book
         self._rng = rng
-        self._allowance = Allowance(PUNCHES_PER_PEER, PUNCHES_IN_ALL)
+        self._allowance: Allowance[PeerId] = Allowance(PUNCHES_PER_PEER, PUNCHES_IN_ALL)
         self._busy: set[PeerId] = set()
         self._tried = 0
         self._opened = 0
@@ -215,7 +215,7 @@ class Puncher:
             log.info("punched", address=info.address)
 
     def _info(self, peer: PeerId) -> PeerInfo | None:
-        return next((i for i in self._network.peers() if i.peer == peer), None)
+        return self._network.info(peer)
 
 
 def _read(told: HolePunch, relay: Address, peer: PeerId) -> list[Endpoint]:

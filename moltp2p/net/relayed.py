@@ -102,7 +102,7 @@ class Relayed:
         self._switch = switch
         self._nursery = nursery
         self._secure = secure
-        self._relays: set[PeerId] = set()
+        self._relays: dict[PeerId, float] = {}  # since when the relay was connected
         switch.handle(STOP, self.stop)
 
     async def reserve(self, relay: PeerId) -> int:
@@ -120,8 +120,19 @@ class Relayed:
             await stream.close()
         if answer.status != pb.Status.OK:
             raise PeerError("refused", f"{relay} is no relay for us: {answer.status}")
-        self._relays.add(relay)
+        self._note(relay)
         return answer.reservation.expire
+
+    def _note(self, relay: PeerId) -> None:
+        """Take a reservation in; those end with the connections they were made on."""
+        known = {each: at for each, at in self._relays.items() if self._is_relay(each)}
+        if (info := self._switch.info(relay)) is not None:
+            known[relay] = info.connected_at
+        self._relays = known
+
+    def _is_relay(self, peer: PeerId) -> bool:
+        info = self._switch.info(peer)
+        return info is not None and self._relays.get(peer) == info.connected_at
 
     async def dial(self, address: Address) -> LibP2PConnection:
         """Return a connection to a peer behind a relay."""
@@ -148,7 +159,7 @@ class Relayed:
         if (
             relay is None
             or ask.type != pb.StopMessage.CONNECT
-            or stream.peer not in self._relays
+            or not self._is_relay(stream.peer)
         ):
             await self._reply(stream, pb.Status.PERMISSION_DENIED)
             return
@@ -180,10 +191,8 @@ class Relayed:
         await send_message(stream, reply)
 
     def _address_of(self, peer: PeerId) -> Address | None:
-        for info in self._switch.peers():
-            if info.peer == peer:
-                return parse_address(info.address)
-        return None
+        info = self._switch.info(peer)
+        return None if info is None else parse_address(info.address)
 
 
 def _check(address: Address, answer: pb.HopMessage) -> None:

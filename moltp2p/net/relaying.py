@@ -26,6 +26,8 @@ from moltp2p.proto.address import Address, address_bytes, parse_address
 from moltp2p.proto.peers.relay_desk import RelayDesk, RelayLimits, RelayStats
 
 PIECE_BYTES: Final = 64 * 1024
+MAX_OWN: Final = 16
+"""Addresses of ours in one answer; a machine may have more than it has room for."""
 
 
 class RelayService:
@@ -52,6 +54,7 @@ class RelayService:
     async def run(self) -> None:
         """Let the reservations of peers that leave go, for ever."""
         while True:
+            self._desk.keep(lambda peer: self._network.info(peer) is not None)
             async for event in self._network.watch():
                 if isinstance(event, PeerDown):
                     self._desk.gone(event.peer)
@@ -68,7 +71,7 @@ class RelayService:
         elif ask.type == pb.HopMessage.RESERVE:
             await self._reserve(stream, address)
         elif ask.type == pb.HopMessage.CONNECT:
-            await self._connect(stream, read_peer(ask.peer))
+            await self._connect(stream, address, read_peer(ask.peer))
         else:
             await self._reply(stream, pb.Status.UNEXPECTED_MESSAGE)
 
@@ -78,7 +81,7 @@ class RelayService:
             await self._reply(stream, pb.Status.RESERVATION_REFUSED)
             return
         limits = self._desk.limits
-        own = [parse_address(each) for each in self._network.addresses()]
+        own = [parse_address(each) for each in self._network.addresses()[:MAX_OWN]]
         suffix = b"\xa5\x03\x26" + peer_bytes(self._network.peer_id)
         reservation = pb.Reservation(
             expire=self._clock_ms() // 1000 + int(limits.reservation_s),
@@ -96,16 +99,17 @@ class RelayService:
         limits = self._desk.limits
         return pb.Limit(duration=int(limits.circuit_s), data=limits.circuit_bytes)
 
-    async def _connect(self, stream: Stream, target: PeerId) -> None:
+    async def _connect(self, stream: Stream, source: Address, target: PeerId) -> None:
         if not self._desk.is_reserved(target, trio.current_time()):
             await self._reply(stream, pb.Status.NO_RESERVATION)
             return
-        with self._desk.hold_circuit(stream.peer, target) as may:
+        ip = source.endpoint.ip
+        with self._desk.hold_circuit(source.peer, ip, target) as may:
             if not may:
                 await self._reply(stream, pb.Status.RESOURCE_LIMIT_EXCEEDED)
                 return
             try:
-                far = await self._call(stream.peer, target)
+                far = await self._call(source.peer, target)
             except PeerError:
                 await self._reply(stream, pb.Status.CONNECTION_FAILED)
                 return
@@ -165,7 +169,5 @@ class RelayService:
         await send_message(stream, reply)
 
     def _address_of(self, peer: PeerId) -> Address | None:
-        for info in self._network.peers():
-            if info.peer == peer:
-                return parse_address(info.address)
-        return None
+        info = self._network.info(peer)
+        return None if info is None else parse_address(info.address)

@@ -311,6 +311,11 @@ class Switch:
         """Return the connected peers (`net.base.Network`)."""
         return [member.info() for member in self._members.values()]
 
+    def info(self, peer: PeerId) -> PeerInfo | None:
+        """Return a connected peer, if it is one (`net.base.Network`)."""
+        member = self._members.get(peer)
+        return None if member is None else member.info()
+
     def watch(self) -> trio.MemoryReceiveChannel[PeerEvent]:
         """Return a channel of comings and goings (`net.base.Network`)."""
         return self._watchers.add([PeerUp(info) for info in self.peers()])

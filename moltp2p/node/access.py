@@ -259,11 +259,15 @@ class AccessDesk:
             self._network.access.put(before)
 
     async def _turn_out(self) -> None:
-        """End the connections with whom the rules ban."""
-        for info in self._network.peers():
-            ip = parse_address(info.address).endpoint.ip
-            if self._network.access.is_banned(ip, info.peer):
-                await self._network.disconnect(info.peer)
+        """End the connections with whom the rules ban, all at once.
+
+        Who does not read holds up the goodbye to himself, and not to the others.
+        """
+        async with trio.open_nursery() as nursery:
+            for info in self._network.peers():
+                ip = parse_address(info.address).endpoint.ip
+                if self._network.access.is_banned(ip, info.peer):
+                    nursery.start_soon(self._network.disconnect, info.peer)
 
     async def begin(self, rules: Sequence[AccessRule]) -> None:
         """Hold to the rules that were kept, but those that have ended since."""

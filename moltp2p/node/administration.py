@@ -50,7 +50,7 @@ class Administration:
         Raises:
             UsageError: `not-connected`.
         """
-        if all(info.peer != peer for info in self._online.network.peers()):
+        if self._online.network.info(peer) is None:
             raise UsageError(
                 "not-connected",
                 f"{peer} is not connected",

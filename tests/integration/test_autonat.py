@@ -101,13 +101,33 @@ async def test_nobody_is_sent_to_a_third(server: Network) -> None:
 
 
 @pytest.mark.slow
-async def test_a_peer_is_dialled_only_so_often(server: Network) -> None:
-    async with open_host(b"a" * 32, [ANY_PORT]) as network:
-        await network.dial(server.addresses()[0])
-        ask = dial(network.peer_id, *endpoints(network))
-        answers = [(await say(server, network, ask)).status for _ in range(5)]
+async def test_one_stranger_is_dialled_only_so_often_by_whatever_names(
+    server: Network,
+) -> None:
+    answers = []
+    for name in (b"a", b"b"):
+        async with open_host(name * 32, [ANY_PORT]) as network:
+            await network.dial(server.addresses()[0])
+            ask = dial(network.peer_id, *endpoints(network))
+            answers += [(await say(server, network, ask)).status for _ in range(3)]
 
-    assert answers == [Message.OK] * 3 + [Message.E_DIAL_REFUSED] * 2
+    assert answers == [Message.OK] * 4 + [Message.E_DIAL_REFUSED] * 2
+
+
+async def test_who_cannot_try_is_remembered_while_connected(
+    autojump_clock: MockClock,
+) -> None:
+    hub = MemoryHub()
+    async with open_memory_network(hub, b"alice") as alice:
+        of = autonat(alice)
+        for name in (b"one", b"two", b"three"):
+            async with open_memory_network(hub, name) as other:
+                await alice.dial(other.addresses()[0])
+                (info,) = alice.peers()
+                await of.ask(info)
+                assert of._next() is None
+                assert of._strangers == {other.peer_id}
+                await alice.disconnect(other.peer_id)
 
 
 async def test_nodes_find_out_by_themselves(autojump_clock: MockClock) -> None:

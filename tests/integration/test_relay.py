@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -19,9 +19,10 @@ from moltp2p.net.circuits import (
     receive_message,
     send_message,
 )
-from moltp2p.net.host import open_host
+from moltp2p.net.host import TcpTransport, open_host
 from moltp2p.net.relaying import RelayService
-from moltp2p.proto.address import Address, parse_address
+from moltp2p.net.switch import Switch
+from moltp2p.proto.address import Address, parse_address, parse_ip
 from moltp2p.proto.gossip.events import GossipAction, GossipEvent, PeerJoined
 from moltp2p.proto.gossip.router import Gossip
 from moltp2p.proto.peers.relay_desk import RelayDesk, RelayLimits
@@ -303,6 +304,34 @@ async def test_garbage_for_a_request_ends_only_that_stream(data: bytes) -> None:
         assert relay.network.stats().handler_bugs == {}
 
 
+async def test_a_relay_is_one_for_as_long_as_it_stays_connected() -> None:
+    async with (
+        open_relay() as relay,
+        hidden(relay) as bob,
+        open_host(b"v" * 32, [ANY_PORT]) as other,
+    ):
+        assert isinstance(bob, Switch)
+        assert isinstance(bob.transport, TcpTransport)
+        relayed, first = bob.transport.relayed, relay.network.peer_id
+        RelayService(other, RelayLimits(), wall_ms)
+        await bob.disconnect(first)
+        await bob.dial(relay.network.addresses()[0])
+        call = pb.StopMessage(
+            type=pb.StopMessage.CONNECT, peer=pb.PeerId(id=peer_bytes(peer(1)))
+        )
+        with trio.fail_after(PATIENCE_S):
+            while relay.network.info(bob.peer_id) is None:  # noqa: ASYNC110
+                await trio.sleep(0.02)
+        stream = await relay.network.open_stream(bob.peer_id, [STOP])
+        await send_message(stream, call)
+        answer = await receive_message(stream, pb.StopMessage)
+
+        assert answer.status == pb.Status.PERMISSION_DENIED
+        await bob.dial(other.addresses()[0])
+        await bob.reserve(other.peer_id)
+        assert list(relayed._relays) == [other.peer_id]
+
+
 # -- the desk
 
 
@@ -324,11 +353,41 @@ def test_reservations_are_counted_by_subnet_and_end() -> None:
 def test_one_peer_has_only_so_many_circuits() -> None:
     desk = RelayDesk(RelayLimits(circuits=3, circuits_per_peer=1))
 
-    with desk.hold_circuit(peer(1), peer(2)) as first:
-        with desk.hold_circuit(peer(3), peer(2)) as second:
+    with desk.hold_circuit(peer(1), WORLD, peer(2)) as first:
+        with desk.hold_circuit(peer(3), WORLD, peer(2)) as second:
             assert (first, second) == (True, False)
-        with desk.hold_circuit(peer(3), peer(4)) as third:
+        with desk.hold_circuit(peer(3), WORLD, peer(4)) as third:
             assert third
-    with desk.hold_circuit(peer(3), peer(2)) as again:
+    with desk.hold_circuit(peer(3), WORLD, peer(2)) as again:
         assert again
     assert desk.stats(0.0).circuits == 0
+
+
+def test_one_stranger_of_many_names_leaves_circuits_to_others() -> None:
+    desk = RelayDesk(RelayLimits())
+    near = parse_ip("9.9.9.200")  # in the same /24 as WORLD
+    with ExitStack() as stack:
+        may = [
+            stack.enter_context(
+                desk.hold_circuit(peer(n), (WORLD, near)[n % 2], peer(n + 1_000))
+            )
+            for n in range(RelayLimits().circuits)
+        ]
+        with desk.hold_circuit(peer(1), SITE, peer(2)) as other:
+            assert other
+
+    assert sum(may) == RelayLimits().circuits_per_subnet == 16
+    with desk.hold_circuit(peer(1), WORLD, peer(1)) as itself:
+        assert itself
+    assert desk.stats(0.0).circuits == len(desk._circuits) == 0
+
+
+def test_whoever_left_unnoticed_has_no_reservation() -> None:
+    desk = RelayDesk(RelayLimits())
+    desk.reserve(peer(1), WORLD, 0.0)
+    desk.reserve(peer(2), SITE, 0.0)
+
+    desk.keep(peer(2).__eq__)
+
+    assert not desk.is_reserved(peer(1), 1.0)
+    assert desk.is_reserved(peer(2), 1.0)

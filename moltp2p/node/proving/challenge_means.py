@@ -101,31 +101,29 @@ class Means:
 
     def is_connected(self, peer: PeerId) -> bool:
         """Tell whether a stream could be opened to a peer."""
-        return any(info.peer == peer for info in self.network.peers())
+        return self.network.info(peer) is not None
 
     def visitor(self, peer: PeerId) -> Visitor:
         """Return a peer as it stands at a door.
 
         This machine's own processes share an address, and are told apart.
         """
-        address = next(
-            (info.address for info in self.network.peers() if info.peer == peer), ""
-        )
+        info = self.network.info(peer)
         try:
-            ip = parse_address(address).endpoint.ip
+            ip = parse_address("" if info is None else info.address).endpoint.ip
         except UsageError:
             return Visitor(peer, peer)
         return Visitor(peer, peer if ip.is_loopback else str(ip))
 
     def group(self, peer: PeerId) -> str:
         """Return the group of addresses that a peer is reached at."""
-        for info in self.network.peers():
-            if info.peer == peer:
-                try:
-                    return str(subnet_of(parse_address(info.address).endpoint.ip))
-                except UsageError:
-                    return peer
-        return ""
+        info = self.network.info(peer)
+        if info is None:
+            return ""
+        try:
+            return str(subnet_of(parse_address(info.address).endpoint.ip))
+        except UsageError:
+            return peer
 
     async def open_stream(self, live: Live) -> Stream:
         """Open a stream to a challenger, dialling it if need be.

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Hashable
+from typing import Final, Generic, TypeVar
 
-from moltp2p.core.ids import PeerId
 from moltp2p.proto.ratelimit import Rate, RateLimiter
 
-MAX_PEERS: Final = 1_024
-"""Peers whose rate is kept apart."""
+MAX_KEYS: Final = 1_024
+"""Peers, or subnets, whose rate is kept apart."""
+
+Key = TypeVar("Key", bound=Hashable)
 
 
-class Allowance:
-    """What is left for one peer, and for all together.
+class Allowance(Generic[Key]):
+    """What is left for one who asks, and for all together.
 
     Args:
-        per_peer: for each.
+        per_one: for each.
         in_all: for all together.
     """
 
-    def __init__(self, per_peer: Rate, in_all: Rate) -> None:
-        self._of_peer: RateLimiter[PeerId] = RateLimiter(per_peer, MAX_PEERS)
+    def __init__(self, per_one: Rate, in_all: Rate) -> None:
+        self._of_one: RateLimiter[Key] = RateLimiter(per_one, MAX_KEYS)
         self._of_all: RateLimiter[None] = RateLimiter(in_all, 1)
 
-    def take(self, peer: PeerId, now: float) -> bool:
+    def take(self, who: Key, now: float) -> bool:
         """Take one request's worth; return False when there were too many."""
-        return self._of_peer.take(peer, 1, now) and self._of_all.take(None, 1, now)
+        return self._of_one.take(who, 1, now) and self._of_all.take(None, 1, now)

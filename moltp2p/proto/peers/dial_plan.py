@@ -166,6 +166,8 @@ class DialPlan:
 
     def _due_told(self, now: float, count: int, but: list[Entry]) -> list[Entry]:
         """Choose some of what peers told of, spread over the network."""
+        if count <= 0:  # looking through the book takes milliseconds
+            return []
         taken = Counter(
             each.group
             for each in (*self._outbound.values(), *self._dialling.values(), *but)
@@ -200,8 +202,10 @@ class DialPlan:
         is_time = self._feel_at <= now
         if is_time or self._feel_at == math.inf:
             self._feel_at = now + self._rng.uniform(FEELER_S / 2, FEELER_S)
+        if not is_time:
+            return []
         told = [each for each in self._ready(now, []) if not each.tried]
-        if not is_time or not told:
+        if not told:
             return []
         entry = pick(told, self._rng)
         entry.is_feeler = True

@@ -40,6 +40,10 @@ class Offers:
             if record.peer == peer and (known is None or known.seq <= record.seq):
                 own[record.scope] = record
 
+    def peers(self) -> set[PeerId]:
+        """Return of whom anything is kept."""
+        return {*self._records, *self._reached}
+
     def gone(self, peer: PeerId) -> None:
         """Forget a peer that is no longer connected."""
         self._records.pop(peer, None)

@@ -7,7 +7,7 @@ that we carry between two peers (libp2p's circuit relay, version 2).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -25,6 +25,7 @@ class RelayLimits:
         reservation_s: how long a reservation lasts, unless it is renewed.
         circuits: connections carried at once.
         circuits_per_peer: of those, to or from one peer.
+        circuits_per_subnet: of those, from one subnet: peer ids cost nothing.
         circuit_s: how long one may last.
         circuit_bytes: what one may carry, both directions together.
     """
@@ -34,6 +35,7 @@ class RelayLimits:
     reservation_s: float = 3_600.0
     circuits: int = 64
     circuits_per_peer: int = 8
+    circuits_per_subnet: int = 16
     circuit_s: float = 3_600.0
     circuit_bytes: int = 64 * 2**20
 
@@ -63,7 +65,7 @@ class RelayDesk:
         self.carried_bytes = 0
         self.refused = 0
         self._ends: dict[PeerId, tuple[float, IpNetwork]] = {}
-        self._circuits: Counter[PeerId] = Counter()
+        self._circuits: Counter[PeerId | IpNetwork] = Counter()
         self._count = 0
 
     def reserve(self, peer: PeerId, ip: IpAddress, now: float) -> bool:
@@ -82,29 +84,47 @@ class RelayDesk:
         """End the reservation of a peer that left."""
         self._ends.pop(peer, None)
 
+    def keep(self, present: Callable[[PeerId], bool]) -> None:
+        """End the reservations of all who left, some of whom nobody told us about."""
+        self._ends = {who: each for who, each in self._ends.items() if present(who)}
+
     def is_reserved(self, peer: PeerId, now: float) -> bool:
         """Tell whether a peer can be reached through us."""
         return peer in self._ends and self._ends[peer][0] > now
 
     @contextmanager
-    def hold_circuit(self, one: PeerId, other: PeerId) -> Iterator[bool]:
-        """Hold a circuit's place for the length of the block; yields whether it may."""
-        most = max(self._circuits[one], self._circuits[other])
-        may = self._count < self.limits.circuits
-        if not may or most >= self.limits.circuits_per_peer:
+    def hold_circuit(
+        self, source: PeerId, ip: IpAddress, target: PeerId
+    ) -> Iterator[bool]:
+        """Hold a circuit's place for the length of the block; yields whether it may.
+
+        Args:
+            source: who wants to be connected.
+            ip: where it comes from.
+            target: with whom.
+        """
+        subnet = subnet_of(ip)
+        if self._is_full(source, subnet, target):
             self.refused += 1
             yield False
             return
         self._count += 1
-        self._circuits.update((one, other))
+        shares = (source, target, subnet)
+        self._circuits.update(shares)
         try:
             yield True
         finally:
             self._count -= 1
-            for peer in (one, other):
-                self._circuits[peer] -= 1
-                if not self._circuits[peer]:
-                    del self._circuits[peer]
+            self._circuits.subtract(shares)
+            self._circuits = +self._circuits
+
+    def _is_full(self, source: PeerId, subnet: IpNetwork, target: PeerId) -> bool:
+        limits, circuits = self.limits, self._circuits
+        return (
+            self._count >= limits.circuits
+            or max(circuits[source], circuits[target]) >= limits.circuits_per_peer
+            or circuits[subnet] >= limits.circuits_per_subnet
+        )
 
     def stats(self, now: float) -> RelayStats:
         """Return what is carried."""

@@ -17,6 +17,7 @@ from moltp2p.core.ids import PeerId
 from moltp2p.net.base import Network, Stream
 from moltp2p.net.book_keeping import Shelf
 from moltp2p.net.discovery import (
+    LOOK_AGAIN_S,
     Discovery,
     DiscoverySettings,
     Means,
@@ -32,6 +33,7 @@ from moltp2p.net.peer_records import open_record, seal_record
 from moltp2p.net.streams import FrameReader, FrameWriter
 from moltp2p.proto.access import AccessRule
 from moltp2p.proto.address import Address, Endpoint, parse_ip
+from moltp2p.proto.peers.dial_plan import DialPlan
 from moltp2p.proto.peers.peer_exchange import (
     PROTOCOL,
     decode_answer,
@@ -289,6 +291,46 @@ async def test_an_asker_that_names_somebody_else_is_at_fault(
 
         assert boot.network.stats().faults["bad-exchange"] == 1
         assert boot.discovery.status() == []
+
+
+async def test_strangers_that_come_and_go_do_not_have_the_book_read_without_end(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    hub = MemoryHub()
+    looked: list[float] = []
+    due = DialPlan.due
+
+    def counted(self: DialPlan, now: float) -> list[Address]:
+        looked.append(now)
+        return due(self, now)
+
+    async with open_node(hub, "boot", [], endpoint=HOME):
+        monkeypatch.setattr(DialPlan, "due", counted)
+        began = trio.current_time()
+        for number in range(50):
+            async with open_memory_network(hub, f"m{number}".encode()) as mallory:
+                await mallory.dial(BOOT)
+        lasted = trio.current_time() - began
+
+    assert len(looked) <= 3 + lasted / LOOK_AGAIN_S
+
+
+async def test_who_left_unnoticed_is_kept_nowhere(autojump_clock: MockClock) -> None:
+    hub = MemoryHub()
+    async with (
+        open_node(hub, "boot", [], endpoint=HOME) as boot,
+        open_node(hub, "alice", [BOOT]) as alice,
+    ):
+        await trio.sleep(5)
+        exchange = boot.discovery._exchange
+        assert exchange.offers.peers() == {alice.network.peer_id}
+        exchange.offers.reached(Address(HOME, peer(1)))
+        exchange._answered_at[peer(2)] = 0.0
+
+        boot.discovery._notice_absent()
+
+        assert exchange.offers.peers() == {alice.network.peer_id}
+        assert exchange._answered_at.keys() <= {alice.network.peer_id}
 
 
 async def test_a_ban_makes_a_node_forget(autojump_clock: MockClock) -> None:

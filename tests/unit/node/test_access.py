@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import trio
 from trio.testing import MockClock
 
 from moltp2p.core.errors import LocalError, UsageError
+from moltp2p.core.ids import PeerId
 from moltp2p.net.memory import MemoryHub, memory_peer_id, open_memory_network
+from moltp2p.net.switch import Switch
 from moltp2p.node.access import ACCESS_FILE, AccessDesk, AccessFile
 from moltp2p.proto.access import parse_subject
 
@@ -67,6 +70,34 @@ async def test_whom_a_ban_concerns_is_gone_and_stays_away(
         await desk.remove(parse_subject(subject))
         await alice.dial(there)
         assert [info.peer for info in alice.peers()] == [BOB]
+
+
+async def test_many_who_do_not_read_are_turned_out_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    hub = MemoryHub()
+    async with (
+        open_memory_network(hub, b"alice") as alice,
+        AsyncExitStack() as stack,
+    ):
+        for number in range(20):
+            name = f"mallory {number}".encode()
+            mallory = await stack.enter_async_context(open_memory_network(hub, name))
+            await mallory.dial(alice.addresses()[0])
+        assert isinstance(alice, Switch)
+        disconnect = alice.disconnect
+
+        async def slowly(peer: PeerId) -> None:
+            await trio.sleep(alice.limits.close_s)
+            await disconnect(peer)
+
+        monkeypatch.setattr(alice, "disconnect", slowly)
+        desk, before = AccessDesk(AccessFile(tmp_path), alice, now_ms), now_ms()
+        everybody = parse_subject("10.0.0.0/8")
+        await desk.put(everybody, allows=False, reason="", for_s=None)
+
+        assert alice.peers() == []
+        assert now_ms() - before == 1_000 * alice.limits.close_s
 
 
 async def test_a_banned_peer_is_turned_away_once_it_says_who_it_is(

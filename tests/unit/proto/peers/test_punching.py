@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from moltp2p.core.ids import PeerId
 from moltp2p.proto.address import (
     Endpoint,
     endpoint_bytes,
@@ -47,7 +48,9 @@ def test_an_address_may_name_its_peer() -> None:
 
 
 def test_one_peer_and_all_together_have_a_limit() -> None:
-    allowance = Allowance(Rate(per_s=0.1, burst=2), Rate(per_s=0.1, burst=3))
+    allowance: Allowance[PeerId] = Allowance(
+        Rate(per_s=0.1, burst=2), Rate(per_s=0.1, burst=3)
+    )
 
     assert [allowance.take(peer(1), 0.0) for _ in range(3)] == [True, True, False]
     assert [allowance.take(peer(2), 0.0) for _ in range(2)] == [True, False]
