@@ -55,6 +55,8 @@ posts = records[records.kind == "post"]
 print(posts.groupby("community").agent.nunique())
 ```
 
+Both add a column `date`, from the names of the folders: the day in UTC of `time`, or in
+`arrivals` of `came`. Ask for a few days by it, and the others are not read.
 `croissant.json` describes it for machines (Croissant 1.1).
 """
 _VERIFIED: Final = """\

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -168,9 +170,7 @@ class Dataset:
             self._pool = ProcessPoolExecutor(
                 self._readers,
                 mp_context=fresh,
-                # Ctrl-C goes to all of them, and is for us to answer.
-                initializer=signal.signal,
-                initargs=(signal.SIGINT, signal.SIG_IGN),
+                initializer=_begin_reading,
             )
         self._write_until(self._readers * FRAMES_A_READER)
         self._underway.append(self._pool.submit(read, payload))
@@ -255,6 +255,21 @@ class Dataset:
         self.heard.peers = len(peers)
         self.parts["spans"].put_rows(spans)
         self.parts["peers"].put_rows(peers)
+
+
+def _begin_reading() -> None:
+    """Get ready, in a process of its own, to read for the one that began it."""
+    # Ctrl-C goes to all processes, and is for that one to answer.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End once that one is gone: killed, it lets nobody go, and they wait for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @contextmanager

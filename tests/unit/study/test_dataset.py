@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import psutil
@@ -29,6 +31,7 @@ from moltp2p.study.rows import DAY_MS
 from moltp2p.study.tables import TABLES
 from moltp2p.testing.factories import EPOCH_MS, TestAgent, signer
 from moltp2p.testing.proofs import Spoken, prove
+from tests.patience import PATIENCE_S
 from tests.unit.study.conftest import BOB, Rig
 
 
@@ -265,6 +268,42 @@ def test_a_reader_that_is_killed_ends_the_dataset_with_words(rig: Rig) -> None:
     assert failed.value.code == "reader-failed"
 
 
+READING = """
+import sys
+from pathlib import Path
+from moltp2p.core.selection import Selection
+from moltp2p.study.dataset import open_dataset
+from moltp2p.store.survey import ARRIVALS, HEAD
+
+if __name__ == "__main__":
+    with open_dataset(Path(sys.argv[1]), Selection(), readers=2) as dataset:
+        dataset.take(ARRIVALS, b"")
+        dataset.take(HEAD, b"{}")  # what came before is read by then: they are up
+        print("ready", flush=True)
+        sys.stdin.read()
+"""
+
+
+@pytest.mark.slow
+def test_readers_end_with_the_process_that_began_them(rig: Rig) -> None:
+    folder = rig.folder("killed")
+    script = folder / "reading.py"
+    script.write_text(READING)
+    with subprocess.Popen(
+        [sys.executable, script, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        readers = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+
+    assert readers
+    left = psutil.wait_procs(readers, timeout=PATIENCE_S)[1]
+    for reader in left:
+        reader.kill()
+    assert left == []
+
+
 def test_a_row_group_is_bounded_in_rows_and_bytes(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -345,6 +384,18 @@ def test_a_card_says_what_part_it_is_in_words(rig: Rig) -> None:
         f"2025-10-09T08:53:20.000Z, older than {MAX_INT} ms." in told
     )
     assert "Who was verified" not in told  # nobody proves anything there
+
+
+def test_a_card_explains_every_column_and_the_one_that_no_file_has(rig: Rig) -> None:
+    made = rig.make()
+
+    told = card(made.manifest)
+
+    for table in TABLES:
+        _, _, below = told.partition(f"## `{table.name}`\n")
+        for column in table.columns:
+            assert f"| `{column.name}` | {column.type} | {column.about} |" in below
+    assert "`date`" in told
 
 
 def test_a_card_says_who_was_verified_where_that_is_asked(rig: Rig) -> None:
