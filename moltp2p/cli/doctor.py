@@ -10,7 +10,7 @@ import click
 from moltp2p.cli.shell import FAILED, Shell, json_option, pass_shell
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from moltp2p.node.config import Config
     from moltp2p.node.doctor.check import Check
@@ -114,12 +114,7 @@ async def _running(shell: Shell, config: Config, flags: dict[str, Any]) -> list[
     if network != config.network.id:
         says = f"the settings say network {config.network.id}"
         found.append(note("node", says, "restart the node for it to take hold"))
-    strangers = _strangers(status["sync"]["peers"])
-    joined: list[str] = []
-    missing: list[str] = []
-    for each in (dial for dial in dials if dial["bootstrap"]):
-        is_well = each["state"] == "connected" and _peer(each) not in strangers
-        (joined if is_well else missing).append(each["address"])
+    joined, missing = _first_peers(dials, _strangers(status["sync"]["peers"]))
     found += [
         check_running_store(store["state"], store["hint"], store["records"]),
         judge_listening(parse_address(each).endpoint for each in status["addresses"]),
@@ -129,7 +124,8 @@ async def _running(shell: Shell, config: Config, flags: dict[str, Any]) -> list[
     names = [each["name"] for each in finding["names"] if each["last_error"]]
     wanted = flags["bootstrap"] or names + missing
     known = finding["book"]["told"] + finding["book"]["tried"] + len(peers)
-    probed, ahead = await _probe(config, wanted, known, quiet=bool(joined))
+    shut = {each["address"] for each in dials if each["last_error"] == "hung-up"}
+    probed, ahead = await _probe(config, wanted, known, shut, quiet=bool(joined))
     if (told := finding["clock_ahead_ms"]) is not None:
         ahead.append(told)
     clock = judge_clock(ahead, _now_ms())
@@ -143,12 +139,26 @@ def _strangers(peers: Sequence[dict[str, Any]]) -> set[str]:
     return {each["peer"] for each in peers if each["failure"] == unsupported}
 
 
-def _peer(dial: dict[str, Any]) -> str:
-    return str(dial["address"]).rpartition("/")[2]
+def _first_peers(
+    dials: Sequence[dict[str, Any]], strangers: Collection[str]
+) -> tuple[list[str], list[str]]:
+    """Return the addresses of first peers with which all is well, and of the others."""
+    joined: list[str] = []
+    missing: list[str] = []
+    for each in (dial for dial in dials if dial["bootstrap"]):
+        peer = each["address"].rpartition("/")[2]
+        is_well = each["state"] == "connected" and peer not in strangers
+        (joined if is_well else missing).append(each["address"])
+    return joined, missing
 
 
 async def _probe(
-    config: Config, targets: Sequence[str], known: int, *, quiet: bool = False
+    config: Config,
+    targets: Sequence[str],
+    known: int,
+    shut: Collection[str] = (),
+    *,
+    quiet: bool = False,
 ) -> tuple[list[Check], list[int]]:
     """Dial first peers; return what came of it, and how far their clocks are ahead.
 
@@ -156,6 +166,7 @@ async def _probe(
         config: says which network is meant.
         targets: multiaddrs, names among them.
         known: addresses that the node knows besides.
+        shut: addresses whose peers hang up on the node.
         quiet: whether to say nothing when there is nobody to dial.
     """
     import secrets
@@ -172,7 +183,11 @@ async def _probe(
     async with open_prober(secrets.token_bytes(32), Names(), _now_ms) as prober:
         for text in targets:
             probes += await prober.probe(parse_bootstrap(text))
-    checks = [judge_probe(each, config.network.id, _release()) for each in probes]
+    network, release = config.network.id, _release()
+    checks = [
+        judge_probe(each, network, release, hung_up=each.target in shut)
+        for each in probes
+    ]
     return checks, [each.ahead_ms for each in probes if each.ahead_ms is not None]
 
 

@@ -12,6 +12,9 @@ from moltp2p.cli.shell import Shell, json_option, pass_shell
 MAX_PEERS: Final = 8
 """Peers shown with what they have and we lack; those with most come first."""
 
+LIMITS_A_ROW: Final = 3
+"""So that they fit a terminal of 80 columns."""
+
 MAX_DIALS: Final = 5
 """Addresses shown that are not connected; bootstrap peers come first."""
 
@@ -62,7 +65,8 @@ def _rows(status: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "agent", status["agent"] or "none"
     if status["proof"] is not None:
         yield from _proof_rows(status["proof"], now_ms())
-    if (census := status["census"]) is not None:
+    # A node that was not restarted since the upgrade tells less.
+    if (census := status.get("census")) is not None:
         yield "agents", _census(census)
     yield "records", f"{store['records']:,}" + _waiting(store)
     yield "set", store["fingerprint"] or "unknown: the store is damaged"
@@ -164,7 +168,7 @@ def _network_rows(
     for address in status["addresses"]:
         yield "address", address
     yield "peers", str(gossip["peers"])
-    yield "limits", _limits(gossip["limits"])
+    yield from _limit_rows(gossip["limits"])
     if turned_away := _counts(gossip["refused"]):
         yield "refused", turned_away
     if gossip["rules"]:
@@ -172,8 +176,7 @@ def _network_rows(
     yield from _finding_rows(gossip["finding"])
     missing = [dial for dial in gossip["dials"] if dial["state"] != "connected"]
     for dial in missing[:MAX_DIALS]:
-        why = f" ({dial['last_error']})" if dial["last_error"] else ""
-        yield "dial", f"{safe(dial['address'])} {dial['state']}{safe(why)}"
+        yield "dial", safe(f"{dial['address']} {_dial(dial)}")
     if missing[MAX_DIALS:]:
         yield "dial", f"and {len(missing) - MAX_DIALS} more addresses"
     if gossip["unheard"]:
@@ -183,13 +186,27 @@ def _network_rows(
     yield "rulings", _counts(status["rulings"]) or "none yet"
 
 
-def _limits(limits: dict[str, dict[str, Any]]) -> str:
-    """Return what is in use of each limit; of no limit, as most have, what passes."""
-    return ", ".join(
+def _limit_rows(limits: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Tell what is in use of each limit; of no limit, as most have, what passes."""
+    told = [
         f"{name} {'-' if use['used'] is None else format(use['used'], ',')}"
         f"/{use['limit'] or '∞'}"
         for name, use in limits.items()
-    )
+    ]
+    for start in range(0, len(told), LIMITS_A_ROW):
+        yield (
+            "" if start else "limits",
+            ", ".join(told[start : start + LIMITS_A_ROW]),
+        )
+
+
+def _dial(dial: dict[str, Any]) -> str:
+    """Return what goes on with an address, why, and when it is tried again."""
+    from moltp2p.cli.terminal import span
+
+    why = f" ({dial['last_error']})" if dial["last_error"] else ""
+    wait_s = dial["next_attempt_s"]
+    return f"{dial['state']}{why}{f', again in {span(wait_s)}' if wait_s else ''}"
 
 
 def _finding_rows(finding: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -200,8 +217,9 @@ def _finding_rows(finding: dict[str, Any]) -> Iterator[tuple[str, str]]:
         carried = f"{relay['carried_bytes'] / 2**20:,.1f} MiB"
         held = f"reservations {relay['reservations']}, connections {relay['circuits']}"
         yield "relay", f"{held}, carried {carried}"
-    if (punched := finding["punched"]) is not None and punched["tried"]:
-        yield "hole punching", f"{punched['opened']} of {punched['tried']} attempts"
+    if (punched := finding.get("punched")) is not None and punched["tried"]:
+        opened, tried = punched["opened"], punched["tried"]
+        yield "punched", f"{opened} direct ways in {tried} attempts"
 
 
 def _finding(finding: dict[str, Any]) -> str:

@@ -34,22 +34,23 @@ def bans(shell: Shell) -> None:
             shell.emit(rule)
         return
     if not rules:
-        shell.console().print("Nobody is banned, and nobody allowed more than others.")
+        click.echo("Nobody is banned, and nobody allowed more than others.")
         return
-    from rich.table import Table
+    from moltp2p.cli.terminal import now_ms
 
-    from moltp2p.cli.terminal import moment, now_ms, safe, span
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("subject", "is", "since", "for", "reason"):
-        table.add_column(title, overflow="fold", no_wrap=title != "reason")
     for rule in rules:
-        until = rule["until_ms"]
-        left = "ever" if until is None else f"{span((until - now_ms()) / 1000)} more"
-        word = "allowed" if rule["allows"] else "banned"
-        row = (rule["subject"], word, moment(rule["since_ms"]), left)
-        table.add_row(*row, safe(rule["reason"]))
-    shell.console().print(table)
+        click.echo(f"{rule['subject']}\n  {_in_words(rule, now_ms())}")
+
+
+def _in_words(rule: dict[str, Any], now_ms: int) -> str:
+    """Return what holds of a subject, since when, for how long, and why."""
+    from moltp2p.cli.terminal import moment, safe, span
+
+    until = rule["until_ms"]
+    left = "for ever" if until is None else f"for {span((until - now_ms) / 1000)} more"
+    word = "allowed" if rule["allows"] else "banned"
+    why = f": {safe(rule['reason'])}" if rule["reason"] else ""
+    return f"{word} since {moment(rule['since_ms'])}, {left}{why}"
 
 
 @click.command()

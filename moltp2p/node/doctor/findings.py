@@ -54,13 +54,16 @@ MEANINGS: Final[Mapping[str, str]] = {
 _OTHERWISE: Final = "try again; if it stays so, tell the peer's operator"
 
 
-def judge_probe(probe: Probe, network: str, release: str) -> Check:
+def judge_probe(
+    probe: Probe, network: str, release: str, *, hung_up: bool = False
+) -> Check:
     """Say what came of dialling one first peer.
 
     Args:
         probe: what came of it.
         network: the id of our network.
         release: what we run, such as `0.1.0`.
+        hung_up: whether it ends the running node's connections within moments.
     """
     versions = compare(probe.software, probe.protocols, release)
     if probe.code in {"", "protocol-unsupported"} and versions.apart:
@@ -75,6 +78,14 @@ def judge_probe(probe: Probe, network: str, release: str) -> Check:
             "bootstrap",
             f"{probe.target} answers, but it is on network {others}, not {network}",
             f"join its network with --network, or find a peer of {network}",
+        )
+    if hung_up:
+        return fail(
+            "bootstrap",
+            f"{probe.target} answers a stranger, and hangs up on this node",
+            "it bans this node's peer id (moltp2p status), or two nodes have the same "
+            "peer.key: ask its operator, or see that each node has a home of its own",
+            "hung-up",
         )
     said = "" if probe.networks else "; it did not say on which network it is"
     told = f"{probe.told} others" if probe.told else "nobody else yet"

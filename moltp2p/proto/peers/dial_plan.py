@@ -85,6 +85,7 @@ class DialPlan:
         for entry in self._book.of_peer(peer):
             if not meant:
                 entry.failures = 0 if lasted >= STABLE_S else entry.failures + 1
+                entry.last_error = "" if lasted >= STABLE_S else "hung-up"
             entry.not_before = now + redial_delay_s(entry.failures, self._rng)
 
     def reached(self, address: Address, now: float) -> PeerId | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from moltp2p.cli.status import _limits, _proof_rows, _rows
+from moltp2p.cli.status import _dial, _limit_rows, _proof_rows, _rows
 
 STATUS: dict[str, Any] = {
     "status": "running",
@@ -126,9 +126,22 @@ def test_every_limit_is_shown_with_what_of_it_is_in_use() -> None:
         "max_inbound": {"limit": 192, "used": 7, "refused": 3},
         "address_per_s": {"limit": 2, "used": None, "refused": 0},
         "up_kib": {"limit": 0, "used": 1_234, "refused": 0},
+        "down_kib": {"limit": 0, "used": 0, "refused": 0},
     }
 
-    assert _limits(limits) == "max_inbound 7/192, address_per_s -/2, up_kib 1,234/∞"
+    assert list(_limit_rows(limits)) == [
+        ("limits", "max_inbound 7/192, address_per_s -/2, up_kib 1,234/∞"),
+        ("", "down_kib 0/∞"),
+    ]
+
+
+def test_a_dial_says_why_it_failed_and_when_it_is_tried_again() -> None:
+    dial = {"state": "waiting", "last_error": "hung-up", "next_attempt_s": 27.8}
+
+    assert _dial(dial) == "waiting (hung-up), again in 27 s"
+    assert _dial(dial | {"state": "dialling", "next_attempt_s": 0.0}) == (
+        "dialling (hung-up)"
+    )
 
 
 def test_a_node_says_how_many_agents_count_here() -> None:

@@ -296,6 +296,12 @@ def test_a_first_address_for_others_needs_nobody_to_begin_with() -> None:
         assert check.remedy
 
 
+def test_a_peer_that_hangs_up_on_the_node_alone_is_told() -> None:
+    check = judge_probe(Probe("/ip4/…"), "main", "0.2.0", hung_up=True)
+
+    assert_fails(check, "hung-up", "hangs up on this node")
+
+
 # -- releases
 
 

@@ -148,6 +148,10 @@ def test_a_peer_that_hangs_up_at_once_is_dialled_less_and_less(of: Fixture) -> N
         now = of.plan.wake_at(now + 1)
 
     assert of.status(now)[0].failures == 10
+    assert of.status(now)[0].last_error == "hung-up"
+    of.come(*of.plan.due(now), now=now)
+    of.plan.disconnected(peer(1), now + STABLE_S)
+    assert of.status(now)[0].last_error == ""
     assert of.plan.wake_at(0.0) > 100
 
 
