@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import click
 
+from moltp2p.cli.bars import open_bars
 from moltp2p.cli.shell import Shell, json_option, pass_shell
+from moltp2p.cli.terminal import mebibytes
 from moltp2p.core.errors import LocalError, UsageError
 
 BACKUP_KIND: Final = "application/octet-stream"
@@ -66,7 +65,9 @@ def _write(shell: Shell, draft: Path) -> tuple[int, int]:
     from moltp2p.store.backup import BackupReader
 
     handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w+b") as file, _progress(shell) as tell:
+    live = not shell.as_json
+    with os.fdopen(handle, "w+b") as file, open_bars(live=live) as bars:
+        tell = bars.add("backing up", mebibytes)
 
         async def work() -> None:
             async with (
@@ -75,7 +76,7 @@ def _write(shell: Shell, draft: Path) -> tuple[int, int]:
             ):
                 async for piece in pieces:
                     file.write(piece)
-                    tell(file.tell())
+                    tell(file.tell(), 0)
 
         shell.run(work)
         file.flush()
@@ -104,32 +105,6 @@ def _write_failed(dest: Path, error: OSError) -> LocalError:
         f"{dest} cannot be written: {error.strerror}",
         "name a file in a folder with room, that this user may write",
     )
-
-
-@contextmanager
-def _progress(shell: Shell) -> Iterator[Callable[[int], object]]:
-    """Show how much was written, on a terminal."""
-    if shell.as_json or not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        FileSizeColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TransferSpeedColumn,
-    )
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("backing up"),
-        FileSizeColumn(),
-        TransferSpeedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("", total=None)
-        yield lambda done: bars.update(task, completed=done)
 
 
 def _finish(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import click
 
+from moltp2p.cli.bars import open_bars
 from moltp2p.cli.selecting import Wanted, selecting
 from moltp2p.cli.shell import Shell, json_option, pass_shell
 from moltp2p.core.errors import LocalError, UsageError
@@ -50,9 +50,15 @@ def command(shell: Shell, file: Path, *, resume: bool, wanted: Wanted) -> None:
 
     async def work(sink: BinaryIO, after: RecordId | None) -> int:
         async with open_client(shell.home) as client:
-            total = None if query else (await client.get("/status"))["store"]["records"]
-            with _progress(total, live=file != STDOUT and not shell.as_json) as tell:
-                return await _copy(client, form, query, after, sink, tell)
+            status = await client.get("/status")
+            # Of a part nobody knows how large it is.
+            is_part = query or after is not None
+            total = 0 if is_part else status["store"]["records"]
+            with open_bars(live=file != STDOUT and not shell.as_json) as bars:
+                tell = bars.add("exporting, records")
+                return await _copy(
+                    client, form, query, after, sink, lambda done: tell(done, total)
+                )
 
     if file == STDOUT:
         if resume:
@@ -94,21 +100,6 @@ async def _copy(
             "start it again, and go on with --resume",
         )
     return reader.records
-
-
-@contextmanager
-def _progress(total: int | None, *, live: bool) -> Iterator[Callable[[int], object]]:
-    """Show how far it is, on a terminal."""
-    if not (live and sys.stderr.isatty()):
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
-
-    columns = (SpinnerColumn(), TextColumn("exporting"), MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("", total=total)
-        yield lambda done: bars.update(task, completed=done)
 
 
 def _finish(shell: Shell, file: Path, records: int) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from moltp2p.cli.bars import open_bars
 from moltp2p.cli.shell import Shell, json_option, pass_shell
+from moltp2p.cli.terminal import mebibytes
 
 if TYPE_CHECKING:
     from moltp2p.store.repairing import Repair
@@ -59,28 +58,18 @@ def command(shell: Shell, src: Path, *, with_keys: bool, newest: bool) -> None:
     config = load_config(shell.home, os.environ, {})
     if keys is not None:
         check_no_keys(home)
-    with src.open("rb") as file, _progress(shell, src.stat().st_size) as tell:
+    with src.open("rb") as file, open_bars(live=not shell.as_json) as bars:
+        size, tell = src.stat().st_size, bars.add("reading", mebibytes)
         done = restore(
-            file, home.records, config.network, is_newest=newest, progress=tell
+            file,
+            home.records,
+            config.network,
+            is_newest=newest,
+            progress=lambda done, _: tell(done, size),
         )
     if keys is not None:
         put_back_keys(home, keys)
     _finish(shell, done)
-
-
-@contextmanager
-def _progress(shell: Shell, total: int) -> Iterator[Callable[[int, int], None]]:
-    """Show how much was read, on a terminal."""
-    if shell.as_json or not sys.stderr.isatty():
-        yield lambda _done, _total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
-
-    columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("", total=total)
-        yield lambda done, _total: bars.update(task, completed=done)
 
 
 def _finish(shell: Shell, done: Repair) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from moltp2p.cli.bars import open_bars
 from moltp2p.cli.selecting import Wanted, surveying
 from moltp2p.cli.shell import Shell, json_option, pass_shell
 from moltp2p.core.errors import LocalError, UsageError
@@ -69,13 +70,18 @@ async def _count(shell: Shell, wanted: Wanted) -> Stats:
 
     query = wanted.query()
     tally, reader = Tally(), FrameReader()
-    async with (
-        open_client(shell.home) as client,
-        client.pieces("/survey", "application/octet-stream", **query) as pieces,
-    ):
-        async for piece in pieces:
-            for tag, payload in reader.feed(piece):
-                await trio.to_thread.run_sync(tally.take, tag, payload)
+    async with open_client(shell.home) as client:
+        status = await client.get("/status")
+        # Of a part nobody knows how large it is.
+        total = 0 if query else status["store"]["records"]
+        with open_bars(live=not shell.as_json) as bars:
+            tell = bars.add("counting, records")
+            pieces = client.pieces("/survey", "application/octet-stream", **query)
+            async with pieces as opened:
+                async for piece in opened:
+                    for tag, payload in reader.feed(piece):
+                        await trio.to_thread.run_sync(tally.take, tag, payload)
+                        tell(tally.kinds.total(), total)
     reader.end()
     return summarise(tally)
 

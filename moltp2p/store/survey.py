@@ -20,8 +20,9 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -45,6 +46,8 @@ PRESENCE, END, TROUBLE = b"P", b"E", b"X"
 
 CHUNK_RECORDS: Final = 256
 """Records to a frame: at most 16 MiB, and about 4 ms of reading."""
+CHUNK_AGENTS: Final = 256
+"""Agents to a frame: what all say of themselves, in JSON's escapes, is some MiB."""
 CHUNK_ENTRIES: Final = 4_096
 """Index entries, or arrivals, that are read at once."""
 TOLD_GAPS: Final = 1_000
@@ -235,9 +238,10 @@ class Survey:
         return lambda view: self._scan(view, layout.BY_AGENT, after, CHUNK_ENTRIES)
 
     def _told(self, done: list[_Sequence]) -> Iterator[bytes]:
-        if done:
-            self._totals.agents += len(done)
-            views = self._kept.read(lambda view: [each.view(view) for each in done])
+        self._totals.agents += len(done)
+        for at in range(0, len(done), CHUNK_AGENTS):
+            some = done[at : at + CHUNK_AGENTS]
+            views = self._kept.read(partial(_views, some))
             yield json_frame(AGENTS, *views)
 
     def _scan(
@@ -305,6 +309,10 @@ class _Sequence:
             "name": None if profile is None else profile.get("name"),
             "about": None if profile is None else profile.get("about"),
         }
+
+
+def _views(agents: Sequence[_Sequence], view: Reader) -> list[dict[str, object]]:
+    return [each.view(view) for each in agents]
 
 
 def _read(record: RecordId | None, view: Reader) -> dict[str, object] | None:

@@ -172,6 +172,8 @@ def _missing(manifest: Mapping[str, Any]) -> Iterator[str]:
         f"- Damaged in the store: {store['damaged']:,} records; "
         f"lost before: {store['lost']:,}."
     )
+    if store["unreadable"]:
+        yield "- A part of the store could not be read: nobody can tell what was there."
     yield f"- Fingerprint of the node's set of records: `{store['fingerprint']}`."
     yield ""
 

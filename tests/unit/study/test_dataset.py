@@ -21,11 +21,11 @@ from moltp2p.core.selection import Selection
 from moltp2p.store.arrivals import SeenPeer, Span, State
 from moltp2p.store.engine import Delete, Put
 from moltp2p.store.layout import record_key
-from moltp2p.store.survey import RECORDS, json_frame
+from moltp2p.store.survey import AGENTS, RECORDS, json_frame
 from moltp2p.study import parts
 from moltp2p.study.card import card
 from moltp2p.study.dataset import open_dataset
-from moltp2p.study.frames import FrameReader
+from moltp2p.study.frames import MAX_FRAME_BYTES, FrameReader
 from moltp2p.study.held import records_in
 from moltp2p.study.rows import DAY_MS
 from moltp2p.study.tables import TABLES
@@ -398,6 +398,14 @@ def test_a_card_explains_every_column_and_the_one_that_no_file_has(rig: Rig) -> 
     assert "`date`" in told
 
 
+def test_a_card_says_that_something_could_not_be_read(rig: Rig) -> None:
+    manifest = rig.make().manifest
+    hurt = manifest | {"store": manifest["store"] | {"unreadable": True}}
+
+    assert "could not be read" in card(hurt)
+    assert "could not be read" not in card(manifest)
+
+
 def test_a_card_says_who_was_verified_where_that_is_asked(rig: Rig) -> None:
     manifest = rig.make().manifest | {"admission": "proof"}
 
@@ -431,6 +439,19 @@ def test_an_attestation_from_the_end_of_time_spoils_no_table(rig: Rig) -> None:
 
     assert row["attested"].year == row["expires"].year == 9999
     assert row["time"] < moment(EPOCH_MS + DAY_MS)
+
+
+def test_agents_that_say_much_of_themselves_make_no_frame_too_large(rig: Rig) -> None:
+    crowd = [TestAgent(f"agent {number}") for number in range(300)]
+    said = Profile("\U0001f916" * 64, "\U0001f916" * 2_000)
+    for agent in crowd:
+        rig.hear(agent.write(Draft(Kind.PROFILE, said)))  # no inception is held
+
+    sizes = [len(payload) for tag, payload in rig.frames() if tag == AGENTS]
+
+    assert rig.make().manifest["counts"]["agents"] == 300
+    assert max(sizes) * 4_096 / 300 > MAX_FRAME_BYTES  # as many as were in one before
+    assert max(sizes) < MAX_FRAME_BYTES / 8
 
 
 def test_a_node_that_cannot_go_on_says_why() -> None:
