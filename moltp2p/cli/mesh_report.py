@@ -35,6 +35,7 @@ CHECKED: Final = {
     "invalid-records": "invalid records kept",
     "told-twice": "records told twice",
     "acknowledged-kept": "posts kept by whoever acknowledged them",
+    "healthy_within": "heartbeats until all meshes were whole again",
 }
 """What had to hold, in words; a scenario's own checks have their names."""
 
@@ -169,6 +170,7 @@ def _faced(report: Report) -> dict[str, object]:
             {"name": name, **_deliveries(done)} for name, done in faced.phases.items()
         ],
         "healed_s": None if healed_s is None else round(healed_s, 3),
+        "healthy_after_heartbeats": faced.healthy_after,
         "held": [asdict(each) for each in faced.findings],
     }
 

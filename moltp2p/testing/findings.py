@@ -35,6 +35,8 @@ class Outcome:
             came, by id.
         audits: what is in each node's store.
         fingerprints: of the nodes' sets.
+        healthy_after: heartbeats from the end of a partition or an attack until all
+            meshes were whole; None when they never were, or there was neither.
     """
 
     scenario: Scenario
@@ -44,6 +46,7 @@ class Outcome:
     arrivals: Sequence[Mapping[str, int]]
     audits: Sequence[Audit]
     fingerprints: Sequence[str]
+    healthy_after: int | None = None
 
     @property
     def rejected(self) -> int:
@@ -105,6 +108,10 @@ class Outcome:
                     value = figures[check]
                     passed = value >= wanted if is_share else value <= wanted
                     yield Finding(f"{name}.{check}", wanted, value, passed)
+        within, took = self.scenario.check.healthy_within, self.healthy_after
+        if within is not None:
+            passed = took is not None and took <= within
+            yield Finding("healthy_within", within, took, passed)
 
     def _deliveries(self, from_s: float, until_s: float) -> Deliveries:
         published = expected = 0

@@ -259,7 +259,7 @@ class Mesh:
         began = trio.current_time()
         while True:
             await self.look()
-            if len({each.fingerprint for each in self._running()}) <= 1:
+            if len({each.fingerprint for each in self.running()}) <= 1:
                 return trio.current_time() - began
             if trio.current_time() - began > within_s:
                 held = self._by_node(lambda each: f"{each.records} records")
@@ -285,7 +285,7 @@ class Mesh:
         while True:
             await self.look()
             enough = min(sum(self.is_up) - 1, 3)
-            if all(each.mesh >= enough for each in self._running()):
+            if all(each.mesh >= enough for each in self.running()):
                 return trio.current_time() - began
             if trio.current_time() - began > within_s:
                 meshes = self._by_node(lambda each: f"{each.mesh} peers")
@@ -293,7 +293,8 @@ class Mesh:
                 raise LocalError("not-meshed", f"{what}: {meshes}")
             await trio.sleep(LOOK_S)
 
-    def _running(self) -> list[Snapshot]:
+    def running(self) -> list[Snapshot]:
+        """Return how those were that run, when they were last looked at."""
         both = zip(self.snapshots, self.is_up, strict=True)
         return [snapshot for snapshot, is_up in both if is_up]
 

@@ -87,6 +87,9 @@ class Faced:
         healed_s: from the last fault's end until all stores were the same, seconds;
             None when they never were.
         findings: what had to hold, and whether it did.
+        healthy_after: heartbeats from the end of a partition or an attack until
+            every node gossiped with as many others as it should; None when that
+            never came, or there was neither.
     """
 
     seed: int
@@ -96,6 +99,7 @@ class Faced:
     phases: Mapping[str, Deliveries]
     healed_s: float | None
     findings: tuple[Finding, ...]
+    healthy_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,7 @@ async def run_plan(mesh: Mesh, plan: Plan, on_look: OnLook = lambda _: None) -> 
     injector = None
     if plan.scenario is not None:
         injector = Injector(mesh, plan.scenario, plan.seed)
+        on_look = _then(injector.recovery.look, on_look)
         await injector.begin()
     processes = _processes(mesh)
     cpu_s = _cpu_s(processes)
@@ -114,6 +115,7 @@ async def run_plan(mesh: Mesh, plan: Plan, on_look: OnLook = lambda _: None) -> 
     quiet_s = QUIET_S if injector is None else HEAL_S
     settled = await _drain(mesh, load.posted, quiet_s, on_look)
     if injector is not None:
+        await _recover(mesh, injector, on_look)
         await injector.end()
     cpu_s = _cpu_s(_processes(mesh)) - (cpu_s if processes == _processes(mesh) else 0)
     mesh.phase = "done"
@@ -158,6 +160,7 @@ async def _faced(
         arrivals=arrivals,
         audits=[await member.audit(agents) for member in mesh.members],
         fingerprints=[each.fingerprint for each in mesh.snapshots],
+        healthy_after=injector.recovery.heartbeats,
     )
     return Faced(
         seed=plan.seed,
@@ -166,6 +169,7 @@ async def _faced(
         skipped=load.skipped,
         phases=outcome.phases(),
         healed_s=outcome.healed_s(),
+        healthy_after=outcome.healthy_after,
         findings=outcome.findings(),
     )
 
@@ -260,6 +264,23 @@ async def _drain(
             break
         await trio.sleep(DRAIN_TICK_S)
     return last_new
+
+
+async def _recover(mesh: Mesh, injector: Injector, on_look: OnLook) -> None:
+    """Wait for as long as meshes may take to be whole again, if that is checked."""
+    within = injector.scenario.check.healthy_within
+    while within is not None and injector.recovery.is_due(within):
+        await mesh.look()
+        on_look(mesh)
+        await trio.sleep(DRAIN_TICK_S)
+
+
+def _then(first: Callable[[], None], second: OnLook) -> OnLook:
+    def both(mesh: Mesh) -> None:
+        first()
+        second(mesh)
+
+    return both
 
 
 async def _have_all(mesh: Mesh, posted: Mapping[str, Posted]) -> bool:

@@ -131,6 +131,27 @@ def test_a_file_is_for_the_simulator_and_for_real_nodes(tmp_path: Path) -> None:
     }
 
 
+def test_after_a_partition_the_meshes_are_whole_again(tmp_path: Path) -> None:
+    file = tmp_path / "parted.toml"
+    file.write_text(
+        'about = "a test"\nvirtual_s = 30\n'
+        "[nodes]\ncount = 4\nbootstrap = 1\n"
+        '[network]\nlatency = { model = "constant", ms = 5 }\n'
+        "[load]\nfrom_s = 0\nuntil_s = 5\nper_s = 4\n"
+        '[partition]\nat_s = 1\nuntil_s = 4\nnotice_s = 0.5\ngroups = ["0-1", "2-3"]\n'
+        "[check]\nhealthy_within = 30\n",
+        encoding="utf-8",
+    )
+    sim = CliRunner().invoke(main, ["sim", str(file)])
+    code, report = run_mesh("--scenario", str(file))
+
+    assert sim.exit_code == 0
+    assert code == 0, report
+    assert report["counts"]["hung-up"] > 0, "no mesh lacked anybody"
+    assert 0 < report["healthy_after_heartbeats"] <= 30
+    assert "healthy_within" in {each["check"] for each in report["held"]}
+
+
 async def say(mesh: Mesh, index: int, text: str) -> None:
     await mesh.members[index].publish([Text("general", text)])
 

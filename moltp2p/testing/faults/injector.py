@@ -12,6 +12,7 @@ import trio
 from moltp2p.core.errors import UsageError
 from moltp2p.core.ids import PeerId
 from moltp2p.testing.faults.conditions import Orders
+from moltp2p.testing.faults.recovery import Recovery
 from moltp2p.testing.faults.schedule import (
     Attacked,
     Healed,
@@ -52,6 +53,7 @@ class Injector:
         began: `trio.current_time()` of the schedule's beginning.
         injected: what was done, in order.
         counts: how often faults struck, up to a node's last death.
+        recovery: from its partition or attack.
         sides: those of the scenario's partition, by node; all the same without one.
     """
 
@@ -62,6 +64,7 @@ class Injector:
         self.sides: tuple[int, ...] = (0,) * len(mesh.members)
         self._mesh = mesh
         self.scenario = scenario
+        self.recovery = Recovery(mesh)
         self._seed = seed
         self._moments = schedule(scenario, seed)
         self._peers: list[PeerId] = []
@@ -120,6 +123,7 @@ class Injector:
                 self._note(at_s, "partition", range(len(sides)), _grouped(sides))
             case Healed(at_s):
                 await self._mesh.heal()
+                self.recovery.begin()
                 self._note(at_s, "heal", range(len(self.sides)))
             case Killed(at_s, node):
                 async with self._lives[node]:
@@ -137,6 +141,7 @@ class Injector:
                 self._note(at_s, "attack", [], sybils_told(self.scenario))
             case Left(at_s):
                 self.counts.update(await self._den("leave"))
+                self.recovery.begin()
                 self._note(at_s, "leave", [], f"{self.scenario.sybil_count} Sybils")
             case _:
                 assert_never(moment)

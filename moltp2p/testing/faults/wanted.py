@@ -35,12 +35,11 @@ MESH_LACKS: Final = {
     "nodes.max_inbound": "its nodes have their own limits",
     "sample_s": "it looks twice a second",
     "sybils.per_address": "its Sybils have this machine's address",
-    "check.healthy_within": "it measures records, not meshes",
     **{
         f"check.{phase}.{check}": reason
         for phase in PHASES
         for check, reason in (
-            ("duplicates", "it measures records, not copies"),
+            ("duplicates", "its nodes count copies, but not by when or by whom"),
             ("victim_delivered", "it does not count the victim apart"),
             ("victim_p99_s", "it does not count the victim apart"),
         )

@@ -43,7 +43,7 @@ class Check:
 
     Attributes:
         healthy_within: heartbeats after the attack or partition until every mesh
-            has D_lo honest peers.
+            has D_lo honest peers, or all where there are fewer.
     """
 
     steady: Limits = Field(default_factory=Limits)

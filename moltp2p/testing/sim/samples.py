@@ -21,7 +21,8 @@ class Sample:
         mesh_mean: the mean.
         mesh_max: the largest.
         honest_share: how many of the mesh's peers were honest.
-        healthy: the share of nodes whose every mesh has D_lo honest peers.
+        healthy: the share of nodes whose every mesh has D_lo honest peers, or all
+            where there are fewer.
         honest_score: the median score that honest nodes give each other.
         honest_score_min: the worst.
         sybil_score: the median score that they give Sybils; None where there are
@@ -54,11 +55,9 @@ def take_sample(
     sizes: list[int] = []
     scores: list[float] = []
     sybil_scores: list[float] = []
-    honest_sum = healthy = online = 0
-    for node in nodes:
-        if not node.is_online:
-            continue
-        online += 1
+    honest_sum = healthy = 0
+    present = [node for node in nodes if node.is_online]
+    for node in present:
         meshes = [node.router.mesh(topic) for topic in topics]
         honest = [_count_honest(mesh) for mesh in meshes]
         sizes += map(len, meshes)
@@ -66,15 +65,16 @@ def take_sample(
         for peer, link in node.links.items():
             score = node.router.score(peer)
             (scores if link.receiver.is_honest else sybil_scores).append(score)
-        healthy += min(honest) >= node.settings.degrees_for(len(node.links)).low
+        low = node.settings.degrees_for(len(node.links)).low
+        healthy += min(honest) >= min(low, len(present) - 1)
     return Sample(
         at_s=at_s,
-        online=online,
+        online=len(present),
         mesh_min=min(sizes, default=0),
         mesh_mean=sum(sizes) / max(1, len(sizes)),
         mesh_max=max(sizes, default=0),
         honest_share=honest_sum / max(1, sum(sizes)),
-        healthy=healthy / max(1, online),
+        healthy=healthy / max(1, len(present)),
         honest_score=_median(scores),
         honest_score_min=min(scores, default=None),
         sybil_score=_median(sybil_scores),

@@ -19,7 +19,7 @@ from moltp2p.testing.plan import Plan
         (["--latency", "soon"], "bad-scenario"),
         (["--kill", "x"], "bad-option"),
         (["--partition", "0|1"], "bad-option"),
-        (["--scenario", "flood-graft"], "unsupported-setting"),
+        (["--scenario", "baseline-100"], "unsupported-setting"),
         (["--scenario", "halves", "--burst"], "bad-option"),
         (["--hosts", "3", "--nodes", "3"], "bad-option"),
         (["--sybils", "3"], "bad-option"),

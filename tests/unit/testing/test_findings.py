@@ -100,6 +100,19 @@ def test_each_thing_that_does_not_hold_is_found(
     assert {name for name, passed in found.items() if not passed} == failed
 
 
+@pytest.mark.parametrize(
+    ("within", "took", "passed"),
+    [(3, 3, True), (3, 4, False), (3, None, False), (0, 0, True)],
+)
+def test_meshes_must_be_whole_within_so_many_heartbeats(
+    within: int, took: int | None, passed: bool
+) -> None:
+    scenario = replace(SCENARIO, check=Check(healthy_within=within))
+    outcome = replace(OUTCOME, scenario=scenario, healthy_after=took)
+
+    assert checks(outcome)["healthy_within"] == passed
+
+
 def test_what_never_came_never_healed() -> None:
     lost = replace(OUTCOME, arrivals=({}, *OUTCOME.arrivals[1:]))
 

@@ -188,7 +188,7 @@ def test_flags_are_put_over_a_file() -> None:
         ({"file": "halves", "nodes": 1}, "bad-scenario", "nodes.count"),
         ({"file": "halves", "nodes": 201}, "bad-scenario", "200"),
         ({"file": "halves", "duration_s": 1e9}, "bad-scenario", "at most"),
-        ({"file": "partition-heals"}, "unsupported-setting", "check.healthy_within"),
+        ({"file": "baseline-100"}, "unsupported-setting", "steady.duplicates"),
     ],
 )
 def test_a_flag_that_means_nothing_is_refused_by_a_code(
@@ -255,8 +255,11 @@ def test_hosts_refuse_by_name_what_only_one_machine_can_do(
     assert refused.value.message.startswith(dotted)
 
 
-def test_one_file_is_for_both() -> None:
-    assert scenario(file="halves") == load("halves")
+@pytest.mark.parametrize(
+    "name", ["halves", "partition-heals", "flood-graft", "degrade-30"]
+)
+def test_one_file_is_for_both(name: str) -> None:
+    assert scenario(file=name) == load(name)
 
 
 @pytest.mark.parametrize("nodes", ["3", "[1]", '{ count = "many" }', "{ count = 0 }"])
