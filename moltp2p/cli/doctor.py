@@ -73,7 +73,10 @@ async def _examine(shell: Shell, flags: dict[str, Any]) -> list[Check]:
         return [*checks, failed_with("node", error)]
     if runs:
         config = config or Config(shell.home)  # a node keeps those it began with
-        return checks + await _running(shell, config, flags)
+        try:
+            return checks + await _running(shell, config, flags)
+        except MoltError as error:  # it has ended meanwhile
+            return [*checks, failed_with("node", error)]
     return checks + (await _stopped(config) if config else [])
 
 

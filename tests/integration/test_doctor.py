@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from moltp2p.net.base import ConnectionLimits
 from moltp2p.net.discovery import Means, open_discovery
 from moltp2p.net.host import open_host
 from moltp2p.net.identify import ping
@@ -88,6 +89,14 @@ async def test_a_web_server_fails_the_handshake() -> None:
         (found,) = await probe(f"/ip4/127.0.0.1/tcp/{port}/p2p/{peer(1)}")
 
     assert found.code == "dial-failed"
+
+
+async def test_a_node_that_has_no_room_is_told() -> None:
+    full = ConnectionLimits(inbound=0)
+    async with open_host(b"f" * 32, [ANY_PORT], limits=full) as network:
+        (found,) = await probe(network.addresses()[0])
+
+    assert found.code == "dial-turned-away"
 
 
 async def test_another_node_at_the_address_is_told() -> None:

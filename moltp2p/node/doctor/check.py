@@ -72,7 +72,8 @@ class Probe:
     Attributes:
         target: as it is configured.
         code: the registry's word for the first step that failed; "" if none did.
-            `dial-timed-out`, `dial-refused` and `dial-no-route` tell more of a dial.
+            `dial-timed-out`, `dial-refused`, `dial-no-route` and `dial-turned-away`
+            tell more of a dial.
         message: the same in words.
         seen: our IP, as the peer sees it; "" if it did not say.
         ahead_ms: how far its clock is ahead of ours.

@@ -33,10 +33,12 @@ REMEDIES: Final[Mapping[str, str]] = {
     "node running, and the port the right one?",
     "dial-no-route": "this machine has no way there; for /ip6/… it needs IPv6: see "
     "`ip -6 route`",
-    "wrong-peer": "another node answers there: ask the operator for its new /p2p/…; "
-    "a node's id changes when its peer.key was lost",
+    "dial-turned-away": "it has no room for more, or it bans this machine's address: "
+    "try again later, find another first peer, or ask its operator",
+    "wrong-peer": "ask the operator for its new /p2p/…: a node's id changes when its "
+    "peer.key was lost",
     "dial-failed": "something listens there that is no libp2p node with Noise and "
-    "yamux, or it turned us away: too many connections, or a ban",
+    "yamux: is it the right port?",
     "protocol-unsupported": "it is a libp2p node of something else, or of another "
     "major version: compare `moltp2p version` on both",
     "self-dial": "take this node's own address out of `bootstrap`",
@@ -45,6 +47,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "dial-timed-out": "nothing answers there",
     "dial-refused": "the connection is refused",
     "dial-no-route": "there is no way to that address",
+    "dial-turned-away": "it hangs up at once",
     "wrong-peer": "another node answers there",
     "dial-failed": "what answers there makes no secure connection",
     "protocol-unsupported": "the node there does not speak to others of moltp2p",

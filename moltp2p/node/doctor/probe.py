@@ -33,6 +33,9 @@ from moltp2p.proto.peers.bootstrap import Bootstrap
 CONNECT_S: Final = 8.0
 """How long TCP may take: a dial has ten seconds for that and the handshake."""
 
+FIRST_WORD_S: Final = 1.0
+"""How long to wait for its first word: who has no room for us hangs up at once."""
+
 SUBSCRIPTIONS_S: Final = 4.0
 """How long to wait until a peer says which topics it is in."""
 
@@ -145,7 +148,19 @@ async def _connect(address: Address) -> None:
         raise PeerError("dial-timed-out", f"{endpoint} does not answer") from None
     except OSError as error:
         raise PeerError(_word(error), f"{endpoint}: {error}") from None
-    await stream.aclose()
+    async with stream:
+        if await _hangs_up(stream):
+            raise PeerError("dial-turned-away", f"{endpoint} hangs up at once")
+
+
+async def _hangs_up(stream: trio.SocketStream) -> bool:
+    """Tell whether the other end hangs up before it says a word."""
+    with trio.move_on_after(FIRST_WORD_S):
+        try:
+            return not await stream.receive_some(1)
+        except trio.BrokenResourceError:
+            return True
+    return False  # silent, as some nodes are until they hear something
 
 
 def _word(error: BaseException) -> str:
@@ -156,6 +171,11 @@ def _word(error: BaseException) -> str:
             inner = inner.exceptions[0]
         elif isinstance(inner, ConnectionRefusedError):
             return "dial-refused"
+        elif isinstance(inner, OSError) and inner.errno in {
+            errno.ECONNRESET,
+            errno.ENOTCONN,  # reset before it was looked at
+        }:
+            return "dial-turned-away"
         elif isinstance(inner, OSError) and inner.errno in {
             errno.ENETUNREACH,
             errno.EHOSTUNREACH,
