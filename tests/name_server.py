@@ -12,7 +12,7 @@ import dns.rdatatype
 import dns.rrset
 import trio
 
-from moltp2p.net.names import Names
+from moltp2p.net.finding.names import Names
 
 
 @dataclass

@@ -31,6 +31,10 @@ BREACHES = {
         "proto/sync/breach.py",
         "import moltp2p.proto.gossip.rpc",
     ),
+    "The rooms of net know nothing of each other": (
+        "net/finding/breach.py",
+        "import moltp2p.net.gossip.outbox",
+    ),
     "The rooms of node know nothing of each other": (
         "node/sync/breach.py",
         "import moltp2p.node.proving.telling",

@@ -179,7 +179,7 @@ async def _probe(
 
     if not targets:
         return [] if quiet else [judge_first_peers(known, config.role)], []
-    from moltp2p.net.names import Names
+    from moltp2p.net.finding.names import Names
     from moltp2p.node.doctor.probe import open_prober
 
     probes = []

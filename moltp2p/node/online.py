@@ -13,14 +13,14 @@ import trio
 from moltp2p.core.ids import PeerId
 from moltp2p.core.topics import agents_topic, all_topics, topic_of
 from moltp2p.net.base import LimitUse, Network, NetworkStats
-from moltp2p.net.discovery import (
+from moltp2p.net.finding.discovery import (
     Discovery,
     DiscoverySettings,
     Means,
     open_discovery,
 )
+from moltp2p.net.finding.neighbours import NeighbourSettings
 from moltp2p.net.gossip.pubsub import PubSub, open_pubsub
-from moltp2p.net.neighbours import NeighbourSettings
 from moltp2p.node.access import AccessDesk, AccessFile
 from moltp2p.node.config import Config
 from moltp2p.node.forwarding import GossipJudge, agent_rate

@@ -25,7 +25,7 @@ from libp2p.peer.pb.peer_record_pb2 import PeerRecord as Payload
 from moltp2p.core.codec import Value, encode
 from moltp2p.core.ids import PeerId, PublicKey
 from moltp2p.core.keys import Signer
-from moltp2p.net.peer_records import seal_record
+from moltp2p.net.finding.peer_records import seal_record
 from moltp2p.proto.address import (
     PEER_ID_PREFIX,
     Address,

@@ -20,7 +20,7 @@ from moltp2p.core.codec import encode
 from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import MessageId, PeerId
 from moltp2p.net.base import Network, Stream
-from moltp2p.net.discovery import Means, open_discovery
+from moltp2p.net.finding.discovery import Means, open_discovery
 from moltp2p.net.gossip.peering import PROTOCOLS
 from moltp2p.net.gossip.rpc_codec import encode_rpc, frame
 from moltp2p.net.host import open_host

@@ -14,7 +14,7 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from moltp2p.net.discovery import Means, open_discovery
+from moltp2p.net.finding.discovery import Means, open_discovery
 from moltp2p.net.gossip.peering import PROTOCOLS
 from moltp2p.net.gossip.rpc_codec import encode_rpc, frame
 from moltp2p.net.host import open_host

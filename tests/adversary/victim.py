@@ -15,7 +15,7 @@ from typing import Any
 
 import trio
 
-from moltp2p.net.discovery import Means, open_discovery
+from moltp2p.net.finding.discovery import Means, open_discovery
 from moltp2p.net.host import open_host
 from scripts.benches.lines import Meter, answer_lines
 from tests.acquaintances import wall_ms

@@ -21,14 +21,14 @@ from trio.testing import MockClock
 
 from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import PeerId, PublicKey
-from moltp2p.net.autonat import PROTOCOL as AUTONAT
 from moltp2p.net.base import ConnectionLimits, Network, Stream
 from moltp2p.net.circuits import HOP, peer_bytes
-from moltp2p.net.discovery import DiscoverySettings, Means, open_discovery
+from moltp2p.net.finding.autonat import PROTOCOL as AUTONAT
+from moltp2p.net.finding.discovery import DiscoverySettings, Means, open_discovery
+from moltp2p.net.finding.punching import PROTOCOL as DCUTR
 from moltp2p.net.gossip.peering import PROTOCOLS
 from moltp2p.net.identify import IDENTIFY, PING, Introduction, ping
 from moltp2p.net.memory import MemoryHub, memory_peer_id, open_memory_network
-from moltp2p.net.punching import PROTOCOL as DCUTR
 from moltp2p.proto.peers import peer_exchange
 from moltp2p.proto.peers.relay_desk import RelayLimits
 from tests.acquaintances import wall_ms

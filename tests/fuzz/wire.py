@@ -15,12 +15,12 @@ from libp2p.peer.id import ID
 from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import PublicKey
 from moltp2p.core.verdict import Verdict
+from moltp2p.net.finding.peer_records import open_record
 from moltp2p.net.gossip.rpc_codec import MAX_FRAME_BYTES, decode_rpc, encode_rpc
 from moltp2p.net.hardening import UNREAD_BYTES, BoundedYamux
 from moltp2p.net.identify import read_introduction
 from moltp2p.net.memory import memory_peer_id
 from moltp2p.net.negotiation import agree, propose
-from moltp2p.net.peer_records import open_record
 from moltp2p.proto.address import parse_ip, peer_id_of
 from moltp2p.proto.framing import FrameDecoder
 from moltp2p.proto.gossip.events import Judged, Validate

@@ -12,9 +12,9 @@ from libp2p.host.autonat.pb.autonat_pb2 import Message
 from trio.testing import MockClock
 
 from moltp2p.core.ids import PeerId
-from moltp2p.net.autonat import MAX_MESSAGE_BYTES, PROTOCOL, AutoNat
 from moltp2p.net.base import Network
-from moltp2p.net.discovery import Means, open_discovery
+from moltp2p.net.finding.autonat import MAX_MESSAGE_BYTES, PROTOCOL, AutoNat
+from moltp2p.net.finding.discovery import Means, open_discovery
 from moltp2p.net.host import open_host
 from moltp2p.net.memory import MemoryHub, open_memory_network
 from moltp2p.net.streams import FrameReader, FrameWriter

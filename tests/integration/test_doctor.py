@@ -12,10 +12,10 @@ import pytest
 import trio
 
 from moltp2p.net.base import ConnectionLimits
-from moltp2p.net.discovery import Means, open_discovery
+from moltp2p.net.finding.discovery import Means, open_discovery
+from moltp2p.net.finding.names import Names
 from moltp2p.net.host import open_host
 from moltp2p.net.identify import ping
-from moltp2p.net.names import Names
 from moltp2p.node.doctor import probe as probing
 from moltp2p.node.doctor.check import Probe
 from moltp2p.node.doctor.probe import open_prober

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from moltp2p.net import discovery, relay_seeking
+from moltp2p.net.finding import discovery, relay_seeking
 from moltp2p.node.config import load_config
 from moltp2p.node.node import Node, open_node
 from tests.patience import PATIENCE_S

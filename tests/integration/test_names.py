@@ -10,10 +10,10 @@ import pytest
 import trio
 
 from moltp2p.core.errors import LocalError
-from moltp2p.net import first_peers, names
-from moltp2p.net.discovery import Discovery, Means, open_discovery
+from moltp2p.net.finding import first_peers, names
+from moltp2p.net.finding.discovery import Discovery, Means, open_discovery
+from moltp2p.net.finding.names import MAX_ADDRESSES, MAX_DEPTH, MAX_QUESTIONS, Names
 from moltp2p.net.memory import MemoryHub, open_memory_network
-from moltp2p.net.names import MAX_ADDRESSES, MAX_DEPTH, MAX_QUESTIONS, Names
 from moltp2p.proto.peers.bootstrap import Name, parse_bootstrap
 from tests.acquaintances import peer, wall_ms
 from tests.name_server import NameServer, open_name_server

@@ -15,11 +15,10 @@ from dns.flags import AA, QR
 from dns.message import Message
 from trio.testing import MockClock
 
-from moltp2p.net import neighbours
 from moltp2p.net.base import Network
-from moltp2p.net.discovery import DiscoverySettings, Means, open_discovery
-from moltp2p.net.host import open_host
-from moltp2p.net.neighbours import (
+from moltp2p.net.finding import neighbours
+from moltp2p.net.finding.discovery import DiscoverySettings, Means, open_discovery
+from moltp2p.net.finding.neighbours import (
     MAX_TEXTS,
     NeighbourSettings,
     open_neighbours,
@@ -27,6 +26,7 @@ from moltp2p.net.neighbours import (
     service_of,
     texts_of,
 )
+from moltp2p.net.host import open_host
 from moltp2p.proto.address import Address, Scope
 from tests.acquaintances import address, wall_ms
 from tests.patience import PATIENCE_S

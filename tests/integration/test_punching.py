@@ -9,10 +9,10 @@ import trio
 
 from moltp2p.core.errors import LocalError, PeerError
 from moltp2p.net.base import Network, Stream
-from moltp2p.net.exchanging import Exchange
+from moltp2p.net.finding.exchanging import Exchange
+from moltp2p.net.finding.punching import Puncher
+from moltp2p.net.finding.relaying import RelayService
 from moltp2p.net.host import open_host
-from moltp2p.net.punching import Puncher
-from moltp2p.net.relaying import RelayService
 from moltp2p.proto.address import Endpoint, parse_address
 from moltp2p.proto.peers.address_book import AddressBook
 from moltp2p.proto.peers.relay_desk import RelayLimits

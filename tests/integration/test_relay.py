@@ -19,8 +19,8 @@ from moltp2p.net.circuits import (
     receive_message,
     send_message,
 )
+from moltp2p.net.finding.relaying import RelayService
 from moltp2p.net.host import TcpTransport, open_host
-from moltp2p.net.relaying import RelayService
 from moltp2p.net.switch import Switch
 from moltp2p.proto.address import Address, parse_address, parse_ip
 from moltp2p.proto.gossip.events import GossipAction, GossipEvent, PeerJoined

@@ -14,10 +14,10 @@ import trio
 from libp2p.host.autonat.pb.autonat_pb2 import Message
 
 from moltp2p.core.ids import PeerId
-from moltp2p.net.autonat import AutoNat
 from moltp2p.net.base import Network, Stream
+from moltp2p.net.finding.autonat import AutoNat
+from moltp2p.net.finding.relaying import RelayService
 from moltp2p.net.host import open_host
-from moltp2p.net.relaying import RelayService
 from moltp2p.proto.address import parse_address
 from moltp2p.proto.peers.relay_desk import RelayLimits
 from tests.acquaintances import wall_ms

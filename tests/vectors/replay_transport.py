@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from moltp2p.core.errors import MoltError
 from moltp2p.core.ids import PeerId, PublicKey
-from moltp2p.net.peer_records import open_record, seal_record
+from moltp2p.net.finding.peer_records import open_record, seal_record
 from moltp2p.proto.address import Address, parse_endpoint, parse_ip, peer_id_of
 from moltp2p.proto.framing import FrameDecoder, encode_frame
 from moltp2p.proto.peers.address_book import AddressBook

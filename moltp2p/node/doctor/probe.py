@@ -17,13 +17,13 @@ import trio
 from moltp2p.core.errors import LocalError, MoltError, PeerError
 from moltp2p.core.ids import PeerId
 from moltp2p.net.base import Network, Stream
-from moltp2p.net.exchanging import exchange
+from moltp2p.net.finding.exchanging import exchange
+from moltp2p.net.finding.names import Names
+from moltp2p.net.finding.peer_records import open_record
 from moltp2p.net.gossip.peering import PROTOCOLS
 from moltp2p.net.gossip.rpc_codec import MAX_FRAME_BYTES, decode_rpc
 from moltp2p.net.host import open_host
 from moltp2p.net.identify import introduced
-from moltp2p.net.names import Names
-from moltp2p.net.peer_records import open_record
 from moltp2p.net.streams import FrameReader
 from moltp2p.node.doctor import versions
 from moltp2p.node.doctor.check import Probe

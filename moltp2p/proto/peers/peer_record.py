@@ -1,7 +1,8 @@
 """What a peer says of itself: where it listens, signed with its own key.
 
 The bytes are a signed envelope of libp2p (its RFC 0002 and 0003), which
-`net/peer_records.py` reads and writes; here is what they mean (spec 04, section 5).
+`net/finding/peer_records.py` reads and writes; here is what they mean (spec 04,
+section 5).
 """
 
 from __future__ import annotations

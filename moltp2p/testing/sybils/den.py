@@ -20,7 +20,7 @@ from moltp2p.core.ids import AgentId, PeerId, parse_agent
 from moltp2p.core.topics import NetworkParams, all_topics
 from moltp2p.core.verdict import Verdict
 from moltp2p.net.base import Network
-from moltp2p.net.discovery import DiscoverySettings, Means, open_discovery
+from moltp2p.net.finding.discovery import DiscoverySettings, Means, open_discovery
 from moltp2p.net.gossip.inbox import Incoming
 from moltp2p.net.gossip.pubsub import open_pubsub
 from moltp2p.net.host import open_host

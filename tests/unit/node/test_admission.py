@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -74,9 +74,6 @@ class Court:
         agents = Agents(self.me.id, self.store, self.clock_ms)
         agents.load()
         return agents
-
-
-Draftable = Callable[[], Draft]
 
 
 def attested(

@@ -12,7 +12,7 @@ from libp2p.peer.envelope import consume_envelope
 from moltp2p.core.codec import encode
 from moltp2p.core.errors import PeerError
 from moltp2p.core.keys import Signer
-from moltp2p.net.peer_records import open_record, seal_record
+from moltp2p.net.finding.peer_records import open_record, seal_record
 from moltp2p.proto.address import (
     Address,
     Endpoint,

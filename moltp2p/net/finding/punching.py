@@ -21,7 +21,7 @@ from moltp2p.core.errors import MoltError, PeerError
 from moltp2p.core.ids import PeerId
 from moltp2p.net.base import Network, PeerInfo, PeerUp, Stream
 from moltp2p.net.circuits import receive_message, send_message
-from moltp2p.net.exchanging import Exchange
+from moltp2p.net.finding.exchanging import Exchange
 from moltp2p.net.log import get_logger
 from moltp2p.proto.address import (
     Address,

@@ -17,9 +17,9 @@ from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import PeerId
 from moltp2p.net.base import Network, PeerEvent, PeerUp, Stream
 from moltp2p.net.circuits import receive_message, send_message
-from moltp2p.net.exchanging import Exchange
+from moltp2p.net.finding.exchanging import Exchange
+from moltp2p.net.finding.punching import PROTOCOL, Puncher
 from moltp2p.net.memory import MemoryHub, open_memory_network
-from moltp2p.net.punching import PROTOCOL, Puncher
 from moltp2p.net.switch import RETIRE_S
 from moltp2p.proto.address import Endpoint, endpoint_bytes, parse_address, parse_ip
 from moltp2p.proto.peers.address_book import AddressBook

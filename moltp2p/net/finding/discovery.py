@@ -1,8 +1,8 @@
 """Dialling: keeps bootstrap peers connected, and finds more through them.
 
 What to dial and when is decided by `proto/peers/`; here it is done. Nodes that know
-one bootstrap peer learn of each other through it (`net/exchanging.py`), so that the
-mesh is not a star; and a node that was here before needs none (`Shelf`).
+one bootstrap peer learn of each other through it (`exchanging.py`), so that the mesh is
+not a star; and a node that was here before needs none (`Shelf`).
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Final, assert_never
 import trio
 
 from moltp2p.core.errors import MoltError
-from moltp2p.net.autonat import PROTOCOL as AUTONAT
-from moltp2p.net.autonat import AutoNat
 from moltp2p.net.background import open_background
 from moltp2p.net.base import PeerDown, PeerUp
-from moltp2p.net.book_keeping import BookKeeper, Shelf
-from moltp2p.net.exchanging import Exchange
-from moltp2p.net.first_peers import FirstPeers
+from moltp2p.net.finding.autonat import PROTOCOL as AUTONAT
+from moltp2p.net.finding.autonat import AutoNat
+from moltp2p.net.finding.book_keeping import BookKeeper, Shelf
+from moltp2p.net.finding.exchanging import Exchange
+from moltp2p.net.finding.first_peers import FirstPeers
+from moltp2p.net.finding.names import Names
+from moltp2p.net.finding.neighbours import NeighbourSettings, open_neighbours
+from moltp2p.net.finding.punching import Puncher
+from moltp2p.net.finding.relay_seeking import RelaySeeker
+from moltp2p.net.finding.relaying import RelayService
 from moltp2p.net.log import get_logger
-from moltp2p.net.names import Names
-from moltp2p.net.neighbours import NeighbourSettings, open_neighbours
-from moltp2p.net.punching import Puncher
-from moltp2p.net.relay_seeking import RelaySeeker
-from moltp2p.net.relaying import RelayService
 from moltp2p.proto.address import Address, Endpoint, parse_address
 from moltp2p.proto.peers.address_book import AddressBook
 from moltp2p.proto.peers.bootstrap import parse_bootstrap

@@ -11,8 +11,8 @@ import trio
 from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import PeerId
 from moltp2p.net.base import Network, PeerInfo, Stream
+from moltp2p.net.finding.peer_records import open_record, seal_record
 from moltp2p.net.log import get_logger
-from moltp2p.net.peer_records import open_record, seal_record
 from moltp2p.net.streams import FrameReader, FrameWriter
 from moltp2p.proto.address import (
     Address,

@@ -15,21 +15,21 @@ from moltp2p.core.codec import encode
 from moltp2p.core.errors import LocalError, PeerError, UsageError
 from moltp2p.core.ids import PeerId
 from moltp2p.net.base import Network, Stream
-from moltp2p.net.book_keeping import Shelf
-from moltp2p.net.discovery import (
+from moltp2p.net.finding.book_keeping import Shelf
+from moltp2p.net.finding.discovery import (
     LOOK_AGAIN_S,
     Discovery,
     DiscoverySettings,
     Means,
     open_discovery,
 )
+from moltp2p.net.finding.peer_records import open_record, seal_record
 from moltp2p.net.memory import (
     MemoryHub,
     memory_peer_id,
     memory_signer,
     open_memory_network,
 )
-from moltp2p.net.peer_records import open_record, seal_record
 from moltp2p.net.streams import FrameReader, FrameWriter
 from moltp2p.proto.access import AccessRule
 from moltp2p.proto.address import Address, Endpoint, parse_ip

@@ -9,8 +9,8 @@ from typing import Final
 import trio
 
 from moltp2p.core.errors import LocalError
+from moltp2p.net.finding.names import Names
 from moltp2p.net.log import get_logger
-from moltp2p.net.names import Names
 from moltp2p.proto.address import Address
 from moltp2p.proto.peers.address_book import AddressBook
 from moltp2p.proto.peers.bootstrap import Bootstrap, Name

@@ -11,7 +11,7 @@ import trio
 from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import PeerId
 from moltp2p.net.base import Network, PeerInfo
-from moltp2p.net.exchanging import Exchange
+from moltp2p.net.finding.exchanging import Exchange
 from moltp2p.net.log import get_logger
 from moltp2p.proto.address import Address, IpAddress, parse_address, scope_of
 from moltp2p.proto.peers.reachability import Reach

@@ -1,0 +1,1 @@
+"""How peers are found, and reached where nobody can dial them (spec 04)."""
