@@ -73,13 +73,16 @@ def command(shell: Shell, src: Path, *, with_keys: bool, newest: bool) -> None:
 
 
 def _finish(shell: Shell, done: Repair) -> None:
+    from moltp2p.node.home import Home
+
     if shell.as_json:
         view: dict[str, Any] = {"records": done.records, "behind": done.is_behind}
         shell.emit({"status": "restored"} | view)
         return
     click.echo(f"{done.records:,} records put back")
     if done.is_behind:
+        whose = "Your agent" if Home(shell.home).has_agent else "An agent put here"
         click.echo(
-            "Your agent may write once peers have told what it wrote since: within "
+            f"{whose} may write once peers have told what it wrote since: within "
             "seconds if one knew its records, after a minute if none did."
         )

@@ -86,12 +86,14 @@ def _tell(shell: Shell, damage: Damage, bars: Bars) -> None:
 
 
 def _finish(shell: Shell, done: Repair) -> None:
+    from moltp2p.node.home import Home
+
     damaged = done.found.total()
     repaired = done.aside is not None
     if shell.as_json:
         _emit(shell, done)
     else:
-        _print(done)
+        _print(done, has_agent=Home(shell.home).has_agent)
     if damaged and not repaired:
         raise click.exceptions.Exit(FAILED)
 
@@ -113,7 +115,7 @@ def _emit(shell: Shell, done: Repair) -> None:
     )
 
 
-def _print(done: Repair) -> None:
+def _print(done: Repair, *, has_agent: bool) -> None:
     damaged = done.found.total()
     if done.finished:
         click.echo("A repair that was cut off is finished.")
@@ -129,4 +131,5 @@ def _print(done: Repair) -> None:
     if done.missing:
         click.echo(f"{done.missing:,} missing; peers are asked for them.")
     if done.is_behind:
-        click.echo("Your agent may write once the node has synced with a peer.")
+        whose = "Your agent" if has_agent else "An agent put here"
+        click.echo(f"{whose} may write once the node has synced with a peer.")

@@ -5,6 +5,7 @@ What there is to choose stands in `node/settings.py`.
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -207,13 +208,21 @@ def _from_text(name: str, text: str, variable: str) -> object:
     return text
 
 
+def _meant(name: str) -> str:
+    """Return which setting was meant, most likely; or all that there are."""
+    near = difflib.get_close_matches(name.lower(), BY_NAME, n=1)
+    if near:
+        return f"did you mean {near[0]}?"
+    return f"the settings are {', '.join(sorted(BY_NAME))}"
+
+
 def _checked(name: str, value: object, where: str) -> Scalar:
     setting = BY_NAME.get(name)
     if setting is None:
         raise UsageError(
             "unknown-setting",
             f"{where}: there is no setting {name!r}",
-            f"the settings are {', '.join(sorted(BY_NAME))}",
+            _meant(name),
         )
     typed = _typed(setting, value, where)
     try:

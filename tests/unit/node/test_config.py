@@ -82,6 +82,25 @@ def test_a_wrong_file_is_refused_with_the_place(
     assert names in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("max_stream", "did you mean max_streams?"),
+        ("Bootstrap", "did you mean bootstrap?"),
+        ("colour", "the settings are "),
+    ],
+)
+def test_whoever_mistypes_a_setting_is_told_which_was_meant(
+    tmp_path: Path, name: str, hint: str
+) -> None:
+    (tmp_path / "config.toml").write_text(f"{name} = 1")
+
+    with pytest.raises(UsageError) as caught:
+        load_config(tmp_path, {}, {})
+
+    assert caught.value.hint.startswith(hint)
+
+
 def test_an_unknown_variable_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         load_config(tmp_path, {"MOLTP2P_NETWROK": "main"}, {})
