@@ -65,11 +65,11 @@ class ConnectionLimits:
     streams: int = 2_048
     up_bytes_s: int = 0
     down_bytes_s: int = 0
-    dial_s: float = 10.0
-    handshake_s: float = 10.0
-    negotiate_s: float = 5.0
-    write_s: float = 5.0
-    close_s: float = 3.0
+    dial_s: float = 10.0  # SPEC 04: "to the end of the handshake | 10"
+    handshake_s: float = 10.0  # SPEC 04: "an inbound handshake | 10"
+    negotiate_s: float = 5.0  # SPEC 04: "agreeing on a stream's protocol | 5"
+    write_s: float = 5.0  # SPEC 04: "that the peer does not read | 5"
+    close_s: float = 3.0  # SPEC 04: "a goodbye, to one peer or to all | 3"
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ from moltp2p.proto.peers.sightings import Sightings
 
 log = get_logger(__name__)
 
-EXCHANGE_S: Final = 5.0
+EXCHANGE_S: Final = 5.0  # SPEC 04: "an ask and its answer, each | 5"
 """How long one ask and its answer may take, on either side."""
 
 NOWHERE: Final = parse_ip("0.0.0.0")  # noqa: S104 - nothing is bound to it
