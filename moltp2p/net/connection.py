@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from moltp2p.net.base import ConnectionLimits, Stream
     from moltp2p.net.containment import Offer
     from moltp2p.net.hardening import BoundedSocket
-    from moltp2p.net.relayed import StreamWire
+    from moltp2p.net.stream_wire import StreamWire
     from moltp2p.proto.address import Address
 
 GO_AWAY: Final = struct.pack(YAMUX_HEADER_FORMAT, 0, TYPE_GO_AWAY, 0, 0, GO_AWAY_NORMAL)

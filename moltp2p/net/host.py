@@ -31,8 +31,9 @@ from moltp2p.net.connection import LibP2PConnection
 from moltp2p.net.door import Arrival, Door
 from moltp2p.net.hardening import BoundedSocket
 from moltp2p.net.identify import IDENTIFY, PING, Introduction, ping
-from moltp2p.net.relayed import Relayed, StreamWire
+from moltp2p.net.relayed import Relayed
 from moltp2p.net.sockets import connect_first, expanded, open_listeners
+from moltp2p.net.stream_wire import StreamWire
 from moltp2p.net.switch import open_switch
 from moltp2p.proto.address import (
     Address,

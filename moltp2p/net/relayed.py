@@ -1,16 +1,15 @@
 """Being reached, and reaching others, through a relay.
 
-A stream through the relay stands in for the socket: Noise and yamux run on it from
-one end to the other, so that the relay can neither read nor write what passes.
+Noise and yamux run from one end to the other, on a stream through the relay, which
+can neither read nor write what passes.
 """
 
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import trio
-from libp2p.io.exceptions import ConnectionClosedError
 from libp2p.relay.circuit_v2.pb import circuit_pb2 as pb
 
 from moltp2p.core.errors import PeerError
@@ -22,7 +21,7 @@ from moltp2p.net.circuits import (
     receive_message,
     send_message,
 )
-from moltp2p.net.exact_reader import ExactReader
+from moltp2p.net.stream_wire import StreamWire
 from moltp2p.proto.address import Address, parse_address
 
 if TYPE_CHECKING:
@@ -30,54 +29,6 @@ if TYPE_CHECKING:
     from moltp2p.net.base import Stream
     from moltp2p.net.connection import LibP2PConnection
     from moltp2p.net.switch import Switch
-
-READ_BYTES: Final = 128 * 1024
-
-
-class StreamWire(ExactReader):
-    """A stream in the place of a socket (`net.hardening.BoundedSocket`).
-
-    Args:
-        stream: through the relay; owned from now on.
-        nursery: where it is reset, since `abort` cannot wait.
-    """
-
-    bandwidth = None  # what passes is counted on the relay's connection
-
-    def __init__(self, stream: Stream, nursery: trio.Nursery) -> None:
-        super().__init__()
-        self._stream = stream
-        self._nursery = nursery
-        self._is_aborted = False
-
-    async def _receive(self) -> bytes:
-        try:
-            return await self._stream.receive_some(READ_BYTES)
-        except (PeerError, trio.ClosedResourceError) as error:
-            raise ConnectionClosedError(str(error)) from error
-
-    async def write(self, data: bytes) -> None:
-        """Send all of `data`; half a Noise message would make garbage of the rest."""
-        try:
-            with trio.CancelScope(shield=True):  # the stream's own deadline bounds it
-                await self._stream.send_all(data)
-        except (PeerError, trio.ClosedResourceError) as error:
-            self.abort()
-            raise ConnectionClosedError(str(error)) from error
-
-    def abort(self) -> None:
-        """Drop the stream soon; whoever reads or writes is told."""
-        if not self._is_aborted:
-            self._is_aborted = True
-            self._nursery.start_soon(self._stream.reset)
-
-    async def close(self) -> None:
-        """Drop the stream (`ReadWriteCloser`)."""
-        self.abort()
-
-    def get_remote_address(self) -> tuple[str, int] | None:
-        """Return nothing: the other end is behind the relay."""
-        return None
 
 
 class Secure(Protocol):
