@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import grimp
@@ -91,6 +92,15 @@ def test_every_import_contract_notices_a_breach(tmp_path: Path) -> None:
     assert names == set(BREACHES)
     for name in names:
         assert f"{name} BROKEN" in result.stdout
+
+
+def test_no_module_imports_itself_by_a_detour() -> None:
+    graph = grimp.build_graph("moltp2p")
+    needs = {
+        each: graph.find_modules_directly_imported_by(each) for each in graph.modules
+    }
+
+    TopologicalSorter(needs).prepare()  # a CycleError names the modules
 
 
 def test_every_folder_of_the_package_is_in_the_import_graph() -> None:
