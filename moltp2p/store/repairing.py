@@ -9,6 +9,7 @@ behind (`Store.is_behind`).
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -144,7 +145,8 @@ def restore(
         raise LocalError(
             "other-network",
             f"a backup of network {reader.manifest.network!r}, not {network.id!r}",
-            "use a home of that network",
+            f"write network = {json.dumps(reader.manifest.network)} into this home's "
+            "config.toml, or use a home of that network",
         )
     done = Repair(is_behind=not is_newest)
     with closing(RecordStore(LevelDb(places.begin()), network, KEEP_ALL)) as store:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from moltp2p.api.views import rfc3339
 from moltp2p.study.tables import TABLES, Table
-from moltp2p.study.words import times
+from moltp2p.study.words import times, was_off
 
 SHOWN_GAPS: Final = 10
 
@@ -186,8 +186,8 @@ def _listened(listening: Mapping[str, Any] | None) -> Iterator[str]:
     yield (
         f"- It listened from {listening['from']} to {listening['until']}, "
         f"{listening['uptime_share']:.1%} of that time, "
-        f"{listening['with_peers_s']:,.0f} s with peers. It was off "
-        f"{times(len(gaps))}."
+        f"{listening['with_peers_s']:,.0f} s with peers. It "
+        f"{was_off(len(gaps))}."
     )
     for gap in gaps[:SHOWN_GAPS]:
         why = ", by a crash" if gap["crashed"] else ""

@@ -15,7 +15,7 @@ from moltp2p.study import charts
 from moltp2p.study.social import called, social
 from moltp2p.study.stats import Stats
 from moltp2p.study.svg import element, short
-from moltp2p.study.words import times
+from moltp2p.study.words import was_off
 
 GENERATOR: Final = '<meta name="generator" content="moltp2p stats">'
 _POLICY: Final = (
@@ -179,7 +179,7 @@ def _footer(stats: Stats) -> str:
         off = sum(gap["seconds"] for gap in gaps)
         words.append(
             f"The listener ran {share:.1%} of the time since "
-            f"{_moment(stats.listening['from_ms'])}; it was off {times(len(gaps))}"
+            f"{_moment(stats.listening['from_ms'])}; it {was_off(len(gaps))}"
             + (f", {charts.span(off * 1000)} in all." if gaps else ".")
         )
     words.append("Names and communities were chosen by strangers.")

@@ -222,7 +222,12 @@ SPANS: Final = Table(
     (
         Column("span", _TEXT, "running, or hearing: with a peer or more."),
         Column("from", _TIME, "Its beginning."),
-        Column("until", _TIME, "Its end, to 10 seconds where that was a crash."),
+        Column(
+            "until",
+            _TIME,
+            "Its end: to 10 seconds where that was a crash, to a minute where the line "
+            "to the last peer was cut.",
+        ),
         Column("ended", _BOOL, "Whether the end was seen; false for a crash, or now."),
     ),
     None,

@@ -42,8 +42,13 @@ def cut(text: str, room: int) -> str:
 
 
 def times(count: int) -> str:
-    """Return how often something was."""
-    return "once" if count == 1 else f"{count:,} times" if count else "never"
+    """Return how often something was: once, 2 times."""
+    return "once" if count == 1 else f"{count:,} times"
+
+
+def was_off(count: int) -> str:
+    """Return that a listener was off so often."""
+    return f"was off {times(count)}" if count else "was never off"
 
 
 def _harmless(text: str) -> Iterator[str]:

@@ -356,6 +356,15 @@ def test_a_listener_says_when_it_heard_nothing(rig: Rig) -> None:
     assert "It was off 2 times." in card(made.manifest)
 
 
+def test_a_listener_that_was_always_on_says_so(rig: Rig) -> None:
+    span = Span(State.RUNNING, 100_000, 200_000, ended=True)
+    rig.store.note_presence([span], [])
+
+    assert "100.0% of that time, 0 s with peers. It was never off." in card(
+        rig.make().manifest
+    )
+
+
 def test_kinds_of_tomorrow_are_kept_by_their_number(rig: Rig) -> None:
     alice = TestAgent("alice")
     alice.incept()
