@@ -10,17 +10,24 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from moltp2p.core.errors import LocalError
 from moltp2p.net.base import HANDSHAKE_BURST_S, LimitUse
 from moltp2p.proto.access import AccessRules
-from moltp2p.proto.address import Scope, origin_of, scope_of, subnet_of, unmapped
+from moltp2p.proto.address import (
+    Scope,
+    origin_of,
+    scope_of,
+    site_of,
+    subnet_of,
+    unmapped,
+)
 from moltp2p.proto.rate_meter import RateMeter
 from moltp2p.proto.ratelimit import Rate, RateLimiter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from moltp2p.net.base import ConnectionLimits
     from moltp2p.proto.address import IpAddress, IpNetwork
@@ -33,22 +40,27 @@ HANDSHAKE_SHARES: Final = 4
 """One address has at most one of so many shares of the handshakes at once: whoever
 connects and says nothing would keep all others out for `handshake_s`."""
 
+SITE_SHARES: Final = 2
+"""One site, which has many addresses, has at most one of so many shares of them, and
+of how many may come in a second; and of connections at most so many times what one
+of its subnets has, as a /48 of IPv6 has 65,536 of those."""
+
 EVERYBODY: Final = "everybody"
 
 
 class Slot:
     """One connection's share of the limits."""
 
-    def __init__(self, slots: Slots, origin: IpNetwork) -> None:
+    def __init__(self, slots: Slots, ip: IpAddress) -> None:
         self._slots = slots
-        self._origin = origin
+        self._ip = ip
         self._handshaking = True
 
     def secured(self) -> None:
         """Give back the share of the handshakes: the peer has proven who it is."""
         if self._handshaking:
             self._handshaking = False
-            self._slots.end_handshake(self._origin)
+            self._slots.end_handshake(self._ip)
 
 
 class Slots:
@@ -68,6 +80,11 @@ class Slots:
         self._shaking: Counter[IpNetwork] = Counter()
         self._rate = _limiter(limits.handshakes_per_s, 1)
         self._address_rate = _limiter(limits.address_per_s, MAX_ADDRESSES)
+        site_per_s = limits.handshakes_per_s // SITE_SHARES
+        self._site_rate = _limiter(
+            max(SITE_SHARES * limits.address_per_s, site_per_s), MAX_ADDRESSES
+        )
+        self._sites: Counter[IpNetwork] = Counter()
         self._come = RateMeter()
         self.access = AccessRules()
         self.refused: Counter[str] = Counter()
@@ -121,35 +138,43 @@ class Slots:
 
     def _neighbourhood(self, ip: IpAddress, now: float) -> str | None:
         """Return why one stranger is refused who asks for more than a share."""
-        limits, ip = self._limits, unmapped(ip)
-        if limits.exempt_loopback and scope_of(ip) is Scope.MACHINE:
+        ip = unmapped(ip)
+        if self._limits.exempt_loopback and scope_of(ip) is Scope.MACHINE:
             return None
-        if not self.access.is_allowed(ip):
-            origin = origin_of(ip)
-            if self._addresses[ip] >= limits.per_address or self._hogs(origin):
-                return "too-many-from-address"
-            if self._addresses[subnet_of(ip)] >= limits.per_subnet:
-                return "too-many-from-subnet"
-            # Before the rate of all: what one asks for in vain costs others nothing.
-            if not self._address_rate.take(origin, 1, now):
-                return "too-often-from-address"
+        # Before the rate of all: what one asks for in vain costs others nothing.
+        if not self.access.is_allowed(ip) and (code := self._shares(ip, now)):
+            return code
         if not self._rate.take(EVERYBODY, 1, now):
             return "too-often"
         self._come.add(1, now)
         return None
 
-    def _hogs(self, origin: IpNetwork) -> bool:
-        """Tell whether one stranger has a share of all handshakes already."""
-        return self._shaking[origin] >= max(
-            1, self._limits.handshakes // HANDSHAKE_SHARES
-        )
+    def _shares(self, ip: IpAddress, now: float) -> str | None:
+        """Return of which share a stranger has too much already."""
+        limits, origin, site = self._limits, origin_of(ip), site_of(ip)
+        if self._addresses[ip] >= limits.per_address or self._hogs(
+            origin, HANDSHAKE_SHARES
+        ):
+            return "too-many-from-address"
+        full = self._addresses[subnet_of(ip)] >= limits.per_subnet
+        crowd = self._sites[site] >= SITE_SHARES * limits.per_subnet
+        if full or crowd or self._hogs(site, SITE_SHARES):
+            return "too-many-from-subnet"
+        if not self._address_rate.take(origin, 1, now):
+            return "too-often-from-address"
+        if not self._site_rate.take(site, 1, now):
+            return "too-often-from-subnet"
+        return None
 
-    def end_handshake(self, origin: IpNetwork) -> None:
+    def _hogs(self, group: IpNetwork, shares: int) -> bool:
+        """Tell whether a group has one of so many shares of all handshakes already."""
+        least = HANDSHAKE_SHARES // shares
+        return self._shaking[group] >= max(least, self._limits.handshakes // shares)
+
+    def end_handshake(self, ip: IpAddress) -> None:
         """Count a handshake no more: it was done, or came to nothing."""
         self.handshakes -= 1
-        self._shaking[origin] -= 1
-        if not self._shaking[origin]:
-            del self._shaking[origin]
+        _forget(self._shaking, {origin_of(ip), site_of(ip)})
 
     def use(self, now: float) -> dict[str, LimitUse]:
         """Return each limit, and what of it is in use."""
@@ -190,18 +215,25 @@ class Slots:
         self.inbound += 1
         self.handshakes += 1
         self._addresses.update(groups)
-        self._shaking[origin_of(ip)] += 1
-        slot = Slot(self, origin_of(ip))
+        self._sites[site_of(ip)] += 1
+        self._shaking.update({origin_of(ip), site_of(ip)})
+        slot = Slot(self, ip)
         try:
             yield slot
         finally:
             slot.secured()
             self.inbound -= 1
             self.total -= 1
-            for group in groups:
-                self._addresses[group] -= 1
-                if not self._addresses[group]:
-                    del self._addresses[group]
+            _forget(self._addresses, groups)
+            _forget(self._sites, [site_of(ip)])
+
+
+def _forget(counts: Counter[Any], keys: Iterable[object]) -> None:
+    """Count each of the keys once less."""
+    for key in keys:
+        counts[key] -= 1
+        if not counts[key]:
+            del counts[key]
 
 
 def _limiter(per_s: int, max_keys: int) -> RateLimiter[object]:

@@ -222,6 +222,8 @@ def read_address(data: bytes, peer: PeerId) -> Address | None:
         if not key.startswith(prefix):
             return None
         relay = peer_id_of(PublicKey(key[len(prefix) : -len(_CIRCUIT)]))
+        if relay == peer:  # as in text: nobody is behind itself
+            return None
     endpoint = read_endpoint(data)
     return None if endpoint is None else Address(endpoint, peer, relay)
 
@@ -236,6 +238,15 @@ def origin_of(ip: IpAddress) -> IpNetwork:
     """Return the addresses that one stranger is taken to hold: one of IPv4, a /64."""
     ip = unmapped(ip)
     return ipaddress.ip_network((ip, 32 if ip.version == 4 else 64), strict=False)
+
+
+def site_of(ip: IpAddress) -> IpNetwork:
+    """Return the /24 (IPv4) or /48 (IPv6) that `ip` belongs to.
+
+    So many addresses one may have for little or nothing, though each counts alone.
+    """
+    ip = unmapped(ip)
+    return ipaddress.ip_network((ip, 24 if ip.version == 4 else 48), strict=False)
 
 
 def unmapped(ip: IpAddress) -> IpAddress:

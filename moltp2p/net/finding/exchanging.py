@@ -122,6 +122,12 @@ class Exchange:
         ]
         return list(dict.fromkeys(own + seen))
 
+    def _own_ips(self) -> set[IpAddress]:
+        """Return the IPs at which others reach us, as far as anybody knows."""
+        own = {parse_address(each).endpoint.ip for each in self._network.addresses()}
+        announced = {each.ip for each in self._announced}
+        return own | announced | set(self.sightings.believed())
+
     @property
     def has_news(self) -> bool:
         """Whether peers should be told anew where we listen."""
@@ -193,7 +199,9 @@ class Exchange:
         if any(each.peer != peer for each in records):
             raise PeerError("bad-exchange", "an asker names somebody else")
         self._learn(peer, ip, records)
-        others = self.offers.sample(peer, ip, self.clock_ms(), self._rng)
+        others = self.offers.sample(
+            peer, ip, self.clock_ms(), self._rng, self._own_ips()
+        )
         return (*self._own_records(ip), *others)
 
     def _ip_of(self, peer: PeerId) -> IpAddress | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from moltp2p.core.ids import PeerId
 from moltp2p.proto.address import Address, IpAddress, Scope, scope_of
@@ -16,7 +16,7 @@ class Offers:
 
     A peer may sign that it listens where somebody else does. So a record is passed
     on only once we reached its peer at one of its addresses, or when the peer's own
-    connection comes from the IP of one, or when it names us as its relay.
+    connection comes from the IP of one, or when it names us as its relay, where we are.
 
     Args:
         own: this node.
@@ -50,19 +50,34 @@ class Offers:
         self._reached.pop(peer, None)
 
     def sample(
-        self, asker: PeerId, asker_ip: IpAddress, wall_ms: int, rng: random.Random
+        self,
+        asker: PeerId,
+        asker_ip: IpAddress,
+        wall_ms: int,
+        rng: random.Random,
+        ours: Collection[IpAddress],
     ) -> list[bytes]:
-        """Return records of other peers that the asker could reach, one of each."""
+        """Return records of other peers that the asker could reach, one of each.
+
+        Args:
+            asker: who asks.
+            asker_ip: from where.
+            wall_ms: our clock, milliseconds since 1970 UTC.
+            rng: for whom to name.
+            ours: the IPs at which others reach this node.
+        """
         least = scope_of(asker_ip)
         found = [
             record
             for peer in self._records
-            if peer != asker and (record := self._best(peer, least, wall_ms))
+            if peer != asker and (record := self._best(peer, least, wall_ms, ours))
         ]
         chosen = rng.sample(found, min(len(found), MAX_OFFERED))
         return [record.wire for record in chosen]
 
-    def _best(self, peer: PeerId, least: Scope, wall_ms: int) -> PeerRecord | None:
+    def _best(
+        self, peer: PeerId, least: Scope, wall_ms: int, ours: Collection[IpAddress]
+    ) -> PeerRecord | None:
         """Return a peer's record of the narrowest scope that is wide enough."""
         proven = self._reached[peer]
         usable = [
@@ -70,9 +85,12 @@ class Offers:
             for scope, record in self._records[peer].items()
             if scope >= least
             and record.is_current(wall_ms)
-            and (record.names(proven) or self._relays(record))
+            and (record.names(proven) or self._relays(record, ours))
         ]
         return min(usable, key=lambda each: each.scope, default=None)
 
-    def _relays(self, record: PeerRecord) -> bool:
-        return any(each.relay == self._own for each in record.addresses)
+    def _relays(self, record: PeerRecord, ours: Collection[IpAddress]) -> bool:
+        return any(
+            each.relay == self._own and each.endpoint.ip in ours
+            for each in record.addresses
+        )

@@ -102,6 +102,46 @@ def test_one_address_cannot_take_all_handshakes() -> None:
     assert not slots._shaking
 
 
+@pytest.mark.parametrize("own", ["9.0.0.{}", "2a00:0:0:{:x}::1"])
+def test_one_site_cannot_take_all_handshakes(own: str) -> None:
+    slots = Slots(ConnectionLimits(handshakes=32))
+    with ExitStack() as stack:
+        codes = []
+        for number in range(100):
+            ip = parse_ip(own.format(number))
+            codes.append(slots.refusal(ip, 0.0))
+            if codes[-1] is None:
+                stack.enter_context(slots.hold_inbound(ip))
+
+        assert codes == [None] * 16 + ["too-many-from-subnet"] * 84
+        assert slots.refusal(parse_ip("9.0.1.1"), 0.0) is None
+    assert not slots._shaking
+    assert not slots._sites
+
+
+@pytest.mark.parametrize("own", ["9.0.0.{}", "2a00:0:0:{:x}::1"])
+def test_one_site_may_come_only_half_as_often_as_all(own: str) -> None:
+    slots = Slots(ConnectionLimits(handshakes_per_s=32, address_per_s=2))
+
+    codes = [slots.refusal(parse_ip(own.format(n)), 0.0) for n in range(200)]
+
+    assert codes == [None] * 128 + ["too-often-from-subnet"] * 72
+    assert slots.refusal(parse_ip("9.0.1.1"), 0.0) is None
+
+
+def test_a_48_of_ipv6_has_twice_what_a_64_has() -> None:
+    slots = Slots(ConnectionLimits(inbound=448, total=512, per_subnet=32))
+    with ExitStack() as stack:
+        codes = []
+        for number in range(100):
+            ip = parse_ip(f"2a00:0:0:{number:x}::1")
+            codes.append(slots.refusal(ip, float(number)))
+            if codes[-1] is None:
+                stack.enter_context(slots.hold_inbound(ip)).secured()
+
+    assert codes == [None] * 64 + ["too-many-from-subnet"] * 36
+
+
 def test_all_together_may_come_only_so_often() -> None:
     slots = Slots(RATES)
 

@@ -22,9 +22,12 @@ from tests.acquaintances import (
     spread,
 )
 
+HERE = parse_ip("7.0.0.1")
+
 
 def sample(offers: Offers, asker: int, ip: IpAddress) -> set[bytes]:
-    return set(offers.sample(peer(asker), ip, WALL_MS, random.Random(1)))
+    dice = random.Random(1)
+    return set(offers.sample(peer(asker), ip, WALL_MS, dice, ours=[HERE]))
 
 
 def hear(offers: Offers, number: int, ip: str, comes_from: str = "") -> None:
@@ -54,11 +57,15 @@ def test_a_peer_that_says_it_is_elsewhere_is_not_passed_on() -> None:
     assert sample(offers, 9, WORLD) == {b"1 at 9.0.0.1"}
 
 
-def test_whom_we_relay_for_is_passed_on() -> None:
+def test_whom_we_relay_for_is_passed_on_if_it_says_where_we_are() -> None:
     offers = Offers(peer(0))
-    here = parse_ip("7.0.0.1")
-    for number, relay in ((1, peer(0)), (2, peer(5))):
-        through = Address(Endpoint(here, 1), peer(number), relay)
+    elsewhere = parse_ip("6.0.0.1")  # somebody else's, to be dialled in our name
+    for number, relay, ip in (
+        (1, peer(0), HERE),
+        (2, peer(5), HERE),
+        (3, peer(0), elsewhere),
+    ):
+        through = Address(Endpoint(ip, 1), peer(number), relay)
         told = records([through], wire=b"%d" % number)
         offers.heard(peer(number), WORLD, told)
 
@@ -98,7 +105,8 @@ def test_a_sample_is_small_and_drawn_by_lot() -> None:
         hear(offers, number, "9.0.0.1")
 
     one, other = (
-        offers.sample(peer(200), WORLD, WALL_MS, random.Random(n)) for n in (1, 2)
+        offers.sample(peer(200), WORLD, WALL_MS, random.Random(n), [HERE])
+        for n in (1, 2)
     )
 
     assert len(set(one)) == len(set(other)) == MAX_OFFERED
