@@ -43,7 +43,6 @@ from moltp2p.study.rows import (
     read_records,
 )
 
-AGENT_ROWS: Final = 4_096
 FRAMES_A_READER: Final = 3
 """Frames on their way to each reader; then the node waits."""
 
