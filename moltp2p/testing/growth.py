@@ -1,6 +1,6 @@
 """A network that admits by proof, growing in virtual time: who gets in, and who not.
 
-    society = Society(seed=1, genesis=2)
+    society = Society(1, [load_library()])
     society.join("ada", honest)          # one more, who knows nobody
     society.hour()                       # those who have to prove themselves do
     society.counted_by("ada")            # whom she lets speak

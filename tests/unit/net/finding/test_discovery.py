@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack
 
 import pytest
 import trio
 from trio.testing import MockClock
 
 from moltp2p.core.codec import encode
-from moltp2p.core.errors import LocalError, PeerError, UsageError
+from moltp2p.core.errors import PeerError, UsageError
 from moltp2p.core.ids import PeerId
-from moltp2p.net.base import Network, Stream
-from moltp2p.net.finding.book_keeping import Shelf
+from moltp2p.net.base import Stream
 from moltp2p.net.finding.discovery import (
     LOOK_AGAIN_S,
-    Discovery,
     DiscoverySettings,
     Means,
     open_discovery,
@@ -42,37 +38,7 @@ from moltp2p.proto.peers.peer_exchange import (
 )
 from moltp2p.proto.peers.status import DialState
 from tests.acquaintances import peer, wall_ms
-
-HOME = Endpoint(parse_ip("10.9.9.9"), 4001)
-BOOT = str(Address(HOME, memory_peer_id(b"boot")))
-
-
-@dataclass
-class Node:
-    network: Network
-    discovery: Discovery
-
-    def peers(self) -> set[PeerId]:
-        return {info.peer for info in self.network.peers()}
-
-
-@asynccontextmanager
-async def open_node(
-    hub: MemoryHub,
-    name: str,
-    bootstrap: list[str],
-    settings: DiscoverySettings | None = None,
-    endpoint: Endpoint | None = None,
-    shelf: Shelf | None = None,
-) -> AsyncIterator[Node]:
-    rng = random.Random(name)
-    async with (
-        open_memory_network(hub, name.encode(), endpoint=endpoint) as network,
-        open_discovery(
-            network, bootstrap, rng, Means(wall_ms, shelf), settings
-        ) as discovery,
-    ):
-        yield Node(network, discovery)
+from tests.seekers import BOOT, HOME, Node, open_node
 
 
 async def test_a_bootstrap_peer_is_dialled(autojump_clock: MockClock) -> None:
@@ -349,89 +315,6 @@ async def test_a_ban_makes_a_node_forget(autojump_clock: MockClock) -> None:
 
         (left,) = alice.discovery.status()
         assert left.address == BOOT
-
-
-# -- the next start
-
-
-@dataclass
-class Drawer:
-    """A shelf that keeps what is put there.
-
-    Attributes:
-        data: what is there.
-        filled: set once something is: threads know nothing of an autojump clock.
-    """
-
-    data: bytes = b""
-    filled: trio.Event = field(default_factory=trio.Event)
-
-    def read(self) -> bytes:
-        return self.data
-
-    def write(self, data: bytes) -> None:
-        self.data = data
-        trio.from_thread.run_sync(self.filled.set)
-
-
-class Broken:
-    """A shelf that nothing can be put on, or taken from."""
-
-    def read(self) -> bytes:
-        raise LocalError("home-failed", "no")
-
-    def write(self, data: bytes) -> None:
-        raise LocalError("home-failed", "no")
-
-
-async def test_a_node_restarted_needs_no_bootstrap_peer(
-    autojump_clock: MockClock,
-) -> None:
-    hub = MemoryHub()
-    drawer = Drawer()
-    async with AsyncExitStack() as stack:
-        boot = await stack.enter_async_context(
-            open_node(hub, "boot", [], endpoint=HOME)
-        )
-        others = [
-            await stack.enter_async_context(open_node(hub, f"{n}", [BOOT]))
-            for n in range(5)
-        ]
-        async with open_node(hub, "alice", [BOOT], shelf=drawer) as alice:
-            await trio.sleep(40)
-        hub.cut(alice.network.peer_id, boot.network.peer_id)
-        ids = {other.network.peer_id for other in others}
-
-        async with open_node(hub, "alice", [], shelf=drawer) as alice:
-            await trio.sleep(10)
-
-            assert alice.peers() == ids
-            tried = [each for each in alice.discovery.status() if each.tried]
-            assert len(tried) == 5
-
-
-async def test_the_book_is_put_away_while_the_node_runs(
-    autojump_clock: MockClock,
-) -> None:
-    hub = MemoryHub()
-    drawer = Drawer()
-    async with open_node(hub, "alice", [], shelf=drawer):
-        await drawer.filled.wait()
-
-        assert trio.current_time() >= 60
-
-
-async def test_without_a_shelf_that_works_a_node_runs_on(
-    autojump_clock: MockClock,
-) -> None:
-    hub = MemoryHub()
-    async with (
-        open_node(hub, "boot", [], endpoint=HOME),
-        open_node(hub, "alice", [BOOT], shelf=Broken()) as alice,
-    ):
-        await trio.sleep(1_000)
-
-        assert len(alice.peers()) == 1
 
 
 # -- what a node says of itself
