@@ -24,12 +24,27 @@ def _list(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     from moltp2p.testing.sim.library import shipped
 
     shell = ctx.find_root().ensure_object(Shell)
-    for name, about in shipped().items():
-        if shell.as_json:
+    if shell.as_json:
+        for name, about in shipped().items():
             shell.emit({"scenario": name, "about": about})
-        else:
-            click.echo(f"{name:<22} {about}")
+    else:
+        _name(shell, shipped())
     ctx.exit()
+
+
+def _name(shell: Shell, scenarios: Mapping[str, str]) -> None:
+    from rich.table import Table
+
+    console = shell.console()
+    if not console.is_terminal:  # a line each, however long
+        for name, about in scenarios.items():
+            console.print(f"{name:<22} {about}", soft_wrap=True)
+        return
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    for name, about in scenarios.items():
+        table.add_row(name, about)
+    console.print(table)
 
 
 @click.command()
@@ -119,7 +134,8 @@ def _show(shell: Shell, name: str, report: Report) -> None:
     from rich.table import Table
 
     console = shell.console()
-    console.print(f"{name}: {report.about}", soft_wrap=True)
+    piped = not console.is_terminal  # a terminal would wrap amid a word
+    console.print(f"{name}: {report.about}", soft_wrap=piped)
     table = Table()
     table.add_column("")
     for phase in report.phases:
@@ -129,7 +145,7 @@ def _show(shell: Shell, name: str, report: Report) -> None:
     for label in rows[0]:
         table.add_row(label, *(row[label] for row in rows))
     console.print(table)
-    console.print(_line(report), soft_wrap=True)
+    console.print(_line(report), soft_wrap=piped)
     for finding in report.findings:
         if not finding.passed:
             found = "never" if finding.found is None else f"{finding.found:.6g}"
