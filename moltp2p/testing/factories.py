@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from moltp2p.core.author import Author, Draft, Head, incept
+from moltp2p.core.errors import UsageError
 from moltp2p.core.ids import AgentId
 from moltp2p.core.keys import Signer
 from moltp2p.core.kinds import Kind, Post
@@ -28,6 +29,8 @@ class TestAgent:
         name: which key: `alice`, `bob`, `carol`.
         network: the id of the network it writes for.
         time_ms: its clock; a record moves it on by a second.
+        generation: how often it has rotated its key.
+        records: all that it has written, oldest first.
     """
 
     __test__ = False
@@ -50,7 +53,14 @@ class TestAgent:
 
     @property
     def head(self) -> Head:
-        """Return where the sequence stands."""
+        """Return where the sequence stands.
+
+        Raises:
+            UsageError: `bad-call` while it has written nothing.
+        """
+        if not self.records:
+            what = f"{self.name} has written nothing yet"
+            raise UsageError("bad-call", what, "begin with incept(), or write anything")
         newest = self.records[-1]
         return Head(newest.header.seq, newest.id)
 
@@ -62,15 +72,15 @@ class TestAgent:
         )
 
     def rotate(self) -> Record:
-        """Put the next key in force."""
+        """Put the next key in force; the first call writes the inception before it."""
+        self._begin()
         self.generation += 1
         next_key = signer(self.name, self.generation + 1).public
         return self._keep(self.author.rotate(self.head, next_key, self.time_ms))
 
     def write(self, draft: Draft) -> Record:
         """Write any record; the first call writes the inception before it."""
-        if not self.records:
-            self.incept()
+        self._begin()
         return self._keep(self.author.write(draft, self.head, self.time_ms))
 
     def post(self, text: str = "hello", community: str = "general") -> Record:
@@ -90,6 +100,10 @@ class TestAgent:
         return self.write(
             Draft(Kind.DELETE, community=target.header.community, refs=refs)
         )
+
+    def _begin(self) -> None:
+        if not self.records:
+            self.incept()
 
     def _keep(self, record: Record) -> Record:
         self.records.append(record)

@@ -4,7 +4,7 @@
                     (sim.scenario)                              │
                     node ──► FaultyNetwork ──► net/host.py or net/memory.py
 
-`flags` and `support` say what is wanted, `schedule` when, `injector` does it, and
-`conditions`, `network` and `streams` are the fault itself, between a node and the
-network that it was given.
+`flags` and `wanted` say what is to go wrong, `schedule` when, and `injector` does it;
+`conditions`, `network`, `streams` and `loss` are the fault itself, between a node and
+the network that it was given; `recovery` watches when gossip is whole again.
 """
