@@ -83,8 +83,8 @@ class PeerInfo:
         outbound: whether we dialled.
         connected_at: `trio.current_time()` of the moment it was secured.
         faults: what this peer did wrong on this connection, counted.
-        punched: whether this connection took the place of a relayed one; where it
-            goes, nobody else may be let in.
+        punched: whether a direct connection took the place of a relayed one since the
+            peer came; where that goes, nobody else may be let in.
     """
 
     peer: PeerId

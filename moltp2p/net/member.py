@@ -23,7 +23,7 @@ class Member:
         connected_at: `trio.current_time()` of the moment it was secured.
         faults: what it did wrong.
         streams: those that it has open with us on this connection.
-        punched: whether the connection took the place of a relayed one.
+        punched: whether a direct connection took the place of a relayed one, by now.
         relayed: that one, until its streams have had time to end.
     """
 

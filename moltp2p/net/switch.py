@@ -230,9 +230,10 @@ class Switch:
         if old is not None and not self._outranks(connection, old):
             return None
         member = Member(connection, trio.current_time())
+        if old is not None:
+            member.punched = old.punched or old.is_bettered_by(connection)
         if old is not None and old.is_bettered_by(connection):
             member.faults, member.relayed = old.faults, old.connection
-            member.punched = True
             self._nursery.start_soon(self._retire, member)
         elif old is not None:
             self._leave(old)

@@ -20,6 +20,7 @@ from moltp2p.net.finding.relaying import RelayService
 from moltp2p.net.host import open_host
 from moltp2p.proto.address import parse_address
 from moltp2p.proto.peers.relay_desk import RelayLimits
+from moltp2p.testing.hosts.namespaces import Host
 from tests.acquaintances import wall_ms
 from tests.interop.js_install import JsInstall
 from tests.interop.js_peer import WAIT_S
@@ -62,10 +63,14 @@ class Js:
 
 
 @asynccontextmanager
-async def open_js(install: JsInstall, role: str, relay: str = "") -> AsyncIterator[Js]:
-    program = install.program.with_name("relay.mjs")
+async def open_js(
+    install: JsInstall, role: str, relay: str = "", host: Host | None = None
+) -> AsyncIterator[Js]:
+    """Run a peer, on a host if one is given; it looks for direct ways there."""
+    program = str(install.program.with_name("relay.mjs"))
+    prefix, where = (host.prefix, [host.ip]) if host else ((), [])
     process = await trio.lowlevel.open_process(
-        [install.node, str(program), role, *([relay] if relay else [])],
+        [*prefix, install.node, program, role, relay, *where],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

@@ -125,7 +125,7 @@ class Puncher:
             else:
                 theirs = await self._agree(peer, relay)
                 await self._punch(peer, theirs, leads=False)
-        except MoltError as error:
+        except PeerError as error:
             log.debug("not-punched", peer=peer, code=error.code)
             return error.code != "protocol-unsupported"
         return self._relayed(peer, outbound=False) is not None
@@ -168,10 +168,7 @@ class Puncher:
         sync = await receive_message(stream, HolePunch)
         if sync.type != HolePunch.SYNC:
             raise PeerError("malformed", f"{peer} does not say when to dial")
-        try:
-            await self._punch(peer, _read(ask, relay, peer), leads=True)
-        except MoltError as error:
-            log.debug("not-punched", peer=peer, code=error.code)
+        await self._punch(peer, _read(ask, relay, peer), leads=True)
         self._note(peer)
 
     # -- both ------------------------------------------------------------------
@@ -179,8 +176,22 @@ class Puncher:
     async def _punch(
         self, peer: PeerId, where: Sequence[Endpoint], *, leads: bool
     ) -> None:
-        with trio.move_on_after(PUNCH_S):
+        """Dial, until we are connected directly, or time is up.
+
+        The peer's dial may get through where ours does not.
+        """
+        with trio.move_on_after(PUNCH_S), self._network.watch() as events:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._dial, peer, where, leads)
+                async for event in events:
+                    if isinstance(event, PeerUp) and _is_direct(event.info, peer):
+                        nursery.cancel_scope.cancel()
+
+    async def _dial(self, peer: PeerId, where: Sequence[Endpoint], leads: bool) -> None:
+        try:
             await self._network.punch(peer, where, leads=leads)
+        except MoltError as error:
+            log.debug("not-punched", peer=peer, code=error.code)
 
     def _own(self, relay: Address) -> list[Endpoint]:
         """Return where we may be dialled, as the relay and others see us."""
@@ -210,12 +221,16 @@ class Puncher:
     def _note(self, peer: PeerId) -> None:
         """Count a peer that is connected directly now."""
         info = self._info(peer)
-        if info is not None and info.punched:
+        if info is not None and _is_direct(info, peer):
             self._opened += 1
             log.info("punched", address=info.address)
 
     def _info(self, peer: PeerId) -> PeerInfo | None:
         return self._network.info(peer)
+
+
+def _is_direct(info: PeerInfo, peer: PeerId) -> bool:
+    return info.peer == peer and parse_address(info.address).relay is None
 
 
 def _read(told: HolePunch, relay: Address, peer: PeerId) -> list[Endpoint]:
