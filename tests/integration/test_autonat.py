@@ -12,7 +12,7 @@ from libp2p.host.autonat.pb.autonat_pb2 import Message
 from trio.testing import MockClock
 
 from moltp2p.core.ids import PeerId
-from moltp2p.net.base import Network
+from moltp2p.net.base import ConnectionLimits, Network
 from moltp2p.net.finding.autonat import MAX_MESSAGE_BYTES, PROTOCOL, AutoNat
 from moltp2p.net.finding.discovery import Means, open_discovery
 from moltp2p.net.host import open_host
@@ -112,6 +112,19 @@ async def test_one_stranger_is_dialled_only_so_often_by_whatever_names(
             answers += [(await say(server, network, ask)).status for _ in range(3)]
 
     assert answers == [Message.OK] * 4 + [Message.E_DIAL_REFUSED] * 2
+
+
+@pytest.mark.slow
+async def test_a_node_that_has_no_room_says_nothing_of_who_asks() -> None:
+    full = ConnectionLimits(total=1)
+    async with (
+        open_host(b"s" * 32, [ANY_PORT], limits=full) as server,
+        open_host(b"a" * 32, [ANY_PORT]) as network,
+    ):
+        server.handle(PROTOCOL, autonat(server).answer)
+        of = autonat(network)
+
+        assert await asked(server, of, network) is Reach.UNKNOWN
 
 
 async def test_who_cannot_try_is_remembered_while_connected(

@@ -15,7 +15,7 @@ import trio
 from google.protobuf.message import DecodeError
 from libp2p.host.autonat.pb.autonat_pb2 import Message
 
-from moltp2p.core.errors import MoltError, PeerError
+from moltp2p.core.errors import LocalError, PeerError, UsageError
 from moltp2p.core.ids import PeerId
 from moltp2p.net.base import Network, PeerInfo, Stream
 from moltp2p.net.log import get_logger
@@ -165,17 +165,20 @@ class AutoNat:
         ]
         if not usable or not self._dial_backs.take(subnet_of(ip), now):
             return Message.DialResponse(status=Message.E_DIAL_REFUSED)
-        for endpoint in list(dict.fromkeys(usable))[:MAX_DIAL_BACKS]:
-            if await self._reaches(Address(endpoint, peer)):
-                found = endpoint_bytes(endpoint)
-                return Message.DialResponse(status=Message.OK, addr=found)
+        try:
+            for endpoint in list(dict.fromkeys(usable))[:MAX_DIAL_BACKS]:
+                if await self._reaches(Address(endpoint, peer)):
+                    found = endpoint_bytes(endpoint)
+                    return Message.DialResponse(status=Message.OK, addr=found)
+        except LocalError:  # our own limit, which says nothing of the peer
+            return Message.DialResponse(status=Message.E_DIAL_REFUSED)
         return Message.DialResponse(status=Message.E_DIAL_ERROR)
 
     async def _reaches(self, address: Address) -> bool:
         with trio.move_on_after(DIAL_BACK_S):
             try:
                 await self._network.try_out(str(address))
-            except MoltError:
+            except (PeerError, UsageError):
                 return False
             return True
         return False
