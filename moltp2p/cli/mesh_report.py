@@ -11,6 +11,7 @@ from rich.table import Table
 from moltp2p.testing.faults.injector import whom
 from moltp2p.testing.plan import Faced, Injected, Report
 from moltp2p.testing.sim.deliveries import Deliveries
+from moltp2p.testing.sim.report import Finding
 
 MAX_FAULTS: Final = 20
 """Faults shown to a person; a program gets all."""
@@ -141,18 +142,25 @@ def _held(faced: Faced) -> Table:
     """Return what had to hold, and whether it did."""
     table = Table(title="What held", show_header=False)
     for each in faced.findings:
-        wanted = f"{_number(each.found)} of {_number(each.wanted)}"
-        if each.wanted in {0, 1}:
-            wanted = _number(each.found)
         words = CHECKED.get(each.check, each.check)
-        table.add_row("held" if each.passed else "FAILED", words, wanted)
+        table.add_row("held" if each.passed else "FAILED", words, _found(each))
     healed = "never" if faced.healed_s is None else f"after {faced.healed_s:.1f} s"
     table.add_row("", "what was older than the last fault was everywhere", healed)
     return table
 
 
-def _number(value: float | None) -> str:
-    return "never" if value is None else f"{value:,.6g}"
+def _found(each: Finding) -> str:
+    """Return what was found, and what was wanted where that does not go without."""
+    if each.found is None:
+        return "never"
+    if each.check.endswith("_s"):
+        return f"{each.found:.3f} s, at most {each.wanted:g} s"
+    if each.check.endswith("_within"):
+        return f"{each.found:g}, at most {each.wanted:g}"
+    if each.check.endswith(".delivered"):
+        return f"{each.found:.2%}, at least {each.wanted:.2%}"
+    found = f"{each.found:,.6g}"
+    return found if each.wanted in {0, 1} else f"{found} of {each.wanted:,.6g}"
 
 
 def _faced(report: Report) -> dict[str, object]:

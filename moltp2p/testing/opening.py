@@ -42,7 +42,8 @@ async def open_mesh(
         nodes: how many.
         network: the network's name; begins with `test-` where agents prove.
         processes: whether each has a process of its own, so that it can be killed.
-        proof: whether the agents have to prove to be such; an oracle does it for them.
+        proof: whether the agents have to prove to be such; an oracle does it for them,
+            in its time: see `Mesh.proved`. Until then nobody takes what they say.
         memory: whether they meet on a network inside this process: no sockets, no
             handshakes, quicker; not together with `processes`.
         faults: whether `part` and `face` can put faults between them.

@@ -201,7 +201,7 @@ async def _prove(mesh: Mesh, on_look: OnLook) -> float:
         while True:
             await mesh.look()
             on_look(mesh)
-            if await _all_count(mesh):
+            if await mesh.are_proved():
                 return trio.current_time() - began
             await trio.sleep(TICK_S)
     proved = sum(each.proof == "proved" for each in mesh.snapshots)
@@ -210,17 +210,6 @@ async def _prove(mesh: Mesh, on_look: OnLook) -> float:
         f"{proved} of {len(mesh.members)} agents proved to be such in {PROVE_S:g} s",
         "with fewer nodes, or a machine that does less beside, it takes less",
     )
-
-
-async def _all_count(mesh: Mesh) -> bool:
-    """Tell whether each node would take what each agent says."""
-    if any(each.proof != "proved" for each in mesh.snapshots):
-        return False
-    agents = [each.agent for each in mesh.snapshots]
-    for member in mesh.members:
-        if not await member.admits(agents):
-            return False
-    return True
 
 
 async def _work(

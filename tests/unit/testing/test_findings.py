@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -166,6 +167,18 @@ def test_the_report_says_what_was_injected_and_what_held() -> None:
         assert words in text
     assert "FAILED" not in text
     assert "refused" not in text
+
+
+def test_what_a_scenario_wants_stands_beside_what_was_found() -> None:
+    check = Check(during=Limits(delivered=1.0, p99_s=1.0), healthy_within=0)
+    outcome = replace(
+        OUTCOME, scenario=replace(SCENARIO, check=check), healthy_after=None
+    )
+    text = shown(report(outcome))
+
+    assert re.search(r"held +│ during.delivered +│ 100.00%, at least 100.00%", text)
+    assert re.search(r"held +│ during.p99_s +│ 0.040 s, at most 1 s", text)
+    assert re.search(r"FAILED │ heartbeats until all meshes .* │ never", text)
 
 
 def test_what_did_not_hold_is_called_failed_and_ends_with_1() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -29,6 +30,8 @@ class Noting:
         self.cuts: list[list[PeerId]] = []
         self.fingerprint = "same"
         self.mesh = COUNT - 1
+        self.proof = "asking"
+        self.admitted = True
 
     async def face(self, orders: Orders) -> None:
         self.check()
@@ -40,7 +43,11 @@ class Noting:
 
     async def snapshot(self) -> Snapshot:
         self.check()
-        return Snapshot("", COUNT, self.mesh, 7, 0, self.fingerprint)
+        return Snapshot("", COUNT, self.mesh, 7, 0, self.fingerprint, self.proof)
+
+    async def admits(self, agents: Sequence[str]) -> bool:
+        self.check()
+        return self.admitted
 
     async def newest(self, count: int) -> list[Heard]:
         self.check()
@@ -194,6 +201,25 @@ async def test_what_was_waited_for_in_vain_is_told_by_node(
         "after 2 s some gossip with fewer than 1:"
         " node 0 2 peers, node 1 down, node 2 0 peers"
     )
+
+
+async def test_before_they_have_proved_it_agents_are_waited_for(
+    autojump_clock: MockClock,
+) -> None:
+    mesh = noted()
+    assert await mesh.proved(0) == 0  # on an open network nobody has to
+
+    mesh.layout = replace(mesh.layout, proof=True)
+    with pytest.raises(LocalError, match="not-proved: after 2 s: node 0 asking, node"):
+        await mesh.proved(2)
+    for index in range(COUNT):
+        mesh.noting(index).proof = "proved"
+    mesh.noting(1).admitted = False  # it has not heard of them yet
+    with pytest.raises(LocalError, match="not-proved"):
+        await mesh.proved(2)
+    await mesh.kill(1)
+
+    assert await mesh.proved(0) == 0
 
 
 @pytest.mark.parametrize(
