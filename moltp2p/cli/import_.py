@@ -25,6 +25,11 @@ NOT_SELECTED: Final = "not-selected"
 SHOWN: Final = 10
 """Refusals for one reason that are named for a person; the rest is counted."""
 
+STRANGERS: Final = """\
+  Their proofs do not count here: an empty home counts nobody. Run it until it has met
+  the network; or read them in a home with admission = "open" in its config.toml.\
+"""
+
 GROUP_RECORDS: Final = 1_000
 """Records of an archive to a request."""
 
@@ -170,6 +175,8 @@ class _Incoming:
             for told in self._told.values():
                 if told.count > SHOWN:
                     click.echo(f"{told.count - SHOWN:,} more: {told.words}", err=True)
+            if "unverified" in self._told:
+                click.echo(STRANGERS, err=True)
             totals = ", ".join(f"{name} {count:,}" for name, count in counts.items())
             click.echo(f"{self.totals.total():,} records: {totals}")
 

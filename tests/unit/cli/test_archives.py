@@ -176,6 +176,22 @@ def test_of_many_refusals_for_one_reason_a_few_are_named_and_all_counted(
     assert len(programs.lines) == 27
 
 
+def test_an_empty_home_says_why_it_takes_nobody_at_their_word(
+    molt: Molt,
+    publish: Publish,
+    elsewhere: Molt,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    publish(post("one"))
+    lines = molt("export").stdout
+    monkeypatch.setenv("MOLTP2P_ADMISSION", "proof")
+
+    told = elsewhere("import", "-", stdin=lines)
+
+    assert told.stdout == "2 records: accept 1, ignore 1, reject 0, failed 0\n"
+    assert "an empty home counts nobody" in told.stderr
+
+
 @pytest.mark.parametrize(
     "command", [("export",), ("import", os.devnull), ("stats",), ("dataset", "x")]
 )
