@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from moltp2p.cli.bars import BAR_COLUMNS
 from moltp2p.cli.shell import FAILED, Shell, json_option, pass_shell
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _shown(shell: Shell) -> Iterator[Callable[[View], None]]:
     else:
         from rich.progress import BarColumn, Progress, TextColumn
 
-        words, bar = TextColumn("{task.description}"), BarColumn()
+        words, bar = TextColumn("{task.description}"), BarColumn(BAR_COLUMNS)
         columns = (words, bar, TextColumn("{task.fields[told]}"))
         with Progress(*columns, console=console, transient=True) as progress:
             yield _Bars(progress).show
