@@ -12,6 +12,8 @@ from moltp2p.cli.shell import Shell, json_option, pass_shell
 MAX_PEERS: Final = 8
 """Peers shown with what they have and we lack; those with most come first."""
 
+REACH: Final = {"open": "others can dial us", "closed": "others cannot dial us"}
+
 LIMITS_A_ROW: Final = 3
 """So that they fit a terminal of 80 columns."""
 
@@ -210,7 +212,15 @@ def _dial(dial: dict[str, Any]) -> str:
 
 
 def _finding_rows(finding: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "finding", _finding(finding)
+    """Tell how peers are found, and whether others can dial us."""
+    from moltp2p.cli.terminal import safe
+
+    book = finding["book"]
+    yield "finding", f"{book['tried']} addresses worked, {book['told']} more were told"
+    yield "", f"{book['outbound']} of {book['slots']} slots for dialling filled"
+    yield "", REACH.get(finding["reach"], "nobody tried to dial us")
+    for name in (each for each in finding["names"] if each["last_error"]):
+        yield "name", safe(f"{name['message']} ({name['last_error']})")
     for address in finding["relayed"]:
         yield "relayed", address
     if (relay := finding["relay"]) is not None:
@@ -220,15 +230,6 @@ def _finding_rows(finding: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if (punched := finding.get("punched")) is not None and punched["tried"]:
         opened, tried = punched["opened"], punched["tried"]
         yield "punched", f"{opened} direct ways in {tried} attempts"
-
-
-def _finding(finding: dict[str, Any]) -> str:
-    """Return how peers are found, and whether others can dial us."""
-    book = finding["book"]
-    known = f"{book['tried']} addresses worked, {book['told']} more were told"
-    slots = f"{book['outbound']} of {book['slots']} slots for dialling filled"
-    reach = {"open": "others can dial us", "closed": "others cannot dial us"}
-    return f"{known}; {slots}; {reach.get(finding['reach'], 'nobody tried to dial us')}"
 
 
 def _sync_rows(peers: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from moltp2p.cli.status import _dial, _limit_rows, _proof_rows, _rows
+from moltp2p.cli.status import _dial, _finding_rows, _limit_rows, _proof_rows, _rows
 
 STATUS: dict[str, Any] = {
     "status": "running",
@@ -156,3 +156,21 @@ def test_a_node_says_how_many_agents_count_here() -> None:
     row = dict(_rows(STATUS | {"census": nobody}))["agents"]
     assert row == "nobody counts here yet"
     assert "agents" not in dict(_rows(STATUS))
+
+
+def test_a_first_peers_name_that_leads_nowhere_is_told() -> None:
+    name = {"name": "/dnsaddr/x.org", "addresses": 0, "last_error": "name-unknown"}
+    finding = {
+        "book": {"tried": 4, "told": 9, "outbound": 2, "slots": 8},
+        "reach": "closed",
+        "names": [name | {"message": "no\x1bbody"}, name | {"last_error": ""}],
+        "relayed": [],
+        "relay": None,
+    }
+
+    assert list(_finding_rows(finding)) == [
+        ("finding", "4 addresses worked, 9 more were told"),
+        ("", "2 of 8 slots for dialling filled"),
+        ("", "others cannot dial us"),
+        ("name", "no\\x1bbody (name-unknown)"),
+    ]
