@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psutil
 import pyarrow.parquet as pq
@@ -21,7 +24,7 @@ from moltp2p.core.selection import Selection
 from moltp2p.store.arrivals import SeenPeer, Span, State
 from moltp2p.store.engine import Delete, Put
 from moltp2p.store.layout import record_key
-from moltp2p.store.survey import AGENTS, RECORDS, json_frame
+from moltp2p.store.survey import AGENTS, ARRIVALS, HEAD, RECORDS, json_frame
 from moltp2p.study import parts
 from moltp2p.study.card import card
 from moltp2p.study.dataset import open_dataset
@@ -252,6 +255,25 @@ def kill_readers() -> None:
 
 
 @pytest.mark.slow
+def test_ctrl_c_is_not_for_readers_from_their_first_moment_on(rig: Rig) -> None:
+    with open_dataset(rig.folder("made"), Selection(), readers=2) as dataset:
+        dataset.take(ARRIVALS, b"")
+        assert dataset._pool is not None
+        begun = list(dataset._pool._processes)
+        blocked = [
+            re.search(r"SigBlk:\s*(\w+)", Path(f"/proc/{pid}/status").read_text())
+            for pid in begun
+        ]
+        dataset.take(HEAD, b"{}")  # what came before is read by then
+
+    assert begun
+    for each in blocked:
+        assert each is not None
+        assert int(each[1], 16) >> (signal.SIGINT - 1) & 1
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+@pytest.mark.slow
 def test_a_reader_that_is_killed_ends_the_dataset_with_words(rig: Rig) -> None:
     rig.hear(*story())
     folder = rig.folder("killed")
@@ -294,11 +316,11 @@ def test_readers_end_with_the_process_that_began_them(rig: Rig) -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
-        readers = psutil.Process(process.pid).children(recursive=True)
+        begun = psutil.Process(process.pid).children(recursive=True)
         process.kill()
 
-    assert readers
-    left = psutil.wait_procs(readers, timeout=PATIENCE_S)[1]
+    assert begun
+    left = psutil.wait_procs(begun, timeout=PATIENCE_S)[1]
     for reader in left:
         reader.kill()
     assert left == []
