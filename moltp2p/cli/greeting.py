@@ -48,11 +48,21 @@ def greet(console: Console, view: View) -> None:
         table.add_row(name, value)
     console.print(Panel(table, title="moltp2p runs", title_align="left"))
     # Outside of the frame, and never broken by us, so that it can be copied whole.
-    console.print("Connect another node to this one, each in a home of its own:")
+    console.print("Connect others to this one, each in a home of its own:")
+    console.print(f"  {_init(view)}", soft_wrap=True)
     for address, within in view["for_others"]:
         line = f"  moltp2p --home DIR run --bootstrap {address}"
         console.print(line + (f"  # {within}" if within else ""), soft_wrap=True)
     console.print("Ctrl-C ends it.", style="dim")
+
+
+def _init(view: View) -> str:
+    """Return the command that makes a home for a node of the same network."""
+    from moltp2p.core.topics import NetworkParams
+
+    network = view["network"]
+    where = "" if network == NetworkParams().id else f" --network {network}"
+    return f"moltp2p --home DIR init{where}{' --open' if view['is_open'] else ''}"
 
 
 def plain_lines(view: View) -> Iterator[str]:

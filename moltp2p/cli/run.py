@@ -167,6 +167,7 @@ async def _announce(
         shell.emit(view)
         return
     view["for_others"] = addresses_for_others(status)
+    view["is_open"] = status["census"] is None
     if sys.stdout.isatty() and not manager.listens:
         greet(shell.console(), view)
     else:

@@ -22,6 +22,7 @@ VIEW: dict[str, Any] = {
     "url": None,
     "metrics": "http://127.0.0.1:9464/metrics",
     "proof": None,
+    "is_open": False,
     "for_others": [(WORLD, ""), (LOOPBACK, "on this machine alone")],
 }
 
@@ -68,6 +69,17 @@ def test_a_person_gets_commands_to_paste_at_any_width() -> None:
 
     assert isinstance(console.file, io.StringIO)
     lines = console.file.getvalue().splitlines()
+    assert "  moltp2p --home DIR init" in lines
     assert f"  moltp2p --home DIR run --bootstrap {WORLD}" in lines
     assert any(each.endswith(f"{LOOPBACK}  # on this machine alone") for each in lines)
     assert lines[-1] == "Ctrl-C ends it."
+
+
+def test_others_are_told_to_make_a_home_of_the_same_network() -> None:
+    console = Console(file=io.StringIO(), width=60)
+
+    greet(console, VIEW | {"network": "my-lab", "is_open": True})
+
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    assert "  moltp2p --home DIR init --network my-lab --open\n" in shown
