@@ -38,6 +38,8 @@ async def open_mesh(
     Each has a home in a temporary folder, an agent, and a free port; all but
     the first know the first's address, and find the rest by themselves.
 
+    Not for an autojump clock: stores work in threads, for which it does not wait.
+
     Args:
         nodes: how many.
         network: the network's name; begins with `test-` where agents prove.
