@@ -146,6 +146,10 @@ def _held(faced: Faced) -> Table:
         table.add_row("held" if each.passed else "FAILED", words, _found(each))
     healed = "never" if faced.healed_s is None else f"after {faced.healed_s:.1f} s"
     table.add_row("", "what was older than the last fault was everywhere", healed)
+    if any(each.fault in {"heal", "leave"} for each in faced.injected):
+        took = faced.healthy_after  # nobody waits for it, unless that is checked
+        whole = "not yet" if took is None else f"after {took} heartbeats"
+        table.add_row("", "all nodes gossiped with as many as they should", whole)
     return table
 
 

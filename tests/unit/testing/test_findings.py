@@ -138,6 +138,7 @@ def report(outcome: Outcome) -> Report:
         phases=outcome.phases(),
         healed_s=outcome.healed_s(),
         findings=outcome.findings(),
+        healthy_after=outcome.healthy_after,
     )
     figures = {"p50": 1.0, "p99": 2.0, "max": 3.0}
     return Report(3, 4, 12, 12, figures, 1, 1, 1, 1, 0, faced=faced)
@@ -151,7 +152,7 @@ def shown(report: Report) -> str:
 
 
 def test_the_report_says_what_was_injected_and_what_held() -> None:
-    text = shown(report(OUTCOME))
+    text = shown(report(replace(OUTCOME, healthy_after=3)))
 
     for words in (
         "What was injected (seed 7)",
@@ -163,6 +164,7 @@ def test_the_report_says_what_was_injected_and_what_held() -> None:
         "12 of 12",
         "held │ posts kept by whoever acknowledged them",
         "after 2.0 s",
+        "after 3 heartbeats",
     ):
         assert words in text
     assert "FAILED" not in text
@@ -178,6 +180,7 @@ def test_what_a_scenario_wants_stands_beside_what_was_found() -> None:
 
     assert re.search(r"held +│ during.delivered +│ 100.00%, at least 100.00%", text)
     assert re.search(r"held +│ during.p99_s +│ 0.040 s, at most 1 s", text)
+    assert re.search(r"all nodes gossiped with .* │ not yet", text)
     assert re.search(r"FAILED │ heartbeats until all meshes .* │ never", text)
 
 
