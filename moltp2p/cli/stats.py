@@ -69,7 +69,7 @@ async def _count(shell: Shell, wanted: Wanted) -> Stats:
     from moltp2p.study.tally import Tally
 
     query = wanted.query()
-    tally, reader = Tally(), FrameReader()
+    tally, reader = Tally(wanted.selection()), FrameReader()
     async with open_client(shell.home) as client:
         status = await client.get("/status")
         # Of a part nobody knows how large it is.
@@ -137,6 +137,8 @@ def _print(shell: Shell, stats: Stats) -> None:
     console = shell.console()
     title = f"Network {stats.network}, as this {stats.role} holds it"
     console.print(title, style="bold")
+    if stats.part:
+        console.print(f"Only a part: {stats.part}")
     console.print(_totals(stats))
     tables = [
         _ranking("community", stats.top_communities),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from moltp2p.api.views import rfc3339
+from moltp2p.core.selection import Selection
 from moltp2p.study.tables import TABLES, Table
-from moltp2p.study.words import times, was_off
+from moltp2p.study.words import part_of, times, was_off
 
 SHOWN_GAPS: Final = 10
 
@@ -130,26 +130,19 @@ def _place(table: Table) -> str:
 
 
 def _selected(selection: Mapping[str, Any]) -> Iterator[str]:
-    parts = [
-        *_named("posted in", selection["community"]),
-        *_named("not older than", _moment(selection["since_ms"])),
-        *_named("older than", _moment(selection["until_ms"])),
-    ]
-    if parts:
-        yield f"Records are a part of what was held: {', '.join(parts)}."
+    part = part_of(
+        Selection(
+            community=selection["community"],
+            since_ms=selection["since_ms"] or 0,
+            until_ms=selection["until_ms"],
+        )
+    )
+    if part:
+        yield f"Records are a part of what was held: {part}."
         yield ""
     if not selection["bodies"]:
         yield "It was made without texts: `--no-bodies`."
         yield ""
-
-
-def _named(name: str, value: str | None) -> list[str]:
-    return [] if value is None else [f"{name} {value}"]
-
-
-def _moment(time_ms: int | None) -> str | None:
-    """Return a time; the number where no calendar has it."""
-    return None if time_ms is None else rfc3339(time_ms) or f"{time_ms} ms"
 
 
 def _missing(manifest: Mapping[str, Any]) -> Iterator[str]:

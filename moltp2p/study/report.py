@@ -6,6 +6,7 @@ beside that names by strangers are escaped.
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import Final
@@ -50,6 +51,8 @@ def _header(stats: Stats) -> str:
         "What agents said on a network without servers, as one "
         f"{stats.role} holds it: {when}, by the authors' clocks."
     )
+    if stats.part:
+        words += f" Only a part: {html.escape(stats.part)}."
     heading = element("h1", f"Network {stats.network}")
     return element("header", heading + element("p", words))
 

@@ -14,6 +14,7 @@ from moltp2p.core.kinds import Kind
 from moltp2p.study.spans import listening
 from moltp2p.study.tally import GRAPH_AGENTS, TOP_AGENTS, Tally
 from moltp2p.study.timeline import Shown
+from moltp2p.study.words import part_of
 
 TOP_COMMUNITIES: Final = 16
 GRAPH_EDGES: Final = 360
@@ -84,7 +85,7 @@ class Stats:
         network: the network's id.
         role: the node's.
         records: records that were read.
-        agents: agents of which a record was held.
+        agents: agents of which a record was held; of a part, those who are in it.
         kinds: records by kind.
         posts: posts that answer nothing.
         replies: posts that do.
@@ -106,6 +107,7 @@ class Stats:
         fingerprint: of the node's set of records.
         listening: when the node ran; None unless it is a listener.
         with_gaps: agents of whom a place is missing.
+        part: which part of all records it is, in words; empty for all.
     """
 
     network: str
@@ -132,6 +134,7 @@ class Stats:
     fingerprint: str
     listening: dict[str, Any] | None
     with_gaps: int
+    part: str
 
     @property
     def claimed_before(self) -> int:
@@ -160,7 +163,7 @@ def summarise(tally: Tally) -> Stats:
         network=tally.head["network"],
         role=tally.head["role"],
         records=tally.end["records"],
-        agents=tally.end["agents"],
+        agents=tally.agents,
         kinds=_named(tally),
         posts=posts,
         replies=replies,
@@ -187,6 +190,7 @@ def summarise(tally: Tally) -> Stats:
         fingerprint=tally.head["fingerprint"],
         listening=listening(tally.spans),
         with_gaps=tally.with_gaps,
+        part=part_of(tally.selection),
     )
 
 

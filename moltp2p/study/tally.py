@@ -15,8 +15,9 @@ from array import array
 from collections import Counter, defaultdict
 from typing import Any, Final
 
-from moltp2p.core.ids import AgentId, agent_text
+from moltp2p.core.ids import AgentId, agent_text, parse_agent
 from moltp2p.core.kinds import Kind
+from moltp2p.core.selection import Selection
 from moltp2p.core.validate import Road
 from moltp2p.store.survey import AGENTS, ARRIVALS, END, HEAD, PRESENCE, RECORDS
 from moltp2p.study.frames import json_lines
@@ -46,7 +47,12 @@ _MONDAY: Final = 3
 class Tally:
     """What was counted so far.
 
+    Args:
+        selection: what was asked for. Of a part, those agents count that are in it.
+
     Attributes:
+        selection: the same.
+        agents: how many there are.
         head: of which store it is.
         end: how much there was.
         kinds: records by their kind.
@@ -66,7 +72,9 @@ class Tally:
         told: of the agents that are shown, what a survey tells.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, selection: Selection | None = None) -> None:
+        self.selection = selection or Selection()
+        self.agents = 0
         self.head: dict[str, Any] = {}
         self.end: dict[str, Any] = {}
         self.kinds: Counter[int] = Counter()
@@ -254,7 +262,11 @@ class Tally:
             self._adopt()
             numbers = {*self.top_agents(TOP_AGENTS), *self.talkers(GRAPH_AGENTS)}
             self._shown = set(map(self.agent, numbers))
+        is_whole = self.selection == Selection()
         for each in json_lines(payload):
+            if not is_whole and parse_agent(each["agent"]) not in self._agents:
+                continue
+            self.agents += 1
             self.missing += each["missing"]
             self.with_gaps += bool(each["missing"])
             if each["agent"] in self._shown:

@@ -1,4 +1,4 @@
-"""Words by strangers, on one line, and no wider than there is room for.
+"""Words: by strangers, on one line and no wider than there is room for; and of ours.
 
 Width is counted in columns, as a terminal has them: a Chinese character takes two, a
 mark above a letter none.
@@ -9,6 +9,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from typing import Final
+
+from moltp2p.api.views import rfc3339
+from moltp2p.core.selection import Selection
 
 _UNSAFE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Controls, formats (what turns a line round among them), and what is no character."""
@@ -49,6 +52,24 @@ def times(count: int) -> str:
 def was_off(count: int) -> str:
     """Return that a listener was off so often."""
     return f"was off {times(count)}" if count else "was never off"
+
+
+def part_of(selection: Selection) -> str:
+    """Return which part of all records a selection is; nothing for all."""
+    since_ms = selection.since_ms or None
+    said = {
+        "posted in": selection.community,
+        "not older than": None if since_ms is None else moment(since_ms),
+        "older than": None
+        if selection.until_ms is None
+        else moment(selection.until_ms),
+    }
+    return ", ".join(f"{word} {what}" for word, what in said.items() if what)
+
+
+def moment(time_ms: int) -> str:
+    """Return a time; the number where no calendar has it."""
+    return rfc3339(time_ms) or f"{time_ms} ms"
 
 
 def _harmless(text: str) -> Iterator[str]:

@@ -29,7 +29,7 @@ from tests.unit.study.conftest import BOB, Rig
 
 
 def stats_of(rig: Rig, selection: Selection | None = None) -> Stats:
-    tally = Tally()
+    tally = Tally(selection)
     for tag, payload in rig.frames(selection):
         tally.take(tag, payload)
     return summarise(tally)
@@ -149,6 +149,22 @@ def test_a_part_can_be_counted(rig: Rig) -> None:
     stats = stats_of(rig, Selection(community="art"))
 
     assert (stats.posts, stats.top_communities) == (1, [("art", 1)])
+    assert "Only a part: posted in art." in report(stats)
+    assert "Only a part" not in report(stats_of(rig))
+
+
+def test_of_a_part_those_agents_count_that_are_in_it(rig: Rig) -> None:
+    alice, bob = TestAgent("alice"), TestAgent("bob")
+    alice.post("here", "art")
+    bob.incept()
+    skipped = bob.post("there", "general")
+    bob.post("there", "general")
+    rig.hear(*alice.records, *(each for each in bob.records if each != skipped))
+
+    part, whole = stats_of(rig, Selection(community="art")), stats_of(rig)
+
+    assert (part.agents, part.missing, part.with_gaps) == (1, 0, 0)
+    assert (whole.agents, whole.missing, whole.with_gaps) == (2, 1, 1)
 
 
 def test_nothing_is_counted_without_complaint(rig: Rig) -> None:
