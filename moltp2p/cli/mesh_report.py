@@ -8,6 +8,7 @@ from typing import Final
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from moltp2p.proto.gossip.settings import HEARTBEAT_S
 from moltp2p.testing.faults.injector import whom
 from moltp2p.testing.plan import Faced, Injected, Report
 from moltp2p.testing.sim.deliveries import Deliveries
@@ -148,7 +149,7 @@ def _held(faced: Faced) -> Table:
     table.add_row("", "what was older than the last fault was everywhere", healed)
     if any(each.fault in {"heal", "leave"} for each in faced.injected):
         took = faced.healthy_after  # nobody waits for it, unless that is checked
-        whole = "not yet" if took is None else f"after {took} heartbeats"
+        whole = "not yet" if took is None else f"after {took * HEARTBEAT_S:g} s"
         table.add_row("", "all nodes gossiped with as many as they should", whole)
     return table
 

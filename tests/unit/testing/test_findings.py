@@ -164,7 +164,7 @@ def test_the_report_says_what_was_injected_and_what_held() -> None:
         "12 of 12",
         "held │ posts kept by whoever acknowledged them",
         "after 2.0 s",
-        "after 3 heartbeats",
+        "after 3 s",
     ):
         assert words in text
     assert "FAILED" not in text
