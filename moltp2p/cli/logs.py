@@ -23,7 +23,8 @@ def log_to_stderr(level: str, shape: str) -> None:
 
     Args:
         level: debug, info, warning or error.
-        shape: `json`, an object a line; or `text`, for people.
+        shape: `json`, an object a line; `text`, for people; or `auto`: text on a
+            terminal, else JSON.
     """
     import structlog
     from structlog.stdlib import ProcessorFormatter
@@ -51,7 +52,8 @@ def _rendering(shape: str) -> list[Processor]:
     import structlog
 
     # Without local variables: they would put texts, tokens and keys into the log.
-    if shape == "text":
+    for_people = sys.stderr.isatty() if shape == "auto" else shape == "text"
+    if for_people:
         plain = structlog.dev.plain_traceback
         # Texts as Python writes them: a stranger's cannot move the cursor.
         return [

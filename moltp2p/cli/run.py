@@ -43,7 +43,7 @@ REPORT_S: Final = 5.0
     metavar="HOST:PORT",
     help="Offer the local API on loopback too; a token in api.token guards it.",
 )
-@click.option("--log-format", type=click.Choice(["json", "text"]))
+@click.option("--log-format", type=click.Choice(["auto", "json", "text"]))
 @click.option(
     "--solver",
     help="Who answers challenges, such as command:PROGRAM; see config check.",
@@ -54,8 +54,8 @@ REPORT_S: Final = 5.0
 def command(shell: Shell, /, **flags: Any) -> None:  # noqa: ANN401 - click's
     """Run a node until Ctrl-C or SIGTERM; a second signal ends it at once.
 
-    Says where it listens, for others to --bootstrap from. Logs go to stderr, in JSON,
-    or for people with --log-format text. --listen and --bootstrap may be repeated.
+    Says where it listens, for others to --bootstrap from. Logs go to stderr: as
+    text on a terminal, else in JSON. --listen and --bootstrap may be repeated.
     Without --listen, it takes a free port on loopback; for strangers to reach you:
     --listen /ip4/0.0.0.0/tcp/4001. Under systemd it says when it is ready and how it
     is, and feeds the watchdog while its loop comes round.

@@ -65,7 +65,7 @@ class Config:
         http_listen: loopback `HOST:PORT` for the API beside the socket, or None.
         metrics: `HOST:PORT` for metrics and health beside the socket, or None.
         log_level: the least severe event that is logged.
-        log_format: `json` for programs, `text` for people.
+        log_format: `json` for programs, `text` for people, `auto` for whoever reads.
     """
 
     home: Path
@@ -92,7 +92,7 @@ class Config:
     http_listen: str | None = None
     metrics: str | None = None
     log_level: str = "info"
-    log_format: str = "json"
+    log_format: str = "auto"
 
     @property
     def policy(self) -> Policy:

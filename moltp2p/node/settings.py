@@ -20,7 +20,7 @@ from moltp2p.proto.address import can_be_dialled, parse_endpoint
 from moltp2p.proto.peers.bootstrap import parse_bootstrap
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
-LOG_FORMATS: Final = ("json", "text")
+LOG_FORMATS: Final = ("auto", "json", "text")
 
 Scalar = str | int | tuple[str, ...]
 
@@ -231,7 +231,12 @@ SETTINGS: Final = (
         "",
         "HOST:PORT for /metrics, /livez and /readyz: 127.0.0.1:9464; empty for none.",
     ),
-    Setting("log_format", "json", "json, or text for people.", _one_of(*LOG_FORMATS)),
+    Setting(
+        "log_format",
+        "auto",
+        "json, or text for people; auto: text on a terminal, else json.",
+        _one_of(*LOG_FORMATS),
+    ),
     Setting(
         "log_level", "info", "debug, info, warning or error.", _one_of(*LOG_LEVELS)
     ),
