@@ -220,7 +220,9 @@ SPANS: Final = Table(
     "spans",
     "When the listener ran, and when it had a peer. Between spans it heard nothing.",
     (
-        Column("span", _TEXT, "running, or hearing: with a peer or more."),
+        Column(
+            "span", _TEXT, "running, or hearing: with a peer or more, of any network."
+        ),
         Column("from", _TIME, "Its beginning."),
         Column(
             "until",
@@ -235,7 +237,7 @@ SPANS: Final = Table(
 )
 PEERS: Final = Table(
     "peers",
-    "The peers that were connected to the listener.",
+    "The peers that were connected to the listener, of any network.",
     (
         Column("peer", _TEXT, "A libp2p peer id."),
         Column("first", _TIME, "When it was first seen."),
