@@ -11,6 +11,7 @@ import trio
 from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import PeerId
 from moltp2p.net.base import Network, PeerInfo, Stream
+from moltp2p.net.containment import BLAMELESS
 from moltp2p.net.finding.peer_records import open_record, seal_record
 from moltp2p.net.log import get_logger
 from moltp2p.net.streams import FrameReader, FrameWriter
@@ -152,7 +153,9 @@ class Exchange:
         try:
             await self._ask(info)
         except PeerError as error:
-            log.info("peer-exchange-failed", peer=info.peer, code=error.code)
+            # Whoever tries out whether we can be dialled is gone at once.
+            tell = log.debug if error.code in BLAMELESS else log.info
+            tell("peer-exchange-failed", peer=info.peer, code=error.code)
             self._network.report(info.peer, error.code)
 
     async def _ask(self, info: PeerInfo) -> None:
