@@ -3,6 +3,7 @@
     open_mesh(n)          real nodes: on sockets, in processes, or in memory
     mesh.part, .heal      faults between them; `Orders` for latency, loss, thin lines
     mesh.kill, .restart   nodes that die and come back with their store
+    mesh.members          each node from outside, in whatever process it runs
     TestAgent             agents and signed records from a name, without a node
     MemoryHub             the bare network inside one process, for peers of your own
     simulate              the protocol's own machines in virtual time, by a scenario
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from moltp2p.net.memory import MemoryHub, memory_peer_id, open_memory_network
     from moltp2p.testing.factories import EPOCH_MS, TestAgent, signer
     from moltp2p.testing.faults.conditions import Faults, Orders
-    from moltp2p.testing.members import Member
+    from moltp2p.testing.members import Member, Text
     from moltp2p.testing.mesh import Mesh
     from moltp2p.testing.opening import open_mesh
     from moltp2p.testing.sim.library import load as load_scenario
@@ -39,6 +40,7 @@ __all__ = [
     "Scenario",
     "SimulationReport",
     "TestAgent",
+    "Text",
     "load_scenario",
     "memory_peer_id",
     "open_memory_network",
@@ -58,6 +60,7 @@ _PLACES: Final = {
     "Scenario": "sim.scenario.Scenario",
     "SimulationReport": "sim.report.Report",
     "TestAgent": "factories.TestAgent",
+    "Text": "members.Text",
     "load_scenario": "sim.library.load",
     "memory_peer_id": "moltp2p.net.memory.memory_peer_id",
     "open_memory_network": "moltp2p.net.memory.open_memory_network",

@@ -172,6 +172,23 @@ async def test_an_embedder_parts_and_heals_nodes_in_memory() -> None:
         assert len(mesh.nodes) == 3
 
 
+async def test_an_embedder_kills_a_node_that_is_cut_off_when_it_is_back() -> None:
+    async with open_mesh(3, processes=True, faults=True) as mesh:
+        await mesh.connected(PATIENCE_S)
+        await mesh.kill(2)
+        await mesh.part([0, 1], [2])
+        await say(mesh, 0, "Who is still there?")
+        await mesh.alike(PATIENCE_S)  # the two that run
+        await mesh.restart(2)
+        with pytest.raises(LocalError, match="not-alike"):
+            await mesh.alike(1.5)
+        await mesh.heal()
+
+        await mesh.alike(PATIENCE_S)
+        (heard,) = await mesh.members[2].newest(2)
+        assert heard.text == "Who is still there?"
+
+
 async def test_what_a_mesh_cannot_do_it_says() -> None:
     async with open_mesh(2, memory=True) as mesh:
         with pytest.raises(UsageError, match="no-faults"):
