@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +15,9 @@ MAX_TELLERS: Final = 64
 
 AGREEING: Final = 2
 """Network groups of tellers that must name the same IP before we believe it."""
+
+FEWEST: Final = 3
+"""And one of so many of those that name any: a line may have two ways out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +56,30 @@ class Sightings:
     def believed(self) -> list[IpAddress]:
         """Return our IPs in the world, each named by several unrelated peers.
 
-        One peer alone could name somebody else's, to whom we would then send all
-        that want to dial us.
+        A few peers could name somebody else's, to whom we would then send all that
+        want to dial us: so many groups must agree, and not be few among those that
+        name any.
         """
-        tellers: dict[IpAddress, set[str]] = {}
+        tellers: dict[IpAddress, set[str]] = defaultdict(set)
+        of_version: dict[int, set[str]] = defaultdict(set)
         for each in self._last.values():
             if scope_of(each.seen) is Scope.WORLD:
-                tellers.setdefault(each.seen, set()).add(each.teller)
-        return [ip for ip, groups in tellers.items() if len(groups) >= AGREEING]
+                tellers[each.seen].add(each.teller)
+                of_version[each.seen.version].add(each.teller)
+        return [
+            ip
+            for ip, groups in tellers.items()
+            if len(groups) >= max(AGREEING, len(of_version[ip.version]) / FEWEST)
+        ]
 
     def clock_ahead_ms(self) -> int | None:
-        """Return by how much peers' clocks are ahead of ours, their median.
+        """Return by how much peers' clocks are ahead of ours: a median of groups.
 
-        None while nobody has said anything.
+        Each group counts once, by its own median, since peer ids cost nothing. None
+        while nobody has said anything.
         """
-        ahead = [each.ahead_ms for each in self._last.values()]
-        return round(statistics.median(ahead)) if ahead else None
+        groups: dict[str, list[int]] = defaultdict(list)
+        for each in self._last.values():
+            groups[each.teller].append(each.ahead_ms)
+        medians = [statistics.median(ahead) for ahead in groups.values()]
+        return round(statistics.median(medians)) if medians else None

@@ -144,6 +144,27 @@ def test_our_ip_is_believed_of_unrelated_peers(
     assert sightings.believed() == ([parse_ip(seen)] if believed else [])
 
 
+def test_a_few_groups_among_many_are_not_believed() -> None:
+    sightings, victim = Sightings(), parse_ip("6.6.6.6")
+    for number in range(12):
+        seen = victim if number < 3 else HERE
+        sightings.hear(peer(number), parse_ip(f"{40 + number}.0.0.1"), seen, 0)
+    assert sightings.believed() == [HERE]
+
+    sightings.hear(peer(11), parse_ip("51.0.0.1"), victim, 0)
+
+    assert sightings.believed() == [victim, HERE]  # as where a line has two ways out
+
+
+def test_one_stranger_of_many_names_does_not_move_the_clock() -> None:
+    sightings = Sightings()
+    for number, ip in enumerate(["9.0.0.1"] * 20 + ["8.0.0.1", "7.0.0.1"]):
+        ahead_ms = 10**9 if ip == "9.0.0.1" else 3
+        sightings.hear(peer(number), parse_ip(ip), HERE, ahead_ms)
+
+    assert sightings.clock_ahead_ms() == 3
+
+
 def test_the_clock_is_compared_with_the_median() -> None:
     sightings = Sightings()
     assert sightings.clock_ahead_ms() is None
