@@ -1,4 +1,4 @@
-"""Who may connect: the count of connections held, and the limits on it.
+"""Who may connect, and open streams: the counts of both, and the limits on them.
 
 Pure bookkeeping, without sockets. Upstream's own is wrong in two ways (C3, H15
 of libp2p 0.8.1: an inbound slot is never given back, and IPv6 addresses are
@@ -29,6 +29,7 @@ from moltp2p.proto.ratelimit import Rate, RateLimiter
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from moltp2p.core.ids import PeerId
     from moltp2p.net.base import ConnectionLimits
     from moltp2p.proto.address import IpAddress, IpNetwork
 
@@ -226,6 +227,43 @@ class Slots:
             self.total -= 1
             _forget(self._addresses, groups)
             _forget(self._sites, [site_of(ip)])
+
+
+class StreamSlots:
+    """Counts the streams that peers opened, and refuses those beyond the limits.
+
+    A peer that has two connections for a moment may open no more than on one.
+    """
+
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self._limits = limits
+        self._open: Counter[PeerId] = Counter()
+        self._refused: Counter[str] = Counter()
+
+    def take(self, peer: PeerId) -> bool:
+        """Count one more; return False when that would be too many."""
+        limits = self._limits
+        full = self._open.total() >= limits.streams
+        if full or self._open[peer] >= limits.streams_per_peer:
+            self._refused["streams" if full else "streams_per_peer"] += 1
+            return False
+        self._open[peer] += 1
+        return True
+
+    def give_back(self, peer: PeerId) -> None:
+        """Count one less."""
+        _forget(self._open, [peer])
+
+    def use(self) -> dict[str, LimitUse]:
+        """Return each limit, and what of it is in use."""
+        limits, refused = self._limits, self._refused
+        most = max(self._open.values(), default=0)
+        return {
+            "streams": LimitUse(limits.streams, self._open.total(), refused["streams"]),
+            "streams_per_peer": LimitUse(
+                limits.streams_per_peer, most, refused["streams_per_peer"]
+            ),
+        }
 
 
 def _forget(counts: Counter[Any], keys: Iterable[object]) -> None:

@@ -79,8 +79,10 @@ class PeerInfo:
     Attributes:
         peer: who it is, proven by the handshake.
         address: the multiaddr at the other end, with `/p2p/<peer id>`; of an
-            inbound connection its port is not one that can be dialled.
-        outbound: whether we dialled.
+            inbound connection its port is not one that can be dialled, and of a
+            punched one it is for us alone.
+        outbound: whether we dialled; of a connection that took the place of a relayed
+            one, whether we dialled that: who dials then has not chosen whom.
         connected_at: `trio.current_time()` of the moment it was secured.
         faults: what this peer did wrong on this connection, counted.
         punched: whether a direct connection took the place of a relayed one since the
@@ -285,13 +287,15 @@ class Network(Protocol):
 
         Args:
             peer: who.
-            endpoints: where it may be; the first that answers counts.
+            endpoints: where it may be; the first that answers counts. Our own are
+                passed over, those that are banned, and of a peer that dialled us those
+                that would be refused if it came by itself.
             leads: whether to secure the connection as who dialled; the peer, which
                 dialled as well, then does so as who was dialled.
 
         Raises:
             PeerError: `dial-failed`, or `wrong-peer` when somebody else answers.
-            LocalError: `banned`; `too-many-connections` at our own limit.
+            LocalError: `too-many-connections` at our own limit.
         """
 
     async def open_stream(self, peer: PeerId, protocols: Sequence[str]) -> Stream:

@@ -21,16 +21,17 @@ class Member:
     Attributes:
         connection: where its new streams go.
         connected_at: `trio.current_time()` of the moment it was secured.
+        outbound: whether we dialled; of a direct connection that took the place of a
+            relayed one, whether we dialled that.
         faults: what it did wrong.
-        streams: those that it has open with us on this connection.
         punched: whether a direct connection took the place of a relayed one, by now.
         relayed: that one, until its streams have had time to end.
     """
 
     connection: Connection
     connected_at: float
+    outbound: bool
     faults: int = 0
-    streams: int = 0
     punched: bool = False
     relayed: Connection | None = None
 
@@ -44,12 +45,47 @@ class Member:
         here = self.connection.address.relay
         return here is not None and connection.address.relay is None
 
+    def yields_to(self, new: Connection, own: PeerId, at_once_s: float) -> bool:
+        """Tell whether the newer of two connections to one peer is to stay.
+
+        Both ends must choose the same. When both dialled at the same moment, the
+        direct one stays, if one of the two is relayed, else the dial of the lower
+        peer id; otherwise whoever dials again has lost the old connection, so the new
+        one stays.
+
+        Args:
+            new: the newer.
+            own: who we are.
+            at_once_s: how far apart two dials may be that count as at one moment.
+        """
+        if self.is_bettered_by(new):
+            return True
+        crossed = new.outbound is not self.connection.outbound
+        if not crossed or trio.current_time() - self.connected_at > at_once_s:
+            return True
+        if new.address.relay is not None and self.connection.address.relay is None:
+            return False
+        dialler = own if new.outbound else self.peer
+        return dialler == min(own, self.peer)
+
+    def better(self, old: Member) -> None:
+        """Take the place of an old one that is relayed, where this one is direct."""
+        self.outbound, self.faults = old.outbound, old.faults
+        self.punched, self.relayed = True, old.connection
+
+    async def retire(self, after_s: float) -> None:
+        """End the relayed connection, once what goes on there has had its time."""
+        if self.relayed is not None:
+            await trio.sleep(after_s)
+            relayed, self.relayed = self.relayed, None
+            await relayed.close()
+
     def info(self) -> PeerInfo:
         """Return what others may know of it."""
         return PeerInfo(
             peer=self.peer,
             address=str(self.connection.address),
-            outbound=self.connection.outbound,
+            outbound=self.outbound,
             connected_at=self.connected_at,
             faults=self.faults,
             punched=self.punched,

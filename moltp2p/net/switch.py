@@ -11,12 +11,11 @@ Life of a connection::
 
 A peer has one connection. For a moment it may have two: when a direct one takes the
 place of a relayed one, there is another PeerUp, new streams go to the direct one, and
-those on the relayed one may end in peace.
+those on the relayed one may end in peace. When the direct one ends, so does the other.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -24,12 +23,11 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from moltp2p.core.errors import LocalError, PeerError, UsageError
-from moltp2p.net.admission import Slots
+from moltp2p.net.admission import Slots, StreamSlots
 from moltp2p.net.background import open_background
 from moltp2p.net.bandwidth import Bandwidth
 from moltp2p.net.base import (
     ConnectionLimits,
-    LimitUse,
     NetworkStats,
     PeerDown,
     PeerEvent,
@@ -96,8 +94,7 @@ class Switch:
         self._members: dict[PeerId, Member] = {}
         self._dials: dict[PeerId, trio.Lock] = {}
         self._watchers = Watchers()
-        self._streams = 0
-        self._streams_refused = Counter[str]()
+        self._streams = StreamSlots(limits)
 
     @property
     def peer_id(self) -> PeerId:
@@ -154,10 +151,27 @@ class Switch:
         self, peer: PeerId, endpoints: Sequence[Endpoint], *, leads: bool
     ) -> None:
         """Connect to a relayed peer directly, too (`net.base.Network`)."""
-        targets = [self._target(str(Address(each, peer))) for each in endpoints]
+        targets = [
+            Address(each, peer) for each in endpoints if self._may_punch(peer, each)
+        ]
         if targets:
             dial = partial(self.transport.punch, targets, leads=leads)
             await self._connect(targets[0], dial)
+
+    def _may_punch(self, peer: PeerId, endpoint: Endpoint) -> bool:
+        if endpoint in [each.endpoint for each in self.transport.addresses()]:
+            return False  # TCP would connect us with ourselves
+        if self.access.is_banned(endpoint.ip, peer):
+            return False
+        member = self._members.get(peer)
+        is_guest = member is not None and not member.outbound
+        return not (is_guest and self._refuses(endpoint))
+
+    def _refuses(self, endpoint: Endpoint) -> bool:
+        code = self.slots.refusal(endpoint.ip, trio.current_time())
+        if code is not None:
+            self.counts.refused[code] += 1
+        return code is not None
 
     def _target(self, address: str) -> Address:
         """Return an address that may be dialled."""
@@ -176,7 +190,24 @@ class Switch:
         with ExitStack() as hold:
             hold.enter_context(self.slots.hold_outbound())
             connection = await self._dialled(target, dial)
-            await self._nursery.start(self.carry, connection, hold.pop_all())
+            if self._is_guests(connection):
+                hold.close()
+                await self._let_in(connection, hold)
+            with trio.CancelScope(shield=True):  # it is carried, or it is not
+                await self._nursery.start(self.carry, connection, hold.pop_all())
+
+    def _is_guests(self, connection: Connection) -> bool:
+        """Tell whether it takes the place of a relayed one that the peer dialled."""
+        old = self._members.get(connection.address.peer)
+        return old is not None and not old.outbound and old.is_bettered_by(connection)
+
+    async def _let_in(self, connection: Connection, hold: ExitStack) -> None:
+        """Count a connection as if its peer had come to the door."""
+        endpoint = connection.address.endpoint
+        if self._refuses(endpoint):
+            await connection.close()
+            raise PeerError("dial-failed", f"{connection.address} has enough of us")
+        hold.enter_context(self.slots.hold_inbound(endpoint.ip)).secured()
 
     async def _dialled(
         self, target: Address, dial: Callable[[], Awaitable[Connection]]
@@ -210,6 +241,7 @@ class Switch:
     async def _carry(self, member: Member) -> None:
         try:
             async with trio.open_nursery() as streams:
+                streams.start_soon(member.retire, RETIRE_S)
                 await member.connection.run(partial(self._offered, member, streams))
                 streams.cancel_scope.cancel()
         except* Exception as group:  # noqa: BLE001 — every kind (C1): a connection
@@ -217,54 +249,32 @@ class Switch:
             self.counts.bug("connection", group)
         finally:
             self._leave(member)
+            await member.close()
 
     def _join(self, connection: Connection) -> Member | None:
         """Make the connection its peer's only one, or return None."""
         peer = connection.address.peer
-        # The address was asked about at the door, before the handshake.
-        if (rule := self.access.of_peer(peer)) and not rule.allows:
+        # The address was asked about before the handshake; a ban may be younger.
+        if self.access.is_banned(connection.address.endpoint.ip, peer):
             self.slots.refused["banned"] += 1
             self.counts.refused["banned"] += 1
             return None
         old = self._members.get(peer)
-        if old is not None and not self._outranks(connection, old):
+        if old is not None and not old.yields_to(
+            connection, self._peer_id, self.limits.dial_s
+        ):
             return None
-        member = Member(connection, trio.current_time())
-        if old is not None:
-            member.punched = old.punched or old.is_bettered_by(connection)
+        member = Member(connection, trio.current_time(), connection.outbound)
         if old is not None and old.is_bettered_by(connection):
-            member.faults, member.relayed = old.faults, old.connection
-            self._nursery.start_soon(self._retire, member)
+            member.better(old)
         elif old is not None:
+            member.punched = old.punched
             self._leave(old)
             self._nursery.start_soon(old.close)
         self._members.pop(peer, None)  # to the end: the oldest connection is first
         self._members[peer] = member
         self._watchers.tell(PeerUp(member.info()))
         return member
-
-    async def _retire(self, member: Member) -> None:
-        """End a relayed connection, once what goes on there has had its time."""
-        await trio.sleep(RETIRE_S)
-        relayed, member.relayed = member.relayed, None
-        if relayed is not None:
-            await relayed.close()
-
-    def _outranks(self, new: Connection, old: Member) -> bool:
-        """Tell whether the newer of two connections to one peer is to stay.
-
-        Both ends must choose the same. When both dialled at the same moment,
-        the dial of the lower peer id stays; otherwise whoever dials again has
-        lost the old connection, so the new one stays. A direct one always does,
-        where the other is relayed.
-        """
-        if old.is_bettered_by(new):
-            return True
-        crossed = new.outbound != old.connection.outbound
-        if not crossed or trio.current_time() - old.connected_at > self.limits.dial_s:
-            return True
-        dialler = self._peer_id if new.outbound else old.peer
-        return dialler == min(self._peer_id, old.peer)
 
     def _leave(self, member: Member) -> None:
         if self._members.get(member.peer) is member:
@@ -274,15 +284,11 @@ class Switch:
     async def _offered(
         self, member: Member, streams: trio.Nursery, offer: Offer
     ) -> None:
-        full = self._streams >= self.limits.streams
-        if full or member.streams >= self.limits.streams_per_peer:
-            self._streams_refused["streams" if full else "streams_per_peer"] += 1
+        if self._streams.take(member.peer):
+            streams.start_soon(self._serve, member, offer)
+        else:
             self._blame(member, "too-many-streams")
             await offer.reset()
-            return
-        member.streams += 1
-        self._streams += 1
-        streams.start_soon(self._serve, member, offer)
 
     async def _serve(self, member: Member, offer: Offer) -> None:
         try:
@@ -294,8 +300,7 @@ class Switch:
                 self.counts,
             )
         finally:
-            member.streams -= 1
-            self._streams -= 1
+            self._streams.give_back(member.peer)
 
     async def open_stream(self, peer: PeerId, protocols: Sequence[str]) -> Stream:
         """Open a stream (`net.base.Network`)."""
@@ -353,28 +358,17 @@ class Switch:
 
     def stats(self) -> NetworkStats:
         """Return the counters (`net.base.Network`)."""
-        members = self._members.values()
+        members, now = self._members.values(), trio.current_time()
         return NetworkStats(
             connections=len(members),
-            inbound=sum(not member.connection.outbound for member in members),
-            limits=self._limits_used(),
+            inbound=sum(not member.outbound for member in members),
+            limits=self.slots.use(now) | self._streams.use() | self.bandwidth.use(now),
             up_bytes=self.bandwidth.up.total,
             down_bytes=self.bandwidth.down.total,
             refused=dict(self.counts.refused),
             faults=dict(self.counts.faults),
             handler_bugs=dict(self.counts.handler_bugs),
         )
-
-    def _limits_used(self) -> dict[str, LimitUse]:
-        now, limits, refused = trio.current_time(), self.limits, self._streams_refused
-        most = max((each.streams for each in self._members.values()), default=0)
-        streams = {
-            "streams": LimitUse(limits.streams, self._streams, refused["streams"]),
-            "streams_per_peer": LimitUse(
-                limits.streams_per_peer, most, refused["streams_per_peer"]
-            ),
-        }
-        return self.slots.use(now) | streams | self.bandwidth.use(now)
 
     async def close(self) -> None:
         """End every connection, all at once, in at most `close_s`."""

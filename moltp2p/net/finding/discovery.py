@@ -223,9 +223,12 @@ class Discovery:
             await trio.lowlevel.checkpoint()
 
     def _came(self, info: PeerInfo, nursery: trio.Nursery) -> None:
-        address = parse_address(info.address) if info.outbound else None
+        # A direct way that was opened leads nowhere without the peer: it is found
+        # again, and counted, by where it was dialled first.
+        is_dialled = info.outbound and not info.punched
+        address = parse_address(info.address) if is_dialled else None
         self._plan.connected(info.peer, trio.current_time(), outbound=address)
-        if address is not None and not info.punched:
+        if address is not None:
             self._exchange.reached(address)
         if info.outbound or self._plan.wants_peers:
             nursery.start_soon(self._ask, info)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from moltp2p.core.ids import PeerId
-from moltp2p.net.base import Network
+from moltp2p.net.base import Network, PeerInfo
 from moltp2p.net.gossip.outbox import Outbox
 from moltp2p.proto.gossip.events import Faulted
 
@@ -54,7 +54,7 @@ class Supervision:
         self._network = network
         self._outboxes = outboxes
         self._hold = hold
-        self._faults: dict[tuple[PeerId, float], int] = {}
+        self._infos: dict[PeerId, PeerInfo] = {}
         self._delays: dict[PeerId, _Delay] = {}
 
     def behind_s(self, peer: PeerId, now: float) -> float:
@@ -86,10 +86,17 @@ class Supervision:
         return too_slow
 
     def _new_faults(self) -> Iterator[tuple[PeerId, int]]:
-        """Yield who did what since the last look, connections told apart by age."""
-        before = self._faults
-        infos = self._network.peers()
-        self._faults = {(info.peer, info.connected_at): info.faults for info in infos}
-        for key, count in self._faults.items():
-            if count > before.get(key, 0):
-                yield key[0], count - before.get(key, 0)
+        """Yield who did what since the last look."""
+        before, infos = self._infos, self._network.peers()
+        self._infos = {info.peer: info for info in infos}
+        for info in infos:
+            known = before.get(info.peer)
+            old = known.faults if known and _goes_on(known, info) else 0
+            if info.faults > old:
+                yield info.peer, info.faults - old
+
+
+def _goes_on(before: PeerInfo, now: PeerInfo) -> bool:
+    """Tell whether a peer's faults are still counted from where they were."""
+    is_same = before.connected_at == now.connected_at
+    return is_same or (now.punched and not before.punched)

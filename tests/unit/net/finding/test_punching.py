@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
@@ -26,51 +25,8 @@ from moltp2p.proto.peers.address_book import AddressBook
 from moltp2p.proto.peers.punching import ATTEMPTS, PunchStats
 from tests.acquaintances import SECRET, wall_ms
 from tests.gossipers import open_gossiper
-from tests.relayed_pair import connect_through
+from tests.relayed_pair import ECHO, connect_through, endpoint, is_direct, three
 from tests.swarm import TOPIC
-
-ECHO = "/test/echo/1.0.0"
-
-
-async def echo(stream: Stream) -> None:
-    while data := await stream.receive_some(100):
-        await stream.send_all(data)
-
-
-@dataclass
-class Three:
-    """Alice and Bob, and a relay; a node is called by its name."""
-
-    stack: AsyncExitStack
-    hub: MemoryHub = field(default_factory=MemoryHub)
-
-    async def open(self, name: bytes) -> Network:
-        network = await self.stack.enter_async_context(
-            open_memory_network(self.hub, name)
-        )
-        network.handle(ECHO, echo)
-        return network
-
-
-@asynccontextmanager
-async def three() -> AsyncIterator[tuple[Network, Network, Network]]:
-    """Open Alice, who has dialled Bob through a relay; Bob; and the relay."""
-    async with AsyncExitStack() as stack:
-        world = Three(stack)
-        alice, bob, relay = [
-            await world.open(each) for each in (b"alice", b"bob", b"relay")
-        ]
-        await connect_through(relay, alice, bob)
-        yield alice, bob, relay
-
-
-def endpoint(network: Network) -> Endpoint:
-    return parse_address(network.addresses()[0]).endpoint
-
-
-def is_direct(network: Network, peer: PeerId) -> bool:
-    (info,) = [each for each in network.peers() if each.peer == peer]
-    return "p2p-circuit" not in info.address
 
 
 def puncher(network: Network) -> Puncher:
@@ -216,7 +172,7 @@ async def test_a_peer_that_says_where_it_is_is_simply_dialled(
 
         assert is_direct(alice, bob.peer_id)
         (info,) = bob.peers()
-        assert info.outbound
+        assert not info.outbound  # who dialled is not who chose
         nursery.cancel_scope.cancel()
 
 
