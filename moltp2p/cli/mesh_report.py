@@ -82,6 +82,7 @@ def _figures(report: Report) -> Table:
 def report_fields(report: Report) -> dict[str, object]:
     """Return the report for a program."""
     fields: dict[str, object] = {
+        "passed": report.passed,
         "nodes": report.nodes,
         "hosts": report.hosts,
         "posts": report.posts,
@@ -174,7 +175,6 @@ def _faced(report: Report) -> dict[str, object]:
         return {}
     healed_s = faced.healed_s
     return {
-        "passed": report.passed,
         "seed": faced.seed,
         "injected": [_fault(each) for each in faced.injected],
         "counts": dict(faced.counts),

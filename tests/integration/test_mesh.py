@@ -55,6 +55,7 @@ def test_every_post_reaches_every_store(processes: list[str]) -> None:
     assert (report["nodes"], report["posts"]) == (3, 30)
     assert report["expected"] == report["delivered"] == 90
     assert report["delivery_ratio"] == 1.0
+    assert report["passed"] is True
     assert report["dropped"] == 0
     assert set(report["latency_ms"]) == {"p50", "p99", "max"}
     assert {"wall_s", "cpu_s", "rss_mb", "connect_s"} <= set(report)
@@ -163,4 +164,5 @@ def test_a_mesh_that_lost_something_says_so() -> None:
     report = Report(2, 10, 20, 19, {"p50": 1, "p99": 2, "max": 3}, 1, 1, 1, 1, 1)
 
     assert report_fields(report)["delivery_ratio"] == 0.95
+    assert report_fields(report)["passed"] is False
     assert dataclasses.replace(report, expected=0, delivered=0).delivery_ratio == 1.0
