@@ -336,7 +336,7 @@ async def test_a_relay_is_one_for_as_long_as_it_stays_connected() -> None:
 
 
 def test_reservations_are_counted_by_subnet_and_end() -> None:
-    desk = RelayDesk(RelayLimits(reservations=3, per_subnet=2, reservation_s=10))
+    desk = RelayDesk(RelayLimits(reservations=3, per_site=2, reservation_s=10))
 
     assert [desk.reserve(peer(n), WORLD, 0.0) for n in (1, 2, 3)] == [True, True, False]
     assert desk.reserve(peer(1), WORLD, 5.0)  # renewed
@@ -376,7 +376,7 @@ def test_one_stranger_of_many_names_leaves_circuits_to_others() -> None:
         with desk.hold_circuit(peer(1), SITE, peer(2)) as other:
             assert other
 
-    assert sum(may) == RelayLimits().circuits_per_subnet == 16
+    assert sum(may) == RelayLimits().circuits_per_site == 16
     with desk.hold_circuit(peer(1), WORLD, peer(1)) as itself:
         assert itself
     assert desk.stats(0.0).circuits == len(desk._circuits) == 0

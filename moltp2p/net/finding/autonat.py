@@ -29,12 +29,12 @@ from moltp2p.proto.address import (
     parse_address,
     read_endpoint,
     scope_of,
-    subnet_of,
+    site_of,
 )
 from moltp2p.proto.peers.allowance import Allowance
 from moltp2p.proto.peers.reachability import (
     DIALS_IN_ALL,
-    DIALS_PER_SUBNET,
+    DIALS_PER_SITE,
     MAX_DIAL_BACKS,
     Reachability,
 )
@@ -73,9 +73,7 @@ class AutoNat:
         self._network = network
         self._endpoints = endpoints
         self._rng = rng
-        self._dial_backs: Allowance[IpNetwork] = Allowance(
-            DIALS_PER_SUBNET, DIALS_IN_ALL
-        )
+        self._dial_backs: Allowance[IpNetwork] = Allowance(DIALS_PER_SITE, DIALS_IN_ALL)
         self._strangers: set[PeerId] = set()
 
     # -- asking ----------------------------------------------------------------
@@ -163,7 +161,7 @@ class AutoNat:
         usable = [
             each for each in wanted if each and each.ip == ip and can_be_dialled(each)
         ]
-        if not usable or not self._dial_backs.take(subnet_of(ip), now):
+        if not usable or not self._dial_backs.take(site_of(ip), now):
             return Message.DialResponse(status=Message.E_DIAL_REFUSED)
         try:
             for endpoint in list(dict.fromkeys(usable))[:MAX_DIAL_BACKS]:

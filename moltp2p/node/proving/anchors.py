@@ -19,7 +19,7 @@ from moltp2p.net.base import Network, PeerInfo
 from moltp2p.net.log import get_logger
 from moltp2p.node.journal import Journal
 from moltp2p.node.proving.challenging import FIRST_PEERS, TICK_S
-from moltp2p.proto.address import parse_address, subnet_of
+from moltp2p.proto.address import parse_address, site_of
 
 DIAL_S: Final = 10.0
 """So long it waits for one that it dialled before it goes by whoever is there."""
@@ -90,6 +90,6 @@ class Anchoring:
 def _group(peer: PeerInfo) -> str:
     """Return the group of addresses that a peer is reached at."""
     try:
-        return str(subnet_of(parse_address(peer.address).endpoint.ip))
+        return str(site_of(parse_address(peer.address).endpoint.ip))
     except UsageError:
         return peer.peer

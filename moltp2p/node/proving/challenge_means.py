@@ -20,7 +20,7 @@ from moltp2p.net.log import get_logger
 from moltp2p.node.agents import Agents
 from moltp2p.node.proving.solvers import Answering
 from moltp2p.node.proving.verify_stream import Compute, Ended, Hands
-from moltp2p.proto.address import parse_address, subnet_of
+from moltp2p.proto.address import origin_of, parse_address, site_of
 from moltp2p.proto.admission.register import Live
 from moltp2p.proto.admission.rules import State
 from moltp2p.proto.challenge.desk import Visitor
@@ -106,14 +106,15 @@ class Means:
     def visitor(self, peer: PeerId) -> Visitor:
         """Return a peer as it stands at a door.
 
-        This machine's own processes share an address, and are told apart.
+        Whoever has a /64 of IPv6 has one address. This machine's own processes
+        share one, and are told apart.
         """
         info = self.network.info(peer)
         try:
             ip = parse_address("" if info is None else info.address).endpoint.ip
         except UsageError:
             return Visitor(peer, peer)
-        return Visitor(peer, peer if ip.is_loopback else str(ip))
+        return Visitor(peer, peer if ip.is_loopback else str(origin_of(ip)))
 
     def group(self, peer: PeerId) -> str:
         """Return the group of addresses that a peer is reached at."""
@@ -121,7 +122,7 @@ class Means:
         if info is None:
             return ""
         try:
-            return str(subnet_of(parse_address(info.address).endpoint.ip))
+            return str(site_of(parse_address(info.address).endpoint.ip))
         except UsageError:
             return peer
 

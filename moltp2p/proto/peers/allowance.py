@@ -8,7 +8,7 @@ from typing import Final, Generic, TypeVar
 from moltp2p.proto.ratelimit import Rate, RateLimiter
 
 MAX_KEYS: Final = 1_024
-"""Peers, or subnets, whose rate is kept apart."""
+"""Peers, or sites, whose rate is kept apart."""
 
 Key = TypeVar("Key", bound=Hashable)
 

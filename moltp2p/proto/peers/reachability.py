@@ -16,9 +16,9 @@ UNSURE_S: Final = 30.0
 SURE_S: Final = 300.0
 """How often to ask another peer: while nobody has said, and after that."""
 
-DIALS_PER_SUBNET: Final = Rate(per_s=1 / 20, burst=4)
+DIALS_PER_SITE: Final = Rate(per_s=1 / 20, burst=4)
 DIALS_IN_ALL: Final = Rate(per_s=0.5, burst=16)
-"""How often we dial back, for one subnet and for all together: dials are not free,
+"""How often we dial back, for one site and for all together: dials are not free,
 and whoever makes up peer ids must not have all of them."""
 
 MAX_DIAL_BACKS: Final = 4

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from moltp2p.core.ids import PeerId
-from moltp2p.proto.address import IpAddress, IpNetwork, subnet_of
+from moltp2p.proto.address import IpAddress, IpNetwork, site_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,21 +21,21 @@ class RelayLimits:
 
     Attributes:
         reservations: peers served at once.
-        per_subnet: of those, from one /24 (IPv4) or /64 (IPv6).
+        per_site: of those, from one /24 (IPv4) or /48 (IPv6).
         reservation_s: how long a reservation lasts, unless it is renewed.
         circuits: connections carried at once.
         circuits_per_peer: of those, to or from one peer.
-        circuits_per_subnet: of those, from one subnet: peer ids cost nothing.
+        circuits_per_site: of those, from one site: peer ids cost nothing.
         circuit_s: how long one may last.
         circuit_bytes: what one may carry, both directions together.
     """
 
     reservations: int = 128
-    per_subnet: int = 8
+    per_site: int = 8
     reservation_s: float = 3_600.0
     circuits: int = 64
     circuits_per_peer: int = 8
-    circuits_per_subnet: int = 16
+    circuits_per_site: int = 16
     circuit_s: float = 3_600.0
     circuit_bytes: int = 64 * 2**20
 
@@ -71,13 +71,13 @@ class RelayDesk:
     def reserve(self, peer: PeerId, ip: IpAddress, now: float) -> bool:
         """Let a peer be reached through us from now on, or renew that."""
         self._forget_ended(now)
-        subnet = subnet_of(ip)
+        site = site_of(ip)
         others = [each for who, (_, each) in self._ends.items() if who != peer]
         full = len(others) >= self.limits.reservations
-        if full or others.count(subnet) >= self.limits.per_subnet:
+        if full or others.count(site) >= self.limits.per_site:
             self.refused += 1
             return False
-        self._ends[peer] = (now + self.limits.reservation_s, subnet)
+        self._ends[peer] = (now + self.limits.reservation_s, site)
         return True
 
     def gone(self, peer: PeerId) -> None:
@@ -103,13 +103,13 @@ class RelayDesk:
             ip: where it comes from.
             target: with whom.
         """
-        subnet = subnet_of(ip)
-        if self._is_full(source, subnet, target):
+        site = site_of(ip)
+        if self._is_full(source, site, target):
             self.refused += 1
             yield False
             return
         self._count += 1
-        shares = (source, target, subnet)
+        shares = (source, target, site)
         self._circuits.update(shares)
         try:
             yield True
@@ -118,12 +118,12 @@ class RelayDesk:
             self._circuits.subtract(shares)
             self._circuits = +self._circuits
 
-    def _is_full(self, source: PeerId, subnet: IpNetwork, target: PeerId) -> bool:
+    def _is_full(self, source: PeerId, site: IpNetwork, target: PeerId) -> bool:
         limits, circuits = self.limits, self._circuits
         return (
             self._count >= limits.circuits
             or max(circuits[source], circuits[target]) >= limits.circuits_per_peer
-            or circuits[subnet] >= limits.circuits_per_subnet
+            or circuits[site] >= limits.circuits_per_site
         )
 
     def stats(self, now: float) -> RelayStats:
