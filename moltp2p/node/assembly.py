@@ -95,7 +95,7 @@ async def _joined(
     online = await stack.enter_async_context(opening)
     presence = proving = None
     if config.policy.arrivals:
-        noting = open_presence(store, online.network, world.now_ms)
+        noting = open_presence(store, online.network, online.heard, world.now_ms)
         presence = await stack.enter_async_context(noting)
     if parts.authorship is None:
         background = await stack.enter_async_context(open_background())

@@ -96,6 +96,11 @@ class Online:
             )
         return found
 
+    def heard(self) -> set[PeerId]:
+        """Return the peers that are in a topic of this network."""
+        gossiping = (each.gossip for each in self.pubsub.stats().peers)
+        return {each.peer for each in gossiping if each.topics}
+
     def status(self) -> GossipStatus:
         """Return what there is to say of the network side now."""
         stats, network = self.pubsub.stats(), self.network.stats()

@@ -1,16 +1,17 @@
 """A listener's own log: when it ran, when it had peers, and which those were.
 
     RUNNING   from the start; its end moves on with each beat, so that a crash is seen
-    HEARING   the same, of the times in which a peer was connected
+    HEARING   the same, of the times in which a peer of its network was connected
 
 What lies between two spans is a gap: the node was off, or heard nobody. That nobody was
-there for less than a beat is not seen. The first peer is written at once; who comes and
+there for less than a beat is not seen. The first peer is written soon; who comes and
 goes besides with the next beat, with the time at which that was.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
@@ -25,6 +26,8 @@ from moltp2p.store.arrivals import SeenPeer, Span, State
 from moltp2p.store.base import Store
 
 BEAT_S: Final = 10.0
+SETTLE_S: Final = 1.0
+"""By then a peer has said which topics it is in."""
 REWATCH_S: Final = 0.1
 FAREWELL_S: Final = 2.0
 """How long the last note may wait for the disk."""
@@ -37,26 +40,34 @@ class Presence:
 
     Args:
         store: where it is noted.
+        heard: returns the peers that are in a topic of ours now.
         clock_ms: our clock, milliseconds since 1970 UTC.
     """
 
-    def __init__(self, store: Store, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        heard: Callable[[], AbstractSet[PeerId]],
+        clock_ms: Callable[[], int],
+    ) -> None:
         self._store = store
+        self._heard = heard
         self._clock_ms = clock_ms
         self._running = Span(State.RUNNING, clock_ms(), clock_ms(), ended=False)
         self._hears_from_ms: int | None = None
         self._heard_until_ms = 0
         self._first_came = trio.Event()
-        self._present: set[PeerId] = set()
+        self._came_ms: dict[PeerId, int] = {}
+        self._hears: set[PeerId] = set()
         self._seen: dict[PeerId, SeenPeer] = {}
 
     async def watch(self, network: Network) -> None:
         """Follow who comes and goes, for ever."""
         while True:
             connected = {info.peer for info in network.peers()}
-            for peer in connected - self._present:
+            for peer in connected - self._came_ms.keys():
                 self._come(peer)
-            for peer in self._present - connected:
+            for peer in self._came_ms.keys() - connected:
                 self._go(peer)
             async for event in network.watch():
                 match event:
@@ -73,13 +84,14 @@ class Presence:
             await self.note()
             with trio.move_on_after(BEAT_S):
                 await self._first_came.wait()
+                await trio.sleep(SETTLE_S)
 
     async def note(self, *, is_last: bool = False) -> None:
         """Write down how it is now."""
         now_ms = max(self._clock_ms(), self._running.from_ms)
         self._running = replace(self._running, until_ms=now_ms, ended=is_last)
         spans = [self._running, *self._hear(now_ms, is_last=is_last)]
-        for peer in self._present:
+        for peer in self._came_ms:
             self._see(peer, now_ms)
         seen, self._seen = self._seen, {}
         try:
@@ -94,30 +106,34 @@ class Presence:
             log.warning("cannot note that this node listens", code=error.code)
 
     def _come(self, peer: PeerId) -> None:
-        now_ms = self._clock_ms()
-        if self._hears_from_ms is None:
-            self._hears_from_ms = now_ms
-            self._first_came.set()
-        self._present.add(peer)
+        self._came_ms[peer] = now_ms = self._clock_ms()
         self._see(peer, now_ms)
+        if not self._hears:
+            self._first_came.set()
 
     def _go(self, peer: PeerId) -> None:
-        self._heard_until_ms = self._clock_ms()
-        if peer in self._present:
-            self._present.remove(peer)
-            self._see(peer, self._heard_until_ms)
+        now_ms = self._clock_ms()
+        if self._came_ms.pop(peer, None) is not None:
+            self._see(peer, now_ms)
+        if peer in self._hears:
+            self._hears.remove(peer)
+            self._heard_until_ms = now_ms
 
     def _see(self, peer: PeerId, now_ms: int) -> None:
         known = self._seen.get(peer, SeenPeer(peer, now_ms, now_ms))
         self._seen[peer] = replace(known, last_ms=max(known.last_ms, now_ms))
 
     def _hear(self, now_ms: int, *, is_last: bool) -> list[Span]:
-        """Return the span in which there were peers, if there is or was just one."""
+        """Return the span in which peers were heard, if there is or was just one."""
+        self._hears |= self._heard() & self._came_ms.keys()
+        if self._hears_from_ms is None and self._hears:
+            first_ms = min(self._came_ms[peer] for peer in self._hears)
+            self._hears_from_ms = max(first_ms, self._heard_until_ms)
         begin_ms = self._hears_from_ms
         if begin_ms is None:
             return []
         until_ms, ended = now_ms, is_last
-        if not self._present:
+        if not self._hears:
             until_ms, ended = self._heard_until_ms, True
             self._hears_from_ms = None
         return [Span(State.HEARING, begin_ms, max(until_ms, begin_ms), ended=ended)]
@@ -125,10 +141,13 @@ class Presence:
 
 @asynccontextmanager
 async def open_presence(
-    store: Store, network: Network, clock_ms: Callable[[], int]
+    store: Store,
+    network: Network,
+    heard: Callable[[], AbstractSet[PeerId]],
+    clock_ms: Callable[[], int],
 ) -> AsyncIterator[Presence]:
     """Note that the node runs, and with whom, for the length of the block."""
-    presence = Presence(store, clock_ms)
+    presence = Presence(store, heard, clock_ms)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(presence.watch, network)
         nursery.start_soon(presence.beat)

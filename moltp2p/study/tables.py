@@ -221,7 +221,7 @@ SPANS: Final = Table(
     "When the listener ran, and when it had a peer. Between spans it heard nothing.",
     (
         Column(
-            "span", _TEXT, "running, or hearing: with a peer or more, of any network."
+            "span", _TEXT, "running, or hearing: with a peer or more of its network."
         ),
         Column("from", _TIME, "Its beginning."),
         Column(
