@@ -66,6 +66,14 @@ def test_bootstrap_peers_relay_unless_told_otherwise(
         assert (limits.circuit_bytes, limits.circuit_s) == (3 * 2**20, 120.0)
 
 
+@pytest.mark.parametrize(("chosen", "punches"), [("on", True), ("off", False)])
+def test_holes_are_punched_unless_told_otherwise(chosen: str, punches: bool) -> None:
+    config = load_config(Path(), {"MOLTP2P_HOLE_PUNCHING": chosen}, {})
+
+    assert finding_settings(config, [], real_world()).punch == punches
+    assert finding_settings(Config(Path()), [], real_world()).punch
+
+
 def test_what_is_announced_can_be_dialled() -> None:
     config = load_config(Path(), {"MOLTP2P_ANNOUNCE": "/ip4/9.0.0.1/tcp/4001"}, {})
     assert [str(e) for e in finding_settings(config, [], real_world()).announce] == [

@@ -16,8 +16,12 @@ from moltp2p.core.errors import PeerError
 from moltp2p.core.ids import PeerId
 from moltp2p.net.base import Network, PeerEvent, PeerUp, Stream
 from moltp2p.net.circuits import receive_message, send_message
+from moltp2p.net.finding.autonat import PROTOCOL as AUTONAT
+from moltp2p.net.finding.autonat import AutoNat
+from moltp2p.net.finding.discovery import DiscoverySettings, Means, open_discovery
 from moltp2p.net.finding.exchanging import Exchange
 from moltp2p.net.finding.punching import PROTOCOL, Puncher
+from moltp2p.net.finding.relay_seeking import RelaySeeker
 from moltp2p.net.memory import MemoryHub, open_memory_network
 from moltp2p.net.switch import RETIRE_S
 from moltp2p.proto.address import Endpoint, endpoint_bytes, parse_address, parse_ip
@@ -252,6 +256,54 @@ async def test_both_dial_half_a_round_trip_after_bob_said_so(
         nursery.cancel_scope.cancel()
 
     assert dials[alice.peer_id] == pytest.approx(dials[bob.peer_id])
+
+
+async def test_whom_we_reached_so_is_asked_for_no_dial_and_no_relay(
+    autojump_clock: MockClock,
+) -> None:
+    async with three() as (alice, bob, relay):
+        await alice.punch(bob.peer_id, [endpoint(bob)], leads=True)
+        asked: list[PeerId] = []
+
+        async def reserve(peer: PeerId) -> int:
+            asked.append(peer)
+            raise PeerError("refused", "no relay for us")
+
+        async def ask_for_dial(stream: Stream) -> None:
+            asked.append(stream.peer)
+
+        book = AddressBook(alice.peer_id, SECRET)
+        exchange = Exchange(alice, book, random.Random(1), wall_ms)
+        exchange.reach.report(relay.peer_id, None)  # so a relay is needed
+        bob.handle(AUTONAT, ask_for_dial)
+        autonat = AutoNat(alice, lambda: [endpoint(alice)], random.Random(1))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(autonat.run)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(alice, "reserve", reserve)
+                seeker = RelaySeeker(alice, exchange, random.Random(1))
+                await seeker.look()
+                assert asked == []
+                await alice.dial(relay.addresses()[0])
+                await seeker.look()
+                assert asked == [relay.peer_id]
+            await trio.sleep(600)
+            nursery.cancel_scope.cancel()
+
+        assert asked == [relay.peer_id]
+
+
+@pytest.mark.parametrize("punch", [True, False])
+async def test_a_node_that_punches_no_holes_says_so(
+    punch: bool, autojump_clock: MockClock
+) -> None:
+    settings = DiscoverySettings(punch=punch)
+    async with open_memory_network(MemoryHub(), b"alice") as alice:
+        means, rng = Means(wall_ms), random.Random(1)
+        async with open_discovery(alice, [], rng, means, settings) as discovery:
+            stats = discovery.finding().punched
+
+    assert stats == (PunchStats(0, 0) if punch else None)
 
 
 # -- who may make us dial
