@@ -179,7 +179,7 @@ def _listened(listening: Mapping[str, Any] | None) -> Iterator[str]:
     yield (
         f"- It listened from {listening['from']} to {listening['until']}, "
         f"{listening['uptime_share']:.1%} of that time, "
-        f"{listening['with_peers_s']:,.0f} s with peers. It "
+        f"{listening['with_peers_s']:,.0f} s with peers of its network. It "
         f"{was_off(len(gaps))}."
     )
     for gap in gaps[:SHOWN_GAPS]:

@@ -382,8 +382,9 @@ def test_a_listener_that_was_always_on_says_so(rig: Rig) -> None:
     span = Span(State.RUNNING, 100_000, 200_000, ended=True)
     rig.store.note_presence([span], [])
 
-    assert "100.0% of that time, 0 s with peers. It was never off." in card(
-        rig.make().manifest
+    assert (
+        "100.0% of that time, 0 s with peers of its network. It was never off."
+        in card(rig.make().manifest)
     )
 
 
