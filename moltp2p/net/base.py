@@ -32,7 +32,8 @@ class ConnectionLimits:
         total: connections at once, both directions.
         inbound: connections at once that others opened; leaves us room to dial.
         per_address: connections at once from one IP address.
-        per_subnet: connections at once from one /24 (IPv4) or /64 (IPv6).
+        per_subnet: connections at once from one /24 (IPv4) or /64 (IPv6); a /48 has
+            twice as many.
         handshakes: inbound connections at once that are not yet secured.
         handshakes_per_s: inbound connections a second from everybody together, in
             the long run; `HANDSHAKE_BURST_S` as many at once.

@@ -69,7 +69,7 @@ LIMIT_SETTINGS: Final = (
         DEFAULTS.per_subnet,
         1,
         65_536,
-        "Connections at once from one /24 (IPv4) or /64 (IPv6).",
+        "Connections at once from one /24 (IPv4) or /64 (IPv6); twice that from a /48.",
     ),
     LimitSetting(
         "max_handshakes",
