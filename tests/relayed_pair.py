@@ -39,6 +39,11 @@ def _behind(relay: Address, connection: MemoryConnection) -> Address:
     return replace(relay, peer=peer, relay=relay.peer)
 
 
+def hub_of(network: Network) -> MemoryHub:
+    """Return the world that a node lives in."""
+    return cast("MemoryNode", cast("Switch", network).transport)._hub
+
+
 async def echo(stream: Stream) -> None:
     """Say what is said."""
     while data := await stream.receive_some(100):

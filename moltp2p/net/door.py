@@ -72,17 +72,14 @@ class Door:
     """Lets connections in from one listening socket.
 
     Args:
-        listener: owned from now on.
+        listener: does not block; owned from now on.
         slots: decides who may come in.
         counts: where those are counted who may not.
     """
 
-    def __init__(
-        self, listener: trio.SocketListener, slots: Slots, counts: Counts
-    ) -> None:
+    def __init__(self, listener: socket.socket, slots: Slots, counts: Counts) -> None:
         # Trio's own accept waits for each connection; this one takes what is there.
-        self._sock = socket.socket(fileno=listener.socket.detach())
-        self._sock.setblocking(False)
+        self._sock = listener
         self._slots = slots
         self._counts = counts
 

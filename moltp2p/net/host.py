@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import socket
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -32,14 +33,13 @@ from moltp2p.net.door import Arrival, Door
 from moltp2p.net.hardening import BoundedSocket
 from moltp2p.net.identify import IDENTIFY, PING, Introduction, ping
 from moltp2p.net.relayed import Relayed
-from moltp2p.net.sockets import connect_first, expanded, open_listeners
+from moltp2p.net.sockets import bound_at, connect_first, expanded, open_listeners
 from moltp2p.net.stream_wire import StreamWire
 from moltp2p.net.switch import open_switch
 from moltp2p.proto.address import (
     Address,
     Endpoint,
     parse_endpoint,
-    parse_ip,
     parse_peer_id,
 )
 
@@ -71,8 +71,7 @@ class TcpTransport:
         self._upgrader = _upgrader(seed)
         self._switch = switch
         self._limits = switch.limits
-        self._listeners: list[trio.SocketListener] = []
-        self._bound: list[Endpoint] = []
+        self._listeners: list[socket.socket] = []
         self._endpoints: list[Endpoint] = []
         self._accepting = trio.CancelScope()
         self.relayed = Relayed(switch, nursery, self._secure_relayed)
@@ -90,12 +89,10 @@ class TcpTransport:
                 self._listeners += await open_listeners(endpoint)
         except BaseException:  # cancelled, too: on every endpoint, or on none
             for listener in self._listeners:
-                listener.socket.close()
+                listener.close()
             raise
         for listener in self._listeners:
-            host, port = listener.socket.getsockname()[:2]
-            self._bound.append(Endpoint(parse_ip(host), port))
-        self._endpoints = [each for bound in self._bound for each in expanded(bound)]
+            self._endpoints += expanded(bound_at(listener))
 
     async def serve(self, nursery: trio.Nursery) -> None:
         """Take connections, each in `nursery`, until `stop`."""
@@ -166,7 +163,7 @@ class TcpTransport:
         self, targets: Sequence[Address], *, leads: bool
     ) -> LibP2PConnection:
         """Connect from where we listen, and agree on keys."""
-        stream, target = await connect_first(self._bound, targets)
+        stream, target = await connect_first(self._listeners, targets)
         expected = target.peer if leads else None
         wire = self._wire(stream)
         connection = await self._secure(wire, target, expected, self._upgrader)

@@ -19,15 +19,14 @@ BACKLOG: Final = 512
 """Connections that the kernel holds until we look at them."""
 
 
-async def open_listeners(endpoint: Endpoint) -> list[trio.SocketListener]:
-    """Listen on an endpoint.
+async def open_listeners(endpoint: Endpoint) -> list[socket.socket]:
+    """Listen on an endpoint; return the sockets, which do not block.
 
     Raises:
         LocalError: `port-in-use` or `cannot-listen`.
     """
-    # Our own sockets: upstream's set SO_REUSEPORT before they are bound, with which
-    # two nodes on one port both start, and each gets some of the connections
-    # (`tcp.py:38`). Set afterwards, it lets us dial from there, and nobody listen.
+    # Our own sockets: upstream's have SO_REUSEPORT, with which two nodes on one port
+    # both start, and each gets some of the connections (`tcp.py:38`).
     try:
         listeners = await trio.open_tcp_listeners(
             endpoint.port, host=str(endpoint.ip), backlog=BACKLOG
@@ -44,9 +43,16 @@ async def open_listeners(endpoint: Endpoint) -> list[trio.SocketListener]:
             f"cannot listen on {endpoint}: {error.strerror}",
             "listen on an address of this machine, and a port above 1023",
         ) from error
-    for listener in listeners:
-        listener.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    return listeners
+    found = [socket.socket(fileno=each.socket.detach()) for each in listeners]
+    for each in found:
+        each.setblocking(False)
+    return found
+
+
+def bound_at(listener: socket.socket) -> Endpoint:
+    """Return where a socket listens."""
+    host, port = listener.getsockname()[:2]
+    return Endpoint(parse_ip(host), port)
 
 
 def expanded(endpoint: Endpoint) -> list[Endpoint]:
@@ -66,7 +72,7 @@ def expanded(endpoint: Endpoint) -> list[Endpoint]:
 
 
 async def connect_first(
-    bound: Sequence[Endpoint], targets: Sequence[Address]
+    listeners: Sequence[socket.socket], targets: Sequence[Address]
 ) -> tuple[trio.SocketStream, Address]:
     """Dial all at once, from where we listen if we can; the first to answer counts.
 
@@ -74,7 +80,7 @@ async def connect_first(
     connection of both dials (RFC 9293, section 3.5, "simultaneous connection").
 
     Args:
-        bound: the endpoints that we listen on.
+        listeners: where we listen.
         targets: whom to dial.
 
     Raises:
@@ -84,7 +90,9 @@ async def connect_first(
 
     async def attempt(target: Address) -> None:
         try:
-            stream = await _connect(_source(bound, target.endpoint), target.endpoint)
+            stream = await _connect(
+                _source(listeners, target.endpoint), target.endpoint
+            )
         except OSError:
             return
         found.append((stream, target))
@@ -110,27 +118,47 @@ def _close(found: Sequence[tuple[trio.SocketStream, Address]]) -> None:
         stream.socket.close()
 
 
-def _source(bound: Sequence[Endpoint], target: Endpoint) -> Endpoint | None:
+def _source(
+    listeners: Sequence[socket.socket], target: Endpoint
+) -> socket.socket | None:
     """Return from where we listen and can dial; None to let the kernel choose."""
     is_here = scope_of(target.ip) is Scope.MACHINE
-    for each in bound:
-        if each.ip.version == target.ip.version and (
-            each.ip.is_unspecified or (scope_of(each.ip) is Scope.MACHINE) is is_here
+    for each in listeners:
+        ip = bound_at(each).ip
+        if ip.version == target.ip.version and (
+            ip.is_unspecified or (scope_of(ip) is Scope.MACHINE) is is_here
         ):
             return each
     return None
 
 
-async def _connect(source: Endpoint | None, target: Endpoint) -> trio.SocketStream:
+async def _connect(source: socket.socket | None, target: Endpoint) -> trio.SocketStream:
     family = socket.AF_INET if target.ip.version == 4 else socket.AF_INET6
-    sock = trio.socket.socket(family)
+    sock = socket.socket(family)
     try:
         if source is not None:
-            for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
-                sock.setsockopt(socket.SOL_SOCKET, option, 1)
-            await sock.bind((str(source.ip), source.port))
-        await sock.connect((str(target.ip), target.port))
+            _share(source, sock)
+        dialling = trio.socket.from_stdlib_socket(sock)
+        await dialling.connect((str(target.ip), target.port))
     except BaseException:
         sock.close()
         raise
-    return trio.SocketStream(sock)
+    return trio.SocketStream(dialling)
+
+
+def _share(source: socket.socket, sock: socket.socket) -> None:
+    """Bind a socket to where another one listens.
+
+    Both need SO_REUSEPORT for that. The one that listens has it only meanwhile, since
+    other programs of this user that ask for it could listen there as well, and get some
+    of the connections. Once this was done, Linux lets them; a node of ours never asks.
+    """
+    for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+        sock.setsockopt(socket.SOL_SOCKET, option, 1)
+    if sock.family == socket.AF_INET6:  # as what listens: IPv4 has a socket of its own
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    source.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        sock.bind(source.getsockname())
+    finally:
+        source.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 
 import pytest
 import trio
@@ -85,6 +86,36 @@ async def test_who_punches_dials_from_where_it_listens() -> None:
         with pytest.raises(LocalError, match="another program listens"):
             async with open_host(b"c" * 32, [str(endpoint(alice))]):
                 pass
+
+
+@pytest.mark.parametrize("asks_to_share", [False, True])
+async def test_nobody_else_listens_where_we_do(asks_to_share: bool) -> None:
+    async with (
+        open_host(b"a" * 32, [ANY_PORT]) as alice,
+        open_host(b"b" * 32, [ANY_PORT]) as bob,
+    ):
+        if not asks_to_share:  # Linux lets those in, once we have dialled from there
+            await alice.punch(bob.peer_id, [endpoint(bob)], leads=True)
+        with socket.socket() as thief:
+            thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, asks_to_share)
+            with pytest.raises(OSError, match="in use"):
+                thief.bind(("127.0.0.1", endpoint(alice).port))
+
+
+async def test_who_listens_on_both_families_dials_from_there_in_either() -> None:
+    async with open_host(b"b" * 32, ["/ip6/::1/tcp/0", ANY_PORT]) as bob:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(("::", 0))
+            port = sock.getsockname()[1]
+        everywhere = [f"/ip6/::/tcp/{port}", f"/ip4/0.0.0.0/tcp/{port}"]
+        for each in bob.addresses():
+            async with open_host(b"a" * 32, everywhere) as alice:
+                where = parse_address(each).endpoint
+                await alice.punch(bob.peer_id, [where], leads=True)
+
+                assert f"/tcp/{port}/" in addresses(bob)[alice.peer_id]
+                await bob.disconnect(alice.peer_id)
 
 
 async def test_somebody_else_there_is_not_the_peer() -> None:

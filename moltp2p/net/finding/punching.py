@@ -77,7 +77,10 @@ class Puncher:
         self._exchange = exchange
         self._book = book
         self._rng = rng
-        self._allowance: Allowance[PeerId] = Allowance(PUNCHES_PER_PEER, PUNCHES_IN_ALL)
+        # Strangers that come are as many as they like: they leave us what we need to
+        # come to those that we look for.
+        self._of_guests: Allowance[PeerId] = Allowance(PUNCHES_PER_PEER, PUNCHES_IN_ALL)
+        self._of_hosts: Allowance[PeerId] = Allowance(PUNCHES_PER_PEER, PUNCHES_IN_ALL)
         self._busy: set[PeerId] = set()
         self._tried = 0
         self._opened = 0
@@ -109,12 +112,11 @@ class Puncher:
                     return
         finally:
             self._busy.discard(peer)
-            self._note(peer)
 
     async def _try(self, peer: PeerId, *, is_first: bool) -> bool:
         """Try once; return whether to try again."""
         relay = self._relayed(peer, outbound=False)
-        if relay is None or not self._allowance.take(peer, trio.current_time()):
+        if relay is None or not self._of_guests.take(peer, trio.current_time()):
             return False
         self._tried += 1
         ip = relay.endpoint.ip
@@ -128,6 +130,8 @@ class Puncher:
         except PeerError as error:
             log.debug("not-punched", peer=peer, code=error.code)
             return error.code != "protocol-unsupported"
+        finally:
+            self._note(peer)
         return self._relayed(peer, outbound=False) is not None
 
     def _known(self, peer: PeerId, relay: IpAddress) -> list[Endpoint]:
@@ -161,13 +165,13 @@ class Puncher:
         relay = self._relayed(peer, outbound=True)
         if relay is None or ask.type != HolePunch.CONNECT:
             return
-        if not self._allowance.take(peer, trio.current_time()):
+        if not self._of_hosts.take(peer, trio.current_time()):
             return
         await self._say(stream, HolePunch.CONNECT, self._own(relay))
-        self._tried += 1
         sync = await receive_message(stream, HolePunch)
         if sync.type != HolePunch.SYNC:
             raise PeerError("malformed", f"{peer} does not say when to dial")
+        self._tried += 1
         await self._punch(peer, _read(ask, relay, peer), leads=True)
         self._note(peer)
 
@@ -180,6 +184,9 @@ class Puncher:
 
         The peer's dial may get through where ours does not.
         """
+        info = self._info(peer)
+        if info is None or _is_direct(info, peer):
+            return  # it left while we talked, or found another way
         with trio.move_on_after(PUNCH_S), self._network.watch() as events:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._dial, peer, where, leads)

@@ -23,7 +23,8 @@ MAX_ENDPOINTS: Final = 4
 
 PUNCHES_PER_PEER: Final = Rate(per_s=1 / 600, burst=ATTEMPTS)
 PUNCHES_IN_ALL: Final = Rate(per_s=0.2, burst=15)
-"""How often we dial so, with one peer and with all together."""
+"""How often we dial so, with one peer and with all together: with those that dialled
+us, and as often with those that we dialled."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from moltp2p.net.admission import Slots
 from moltp2p.net.base import ConnectionLimits
 from moltp2p.net.containment import Counts
 from moltp2p.net.door import Arrival, Door
+from moltp2p.net.sockets import open_listeners
+from moltp2p.proto.address import parse_endpoint
 from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.slow
@@ -76,8 +78,8 @@ class House:
 
 @pytest.fixture
 async def house() -> House:
-    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    port = listener.socket.getsockname()[1]
+    (listener,) = await open_listeners(parse_endpoint("/ip4/127.0.0.1/tcp/0"))
+    port = listener.getsockname()[1]
     counts = Counts()
     return House(port, Door(listener, Slots(LIMITS), counts), counts)
 

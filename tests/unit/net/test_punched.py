@@ -21,11 +21,14 @@ from moltp2p.proto.access import AccessRule, parse_subject
 from moltp2p.proto.address import Endpoint, parse_ip
 from moltp2p.proto.gossip.events import Faulted
 from tests.acquaintances import wall_ms
-from tests.relayed_pair import ECHO, connect_through, endpoint, is_direct, three
-
-
-def hub_of(network: Network) -> Any:
-    return cast("MemoryNode", cast("Switch", network).transport)._hub
+from tests.relayed_pair import (
+    ECHO,
+    connect_through,
+    endpoint,
+    hub_of,
+    is_direct,
+    three,
+)
 
 
 def member_of(network: Network, other: Network) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import pytest
@@ -26,10 +26,17 @@ from moltp2p.net.memory import MemoryHub, open_memory_network
 from moltp2p.net.switch import RETIRE_S
 from moltp2p.proto.address import Endpoint, endpoint_bytes, parse_address, parse_ip
 from moltp2p.proto.peers.address_book import AddressBook
-from moltp2p.proto.peers.punching import ATTEMPTS, PunchStats
+from moltp2p.proto.peers.punching import ATTEMPTS, PUNCHES_IN_ALL, PunchStats
 from tests.acquaintances import SECRET, wall_ms
 from tests.gossipers import open_gossiper
-from tests.relayed_pair import ECHO, connect_through, endpoint, is_direct, three
+from tests.relayed_pair import (
+    ECHO,
+    connect_through,
+    endpoint,
+    hub_of,
+    is_direct,
+    three,
+)
 from tests.swarm import TOPIC
 
 
@@ -375,3 +382,54 @@ async def test_a_peer_that_says_when_before_it_says_where_is_at_fault(
         await trio.sleep(1)
 
         assert alice.stats().faults == {"malformed": 1}
+
+
+async def test_strangers_that_come_leave_us_what_we_need_ourselves(
+    autojump_clock: MockClock,
+) -> None:
+    async with three() as (alice, bob, relay), trio.open_nursery() as nursery:
+        hers = puncher(alice)
+        nursery.start_soon(hers.run)
+        async with AsyncExitStack() as stack:
+            for number in range(int(PUNCHES_IN_ALL.burst) + 5):
+                stranger = await stack.enter_async_context(
+                    open_memory_network(hub_of(alice), b"stranger %d" % number)
+                )
+                await connect_through(relay, stranger, alice)
+            await trio.sleep(3)
+
+            dialled, _ = await told_by(bob, alice, connect(NOWHERE))
+
+        assert dialled == [[NOWHERE]]
+        nursery.cancel_scope.cancel()
+
+
+async def test_who_left_meanwhile_is_not_dialled(autojump_clock: MockClock) -> None:
+    async with three() as (alice, bob, _):
+        dialled: list[PeerId] = []
+
+        async def punch(peer: PeerId, *_: object, **__: object) -> None:
+            dialled.append(peer)
+
+        hers = puncher(alice)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(alice, "punch", punch)
+            await alice.disconnect(bob.peer_id)
+            await hers._punch(bob.peer_id, [NOWHERE], leads=True)
+
+        assert dialled == []
+
+
+async def test_a_way_that_was_found_without_us_is_not_counted(
+    autojump_clock: MockClock,
+) -> None:
+    async with three() as (alice, bob, _), trio.open_nursery() as nursery:
+        his = puncher(bob)
+        nursery.start_soon(his.run)
+        await trio.sleep(0.5)
+        await alice.punch(bob.peer_id, [endpoint(bob)], leads=True)
+        await trio.sleep(10)
+
+        assert is_direct(bob, alice.peer_id)
+        assert his.stats() == PunchStats(0, 0)
+        nursery.cancel_scope.cancel()
