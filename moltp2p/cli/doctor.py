@@ -113,6 +113,7 @@ async def _running(shell: Shell, config: Config, flags: dict[str, Any]) -> list[
         peers = (await client.get("/peers"))["peers"]
     store, network, gossip = status["store"], status["network"], status["gossip"]
     finding, dials = gossip["finding"], gossip["dials"]
+    role = Role(status["role"])
     found = [ok("node", f"runs as {status['role']} on network {network}")]
     if network != config.network.id:
         says = f"the settings say network {config.network.id}"
@@ -121,7 +122,7 @@ async def _running(shell: Shell, config: Config, flags: dict[str, Any]) -> list[
     found += [
         check_running_store(store["state"], store["hint"], store["records"]),
         judge_listening(parse_address(each).endpoint for each in status["addresses"]),
-        judge_reach(finding),
+        judge_reach(finding, role),
         *(ok("bootstrap", f"{address} is connected") for address in joined),
     ]
     names = [each["name"] for each in finding["names"] if each["last_error"]]
@@ -132,7 +133,7 @@ async def _running(shell: Shell, config: Config, flags: dict[str, Any]) -> list[
     if (told := finding["clock_ahead_ms"]) is not None:
         ahead.append(told)
     clock = judge_clock(ahead, _now_ms())
-    found_peers = judge_peers(peers, network, Role(status["role"]))
+    found_peers = judge_peers(peers, network, role)
     return [*found, *probed, found_peers, clock, _version()]
 
 

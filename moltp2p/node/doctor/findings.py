@@ -177,12 +177,16 @@ def judge_peers(peers: Sequence[Mapping[str, Any]], network: str, role: Role) ->
     return ok("peers", says)
 
 
-def judge_reach(finding: Mapping[str, Any]) -> Check:
+def judge_reach(finding: Mapping[str, Any], role: Role) -> Check:
     """Say whether others can dial this node, or are told where they could.
 
     Args:
         finding: how a running node finds peers, as its status tells.
+        role: what the node is for.
     """
+    need = "it can dial others, which is enough; to be dialled,"
+    if role is Role.BOOTSTRAP:
+        need = "a first address is of use to those who can dial it:"
     announced, seen = finding["announced"], finding["seen"]
     if finding["reach"] == "open":
         return ok(
@@ -195,8 +199,8 @@ def judge_reach(finding: Mapping[str, Any]) -> Check:
         return note(
             "reachable",
             f"peers tried to dial it at {', '.join(announced) or 'its IP'}, in vain",
-            "it can dial others, which is enough; to be dialled, open the port in the "
-            "firewall, or forward it and name it in `announce`",
+            f"{need} open the port in the firewall, or forward it and name it in "
+            "`announce`",
         )
     wide = [
         each for each in announced if scope_of(parse_endpoint(each).ip) is Scope.WORLD
@@ -207,6 +211,5 @@ def judge_reach(finding: Mapping[str, Any]) -> Check:
     return note(
         "reachable",
         f"nobody outside of this site is told of an address{as_seen}",
-        "it can dial others, which is enough; to be dialled, forward a port to it and "
-        "name it in `announce`",
+        f"{need} forward a port to it and name it in `announce`",
     )

@@ -227,7 +227,7 @@ def test_whether_others_are_told_where_to_dial(
         "seen": ["8.8.4.4"],
         "reach": "unknown",
     } | NO_RELAY
-    check = judge_reach(finding)
+    check = judge_reach(finding, Role.AGENT)
 
     assert check.health is health
     assert ("8.8.4.4" in check.says) == (health is Health.NOTE)
@@ -240,14 +240,19 @@ def test_those_that_tried_know_best() -> None:
         "reached_at": ["here"],
     } | NO_RELAY
 
-    reached = judge_reach(told | {"reach": "open"})
-    in_vain = judge_reach(told | {"reach": "closed"})
+    reached = judge_reach(told | {"reach": "open"}, Role.AGENT)
+    in_vain = judge_reach(told | {"reach": "closed"}, Role.AGENT)
 
-    relayed = judge_reach(told | {"reach": "closed", "relayed": ["/ip4/9.0.0.1/p2p/x"]})
+    relayed = judge_reach(
+        told | {"reach": "closed", "relayed": ["/ip4/9.0.0.1/p2p/x"]}, Role.AGENT
+    )
 
     assert (relayed.health, "/ip4/9.0.0.1" in relayed.says) == (Health.OK, True)
     assert (reached.health, reached.says) == (Health.OK, "others reached it at here")
     assert (in_vain.health, "in vain" in in_vain.says) == (Health.NOTE, True)
+    for reach in ("unknown", "closed"):
+        first = judge_reach(told | {"reach": reach, "announced": []}, Role.BOOTSTRAP)
+        assert "of use to those who can dial it" in first.remedy
 
 
 # -- first peers
