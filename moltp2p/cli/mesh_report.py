@@ -160,11 +160,11 @@ def _found(each: Finding) -> str:
     if each.found is None:
         return "never"
     if each.check.endswith("_s"):
-        return f"{each.found:.3f} s, at most {each.wanted:g} s"
+        return f"{each.found:.3f} of {each.wanted:g} s"
     if each.check.endswith("_within"):
-        return f"{each.found:g}, at most {each.wanted:g}"
+        return f"{each.found:g} of {each.wanted:g}"
     if each.check.endswith(".delivered"):
-        return f"{each.found:.2%}, at least {each.wanted:.2%}"
+        return f"{each.found:.2%} of {100 * each.wanted:g}%"
     found = f"{each.found:,.6g}"
     return found if each.wanted in {0, 1} else f"{found} of {each.wanted:,.6g}"
 

@@ -145,7 +145,7 @@ def report(outcome: Outcome) -> Report:
 
 
 def shown(report: Report) -> str:
-    console = Console(file=io.StringIO(), width=100)
+    console = Console(file=io.StringIO(), width=80)
     console.print(summary(report))
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
     return text
@@ -178,8 +178,9 @@ def test_what_a_scenario_wants_stands_beside_what_was_found() -> None:
     )
     text = shown(report(outcome))
 
-    assert re.search(r"held +│ during.delivered +│ 100.00%, at least 100.00%", text)
-    assert re.search(r"held +│ during.p99_s +│ 0.040 s, at most 1 s", text)
+    assert "│ what was older than the last fault was everywhere │ after" in text
+    assert re.search(r"held +│ during.delivered +│ 100.00% of 100%", text)
+    assert re.search(r"held +│ during.p99_s +│ 0.040 of 1 s", text)
     assert re.search(r"all nodes gossiped with .* │ not yet", text)
     assert re.search(r"FAILED │ heartbeats until all meshes .* │ never", text)
 
