@@ -151,21 +151,20 @@ class Switch:
         self, peer: PeerId, endpoints: Sequence[Endpoint], *, leads: bool
     ) -> None:
         """Connect to a relayed peer directly, too (`net.base.Network`)."""
+        # TCP would connect us with ourselves.
+        own = {each.endpoint for each in self.transport.addresses()}
+        member = self._members.get(peer)
+        is_guest = member is None or not member.outbound
         targets = [
-            Address(each, peer) for each in endpoints if self._may_punch(peer, each)
+            Address(each, peer)
+            for each in endpoints
+            if each not in own
+            and not self.access.is_banned(each.ip, peer)
+            and not (is_guest and self._refuses(each))
         ]
         if targets:
             dial = partial(self.transport.punch, targets, leads=leads)
-            await self._connect(targets[0], dial)
-
-    def _may_punch(self, peer: PeerId, endpoint: Endpoint) -> bool:
-        if endpoint in [each.endpoint for each in self.transport.addresses()]:
-            return False  # TCP would connect us with ourselves
-        if self.access.is_banned(endpoint.ip, peer):
-            return False
-        member = self._members.get(peer)
-        is_guest = member is not None and not member.outbound
-        return not (is_guest and self._refuses(endpoint))
+            await self._connect(targets[0], dial, is_guest=is_guest)
 
     def _refuses(self, endpoint: Endpoint) -> bool:
         code = self.slots.refusal(endpoint.ip, trio.current_time())
@@ -185,21 +184,21 @@ class Switch:
         return target
 
     async def _connect(
-        self, target: Address, dial: Callable[[], Awaitable[Connection]]
+        self,
+        target: Address,
+        dial: Callable[[], Awaitable[Connection]],
+        *,
+        is_guest: bool = False,
     ) -> None:
         with ExitStack() as hold:
             hold.enter_context(self.slots.hold_outbound())
             connection = await self._dialled(target, dial)
-            if self._is_guests(connection):
+            if is_guest:
                 hold.close()
                 await self._let_in(connection, hold)
             with trio.CancelScope(shield=True):  # it is carried, or it is not
-                await self._nursery.start(self.carry, connection, hold.pop_all())
-
-    def _is_guests(self, connection: Connection) -> bool:
-        """Tell whether it takes the place of a relayed one that the peer dialled."""
-        old = self._members.get(connection.address.peer)
-        return old is not None and not old.outbound and old.is_bettered_by(connection)
+                carry = partial(self.carry, is_guest=is_guest)
+                await self._nursery.start(carry, connection, hold.pop_all())
 
     async def _let_in(self, connection: Connection, hold: ExitStack) -> None:
         """Count a connection as if its peer had come to the door."""
@@ -223,15 +222,18 @@ class Switch:
         connection: Connection,
         hold: ExitStack,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+        *,
+        is_guest: bool = False,
     ) -> None:
         """Carry a secured connection to its end; started once it may be used.
 
         Owns `connection` and the slot in `hold`; whatever happens on the
-        connection ends here.
+        connection ends here. Of a guest, it is one that we dialled because the
+        peer wants to be connected.
         """
         with hold:
             try:
-                member = self._join(connection)
+                member = self._join(connection, is_guest=is_guest)
                 task_status.started()
                 if member is not None:
                     await self._carry(member)
@@ -251,7 +253,7 @@ class Switch:
             self._leave(member)
             await member.close()
 
-    def _join(self, connection: Connection) -> Member | None:
+    def _join(self, connection: Connection, *, is_guest: bool) -> Member | None:
         """Make the connection its peer's only one, or return None."""
         peer = connection.address.peer
         # The address was asked about before the handshake; a ban may be younger.
@@ -264,7 +266,8 @@ class Switch:
             connection, self._peer_id, self.limits.dial_s
         ):
             return None
-        member = Member(connection, trio.current_time(), connection.outbound)
+        is_ours = connection.outbound and not is_guest
+        member = Member(connection, trio.current_time(), is_ours)
         if old is not None and old.is_bettered_by(connection):
             member.better(old)
         elif old is not None:

@@ -163,17 +163,21 @@ class Puncher:
         peer = stream.peer
         ask = await receive_message(stream, HolePunch)
         relay = self._relayed(peer, outbound=True)
-        if relay is None or ask.type != HolePunch.CONNECT:
+        if relay is None or ask.type != HolePunch.CONNECT or peer in self._busy:
             return
         if not self._of_hosts.take(peer, trio.current_time()):
             return
-        await self._say(stream, HolePunch.CONNECT, self._own(relay))
-        sync = await receive_message(stream, HolePunch)
-        if sync.type != HolePunch.SYNC:
-            raise PeerError("malformed", f"{peer} does not say when to dial")
-        self._tried += 1
-        await self._punch(peer, _read(ask, relay, peer), leads=True)
-        self._note(peer)
+        self._busy.add(peer)
+        try:
+            await self._say(stream, HolePunch.CONNECT, self._own(relay))
+            sync = await receive_message(stream, HolePunch)
+            if sync.type != HolePunch.SYNC:
+                raise PeerError("malformed", f"{peer} does not say when to dial")
+            self._tried += 1
+            await self._punch(peer, _read(ask, relay, peer), leads=True)
+            self._note(peer)
+        finally:
+            self._busy.discard(peer)
 
     # -- both ------------------------------------------------------------------
 

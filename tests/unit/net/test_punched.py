@@ -119,6 +119,31 @@ async def test_who_comes_through_a_relay_takes_no_place_of_those_we_choose(
         assert relay.peers() == []
 
 
+async def test_who_leaves_the_relay_at_the_last_moment_has_not_been_chosen(
+    autojump_clock: MockClock,
+) -> None:
+    async with (
+        three() as (alice, bob, _),
+        open_discovery(bob, [], random.Random(1), Means(wall_ms)) as finding,
+    ):
+        transport = cast("Switch", bob).transport
+        punch = transport.punch
+
+        async def once_it_left(*args: Any, **kwargs: Any) -> Any:
+            await alice.disconnect(bob.peer_id)
+            await trio.sleep(0.1)
+            return await punch(*args, **kwargs)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(transport, "punch", once_it_left)
+            await bob.punch(alice.peer_id, [endpoint(alice)], leads=True)
+        await trio.sleep(1)
+
+        assert [each.outbound for each in bob.peers()] == [False]
+        assert bob.stats().limits["inbound"].used == 1
+        assert finding.finding().book.outbound == 0
+
+
 # -- its end
 
 

@@ -433,3 +433,22 @@ async def test_a_way_that_was_found_without_us_is_not_counted(
         assert is_direct(bob, alice.peer_id)
         assert his.stats() == PunchStats(0, 0)
         nursery.cancel_scope.cancel()
+
+
+async def test_a_peer_makes_us_dial_once_at_a_time(autojump_clock: MockClock) -> None:
+    async with three() as (alice, bob, _):
+        alice.handle(PROTOCOL, puncher(alice).answer)
+        first, second = [
+            await bob.open_stream(alice.peer_id, [PROTOCOL]) for _ in range(2)
+        ]
+        await send_message(first, connect(NOWHERE))
+        assert (await receive_message(first, HolePunch)).type == HolePunch.CONNECT
+        await send_message(second, connect(NOWHERE))
+
+        with pytest.raises(PeerError, match="stream-reset"):
+            await receive_message(second, HolePunch)
+
+        await first.close()
+        await trio.sleep(1)
+        dialled, _answer = await told_by(bob, alice, connect(NOWHERE))
+        assert dialled == [[NOWHERE]]
