@@ -11,6 +11,8 @@ from moltp2p.net.base import NetworkStats
 from moltp2p.node.readings import Readings
 from moltp2p.node.status import GossipStatus, ProvingStatus, Status, SyncStatus
 from moltp2p.proto.admission.rules import Tally
+from moltp2p.proto.peers.reachability import Reach
+from moltp2p.proto.peers.status import FindingStatus
 
 if TYPE_CHECKING:  # libp2p takes a second, and an offline node goes without
     from moltp2p.net.gossip.pubsub_stats import PubSubStats
@@ -25,6 +27,7 @@ def families(readings: Readings) -> Iterator[Family]:
     yield from _store(status)
     if readings.network is not None and status.gossip is not None:
         yield from _network(readings.network, status.gossip)
+        yield from _nat(status.gossip.finding)
     if readings.pubsub is not None and status.gossip is not None:
         yield from _gossip(readings.pubsub, status.gossip)
     if status.sync is not None:
@@ -107,6 +110,31 @@ def _network(stats: NetworkStats, gossip: GossipStatus) -> Iterator[Family]:
         "limit",
         {name: use.refused for name, use in limits.items()},
     )
+
+
+def _nat(finding: FindingStatus) -> Iterator[Family]:
+    yield many(
+        "reach",
+        "1 for whether others can dial this node.",
+        "reach",
+        {str(each): each is finding.reach for each in Reach},
+    )
+    if (relay := finding.relay) is not None:
+        yield one("relay_reservations", "Peers reached through us.", relay.reservations)
+        yield one("relay_circuits", "Connections carried for others.", relay.circuits)
+        yield one(
+            "relay_carried_bytes_total",
+            "Bytes carried for others.",
+            relay.carried_bytes,
+        )
+        yield one("relay_refused_total", "Requests to carry refused.", relay.refused)
+    if (punched := finding.punched) is not None:
+        yield many(
+            "hole_punches_total",
+            "Direct ways to relayed peers, by what became of them.",
+            "event",
+            {"tried": punched.tried, "opened": punched.opened},
+        )
 
 
 MESSAGES = (

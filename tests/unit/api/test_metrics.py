@@ -47,7 +47,8 @@ COUNTS = {
     "limit_used", "gossip_peers", "gossip_peers_by_standing", "gossip_topics",
     "gossip_peers_behind", "sync_peers", "sync_peers_ahead", "proof_state",
     "proof_attestations", "proof_slots_left", "proof_challengers", "proof_agents",
-    "proof_attestations_held", "proof_quorum",
+    "proof_attestations_held", "proof_quorum", "reach", "relay_reservations",
+    "relay_circuits",
 }  # fmt: skip
 """What is counted in things that its name says."""
 
@@ -140,8 +141,8 @@ async def test_on_an_open_network_nobody_is_counted(
 async def test_every_panel_asks_for_metrics_that_there_are(
     place: Village, autojump_clock: MockClock
 ) -> None:
-    async with place.open("alice") as alice:
-        text = await scraped(alice)
+    async with place.open("alice") as alice, place.open("here", Role.BOOTSTRAP) as here:
+        text = await scraped(alice) + await scraped(here)
     known = set()
     for each in text_string_to_metric_families(text):
         total = f"{each.name}_total" if each.type == "counter" else each.name
