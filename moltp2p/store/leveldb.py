@@ -95,9 +95,14 @@ def open_store(
 
 
 class LevelDb:
-    """An engine: one LevelDB in one folder, held by this process alone."""
+    """An engine: one LevelDB in one folder, held by this process alone.
 
-    def __init__(self, folder: Path, **options: bool) -> None:
+    Args:
+        folder: where it is, or is to be.
+        options: of LevelDB's, in place of `OPTIONS`.
+    """
+
+    def __init__(self, folder: Path, **options: int) -> None:
         self._folder = folder
         self._options = OPTIONS | options
         self._gate = Gate()
@@ -105,12 +110,6 @@ class LevelDb:
         self._is_suspect = False
         self._kept: set[_Kept] = set()
         self._db = _open(folder, self._options)
-
-    def memory_bytes(self) -> int:
-        """Return what LevelDB holds in memory: unwritten tables, cached blocks."""
-        with self._gate:
-            found = self._opened().get_property(b"leveldb.approximate-memory-usage")
-        return int(found or 0)
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value at `key`, or None."""

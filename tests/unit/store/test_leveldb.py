@@ -92,15 +92,6 @@ def test_what_was_added_is_there_when_it_is_opened_again(
     store.close()
 
 
-def test_what_is_not_written_yet_is_counted(folder: Path) -> None:
-    level = LevelDb(folder)
-    empty = level.memory_bytes()
-    level.apply([Put(b"key", bytes(1_000_000))])
-
-    assert level.memory_bytes() - empty >= 1_000_000
-    level.close()
-
-
 def test_a_second_store_on_the_same_folder_is_refused(folder: Path) -> None:
     store = open_store(folder, NETWORK)
 
