@@ -79,8 +79,12 @@ class Puncher:
         self._rng = rng
         # Strangers that come are as many as they like: they leave us what we need to
         # come to those that we look for.
-        self._of_guests: Allowance[PeerId] = Allowance(PUNCHES_PER_PEER, PUNCHES_IN_ALL)
-        self._of_hosts: Allowance[PeerId] = Allowance(PUNCHES_PER_PEER, PUNCHES_IN_ALL)
+        self._for_guests: Allowance[PeerId] = Allowance(
+            PUNCHES_PER_PEER, PUNCHES_IN_ALL
+        )
+        self._for_chosen: Allowance[PeerId] = Allowance(
+            PUNCHES_PER_PEER, PUNCHES_IN_ALL
+        )
         self._busy: set[PeerId] = set()
         self._tried = 0
         self._opened = 0
@@ -116,7 +120,7 @@ class Puncher:
     async def _try(self, peer: PeerId, *, is_first: bool) -> bool:
         """Try once; return whether to try again."""
         relay = self._relayed(peer, outbound=False)
-        if relay is None or not self._of_guests.take(peer, trio.current_time()):
+        if relay is None or not self._for_guests.take(peer, trio.current_time()):
             return False
         self._tried += 1
         ip = relay.endpoint.ip
@@ -165,7 +169,7 @@ class Puncher:
         relay = self._relayed(peer, outbound=True)
         if relay is None or ask.type != HolePunch.CONNECT or peer in self._busy:
             return
-        if not self._of_hosts.take(peer, trio.current_time()):
+        if not self._for_chosen.take(peer, trio.current_time()):
             return
         self._busy.add(peer)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -15,12 +16,15 @@ from moltp2p.core.errors import PeerError
 from moltp2p.net.base import ConnectionLimits, Network, PeerDown, PeerEvent
 from moltp2p.net.finding.discovery import Means, open_discovery
 from moltp2p.net.gossip.supervision import Supervision
-from moltp2p.net.memory import MemoryNode, open_memory_network
+from moltp2p.net.memory import MemoryHub, MemoryNode, open_memory_network
 from moltp2p.net.switch import RETIRE_S, Switch
+from moltp2p.node.access import AccessDesk, AccessFile
 from moltp2p.proto.access import AccessRule, parse_subject
-from moltp2p.proto.address import Endpoint, parse_ip
+from moltp2p.proto.address import Address, Endpoint, origin_of, parse_ip, subnet_of
 from moltp2p.proto.gossip.events import Faulted
+from moltp2p.proto.peers.status import DialState
 from tests.acquaintances import wall_ms
+from tests.gossipers import open_gossiper
 from tests.relayed_pair import (
     ECHO,
     connect_through,
@@ -259,6 +263,25 @@ async def test_a_ban_that_is_younger_than_the_dial_holds(
         assert not is_direct(alice, bob.peer_id)
 
 
+async def test_a_ban_of_a_subnet_ends_a_connection_that_came_about_so(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with three() as (alice, bob, _):
+        desk = AccessDesk(AccessFile(tmp_path), bob, wall_ms)
+        old = await bob.open_stream(alice.peer_id, [ECHO])
+        await alice.punch(bob.peer_id, [endpoint(bob)], leads=True)
+        await trio.sleep(1)
+
+        subnet = parse_subject(str(subnet_of(endpoint(alice).ip)))
+        await desk.put(subnet, allows=False, reason="", for_s=None)
+
+        with trio.fail_after(1), pytest.raises(PeerError, match="stream-reset"):
+            await old.receive_some(1)
+        await trio.sleep(1)
+        assert bob.peers() == []
+        assert bob.stats().limits["total"].used == 0
+
+
 # -- who watches
 
 
@@ -277,3 +300,58 @@ async def test_faults_are_held_against_a_peer_once(autojump_clock: MockClock) ->
         watch.look(trio.current_time())
 
         assert held == [Faulted(alice.peer_id, 3), Faulted(alice.peer_id, 1)]
+
+
+async def test_who_is_lost_after_the_change_is_dialled_again(
+    autojump_clock: MockClock,
+) -> None:
+    async with (
+        three() as (alice, bob, relay),
+        open_discovery(alice, [], random.Random(1), Means(wall_ms)) as finding,
+    ):
+        await trio.sleep(1)
+        where = Address(endpoint(relay), bob.peer_id, relay.peer_id)
+        finding.book.suggest(where, "somebody", trio.current_time())
+        await alice.punch(bob.peer_id, [endpoint(bob)], leads=True)
+        await trio.sleep(10)
+        assert finding.finding().book.outbound == 1
+        (before,) = finding.status()
+
+        member_of(bob, alice).connection.sever()
+        await trio.sleep(10)
+
+        (after,) = finding.status()
+        assert (before.state, before.last_error) == (DialState.CONNECTED, "")
+        # In memory nobody is behind a relay: it was dialled, and that is enough.
+        assert (after.address, after.last_error) == (str(where), "wrong-peer")
+        assert finding.finding().book.outbound == 0
+
+
+async def test_gossip_knows_a_peer_once_and_where_it_is(
+    autojump_clock: MockClock,
+) -> None:
+    hub = MemoryHub()
+    async with (
+        open_memory_network(hub, b"relay") as relay,
+        open_gossiper(hub, "alice") as alice,
+        open_gossiper(hub, "bob") as bob,
+    ):
+        await connect_through(relay, alice.network, bob.network)
+        await alice.meshed(bob)
+        known = bob.pubsub._router._scores._present
+        assert known[alice.peer].origin is None
+
+        where = endpoint(alice.network)
+        await bob.network.punch(alice.peer, [where], leads=True)
+        await bob.until(
+            lambda: alice.peer in known and known[alice.peer].origin is not None
+        )
+
+        assert known[alice.peer].origin == origin_of(where.ip)
+        await trio.sleep(2 * RETIRE_S)
+        assert [each.gossip.peer for each in bob.pubsub.stats().peers] == [alice.peer]
+        assert [each.gossip.outbound for each in alice.pubsub.stats().peers] == [True]
+        await alice.network.disconnect(bob.peer)
+        await trio.sleep(2 * RETIRE_S)
+        assert bob.pubsub.stats().peers == ()
+        assert bob.pubsub._peering._lines == {}
