@@ -37,7 +37,8 @@ from moltp2p.net.containment import BLAMELESS, Counts, serve
 from moltp2p.net.log import get_logger
 from moltp2p.net.member import Member
 from moltp2p.net.watchers import Watchers
-from moltp2p.proto.address import Address, parse_address, peer_id_of
+from moltp2p.proto.address import Address, group_of, parse_address, peer_id_of
+from moltp2p.proto.peers.crowding import crowded_out, is_crowded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -267,17 +268,44 @@ class Switch:
         ):
             return None
         is_ours = connection.outbound and not is_guest
+        if old is None and not is_ours and not self._finds_room(connection):
+            return None
         member = Member(connection, trio.current_time(), is_ours)
         if old is not None and old.is_bettered_by(connection):
             member.better(old)
         elif old is not None:
             member.punched = old.punched
-            self._leave(old)
-            self._nursery.start_soon(old.close)
+            self._hang_up(old)
         self._members.pop(peer, None)  # to the end: the oldest connection is first
         self._members[peer] = member
         self._watchers.tell(PeerUp(member.info()))
         return member
+
+    def _finds_room(self, newest: Connection) -> bool:
+        """Let go of somebody, if places run out; return False if it is the newest."""
+        if not is_crowded(self.slots.inbound, self.limits.inbound):
+            return True
+        guests = [each for each in self._members.values() if not each.outbound]
+        there = [*(each.connection for each in guests), newest]
+        strangers = [each for each in there if not self._is_allowed(each.address)]
+        index = crowded_out([group_of(each.address.endpoint) for each in strangers])
+        if index is None:
+            return True
+        self.counts.refused["crowded-out"] += 1
+        last = strangers[index]
+        if last is newest:
+            return False
+        self._hang_up(self._members[last.address.peer])
+        return True
+
+    def _is_allowed(self, address: Address) -> bool:
+        rule = self.access.of_peer(address.peer)
+        of_peer = rule is not None and rule.allows
+        return of_peer or self.access.is_allowed(address.endpoint.ip)
+
+    def _hang_up(self, member: Member) -> None:
+        self._leave(member)
+        self._nursery.start_soon(member.close)
 
     def _leave(self, member: Member) -> None:
         if self._members.get(member.peer) is member:
@@ -346,8 +374,7 @@ class Switch:
         allowed = rule is not None and rule.allows
         if member.faults == self.limits.faults_per_peer and not allowed:
             log.warning("hung-up", peer=member.peer, code=code, faults=member.faults)
-            self._leave(member)
-            self._nursery.start_soon(member.close)
+            self._hang_up(member)
 
     async def disconnect(self, peer: PeerId) -> None:
         """End the connection to `peer` (`net.base.Network`)."""
