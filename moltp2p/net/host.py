@@ -9,11 +9,12 @@ can end or fill a node are theirs (C1, C3, H15, and the dead connection that
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import socket
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 from libp2p.crypto import ed25519, x25519
@@ -54,6 +55,9 @@ if TYPE_CHECKING:
 
 Wire = BoundedSocket | StreamWire
 
+LOOK_S: Final = 5.0
+"""How long a look at this machine's addresses is good for; one takes 70 us."""
+
 
 class TcpTransport:
     """Makes connections over TCP (`net.switch.Transport`).
@@ -72,7 +76,9 @@ class TcpTransport:
         self._switch = switch
         self._limits = switch.limits
         self._listeners: list[socket.socket] = []
+        self._bound: list[Endpoint] = []
         self._endpoints: list[Endpoint] = []
+        self._looked_at = -math.inf
         self._accepting = trio.CancelScope()
         self.relayed = Relayed(switch, nursery, self._secure_relayed)
 
@@ -91,8 +97,7 @@ class TcpTransport:
             for listener in self._listeners:
                 listener.close()
             raise
-        for listener in self._listeners:
-            self._endpoints += expanded(bound_at(listener))
+        self._bound = [bound_at(listener) for listener in self._listeners]
 
     async def serve(self, nursery: trio.Nursery) -> None:
         """Take connections, each in `nursery`, until `stop`."""
@@ -107,7 +112,14 @@ class TcpTransport:
         self._accepting.cancel()
 
     def endpoints(self) -> list[Endpoint]:
-        """Return where we listen; the wildcard address stands for each of ours."""
+        """Return where we listen; the wildcard address stands for each of ours.
+
+        A machine's addresses come and go: they are looked up again every `LOOK_S`.
+        """
+        now = trio.current_time()
+        if now - self._looked_at >= LOOK_S:
+            self._looked_at = now
+            self._endpoints = [one for each in self._bound for one in expanded(each)]
         return self._endpoints
 
     def addresses(self) -> list[Address]:

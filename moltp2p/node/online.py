@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -35,8 +35,7 @@ from moltp2p.node.status import GossipStatus, PeerStatus
 from moltp2p.node.sync.rounds import Tools
 from moltp2p.node.sync.syncing import Scope, Syncing, open_syncing
 from moltp2p.node.world import World
-from moltp2p.proto.address import Scope as Reach
-from moltp2p.proto.address import parse_address, parse_endpoint, scope_of
+from moltp2p.proto.address import parse_endpoint
 from moltp2p.proto.gossip.router import Gossip
 from moltp2p.proto.gossip.settings import GossipSettings
 from moltp2p.proto.peers.relay_desk import RelayLimits
@@ -143,22 +142,15 @@ class Online:
         )
 
 
-def finding_settings(
-    config: Config, addresses: Sequence[str], world: World
-) -> DiscoverySettings:
-    """Return how to find peers, for a node that listens at those addresses.
-
-    By itself a node looks for neighbours only at home: a machine in the world stands
-    in somebody's hall, whose owner takes multicast for an attack.
-    """
-    scopes = {scope_of(parse_address(each).endpoint.ip) for each in addresses}
-    at_home = Reach.SITE in scopes and Reach.WORLD not in scopes
-    is_wanted = config.mdns == "on" or (config.mdns == "auto" and at_home)
-    looks = is_wanted and world.has_neighbours
+def finding_settings(config: Config, world: World) -> DiscoverySettings:
+    """Return how to find peers; by itself a node looks for neighbours only at home."""
+    looks = config.mdns != "off" and world.has_neighbours
     return DiscoverySettings(
         target_peers=config.target_peers,
         announce=tuple(parse_endpoint(each) for each in config.announce),
-        neighbours=NeighbourSettings(config.network.id) if looks else None,
+        neighbours=NeighbourSettings(config.network.id, config.mdns == "on")
+        if looks
+        else None,
         relay=relay_limits(config),
         punch=config.hole_punching == "on",
     )
@@ -214,7 +206,7 @@ async def open_online(
             config.bootstrap,
             world.dice,
             Means(world.now_ms, PeerShelf(home.peers)),
-            finding_settings(config, network.addresses(), world),
+            finding_settings(config, world),
         ) as discovery,
         trio.open_nursery() as nursery,
     ):

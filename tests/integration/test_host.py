@@ -5,16 +5,19 @@ from __future__ import annotations
 import ipaddress
 import socket
 from importlib.metadata import version
+from types import SimpleNamespace
 
+import psutil
 import pytest
 import trio
 from libp2p.identity.identify.pb.identify_pb2 import Identify
 from multiaddr import Multiaddr
+from trio.testing import MockClock
 
 from moltp2p.core.errors import LocalError, PeerError, UsageError
 from moltp2p.net.base import ConnectionLimits, Stream
 from moltp2p.net.circuits import STOP
-from moltp2p.net.host import open_host
+from moltp2p.net.host import LOOK_S, open_host
 from moltp2p.net.identify import IDENTIFY, IDENTIFY_BYTES, PING
 from moltp2p.net.streams import FrameReader
 from moltp2p.proto.address import parse_address
@@ -46,6 +49,29 @@ async def test_a_node_that_does_not_listen_can_dial() -> None:
         await alice.dial(bob.addresses()[0])
 
         assert [info.peer for info in alice.peers()] == [bob.peer_id]
+
+
+async def test_addresses_that_a_machine_gets_later_are_told_too(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    ips = ["127.0.0.1"]
+
+    def found() -> dict[str, list[SimpleNamespace]]:
+        return {"e": [SimpleNamespace(family=socket.AF_INET, address=ip) for ip in ips]}
+
+    monkeypatch.setattr(psutil, "net_if_addrs", found)
+    async with open_host(ALICE, ["/ip4/0.0.0.0/tcp/0"]) as alice:
+        before = alice.addresses()
+        ips.append("192.168.0.7")
+        await trio.sleep(LOOK_S)
+        after = alice.addresses()
+        ips.remove("127.0.0.1")
+        await trio.sleep(LOOK_S)
+        at_last = alice.addresses()
+
+    assert [each.split("/")[2] for each in before] == ["127.0.0.1"]
+    assert [each.split("/")[2] for each in after] == ["127.0.0.1", "192.168.0.7"]
+    assert at_last == after[1:]
 
 
 @pytest.mark.parametrize("listen", [ANY_PORT, "/ip6/::1/tcp/0"])

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.slow
 
 
 def settings(network: str) -> NeighbourSettings:
-    return NeighbourSettings(network, Scope.MACHINE, ("127.0.0.1",))
+    return NeighbourSettings(network, True, Scope.MACHINE, ("127.0.0.1",))
 
 
 class Company:

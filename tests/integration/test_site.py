@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from moltp2p.testing.hosts.commands import run
 from moltp2p.testing.hosts.namespaces import Host, open_hosts
 from tests.command_line import Home
 from tests.hosts_here import hosts_lack
@@ -62,3 +63,25 @@ async def test_a_node_that_comes_to_the_site_later_is_found_too(
                 peers = (await api.get("/peers")).json()["peers"]
 
     assert [each["peer"] for each in peers] == [second.said["peer"]]
+
+
+async def test_a_node_that_started_before_its_machine_was_on_the_site_is_found(
+    tmp_path: Path,
+) -> None:
+    async with open_hosts(2) as hosts:
+        one, two = hosts.hosts
+        alice = await agent(tmp_path / "a", one)
+        bob = await agent(tmp_path / "b", two)
+        line = ("ip", "-n", two.name, "addr")
+        await run(*line, "del", f"{two.ip}/8", "dev", "eth0")
+        async with alice.run(), bob.run() as second:
+            await alice.molt("post", "-c", "science", "before")
+            async with second.api() as api:
+                before = (await api.get("/status")).json()["addresses"]
+            await run(*line, "add", f"{two.ip}/8", "dev", "eth0")
+            await second.hears("before")
+            async with second.api() as api:
+                after = (await api.get("/status")).json()["addresses"]
+
+    assert not any(two.ip in each for each in before)
+    assert any(two.ip in each for each in after)

@@ -8,7 +8,7 @@ not a star; and a node that was here before needs none (`Shelf`).
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, assert_never
 
@@ -23,7 +23,11 @@ from moltp2p.net.finding.book_keeping import BookKeeper, Shelf
 from moltp2p.net.finding.exchanging import Exchange
 from moltp2p.net.finding.first_peers import FirstPeers
 from moltp2p.net.finding.names import Names
-from moltp2p.net.finding.neighbours import NeighbourSettings, open_neighbours
+from moltp2p.net.finding.neighbours import (
+    NeighbourSettings,
+    is_at_home,
+    open_neighbours,
+)
 from moltp2p.net.finding.punching import Puncher
 from moltp2p.net.finding.relay_seeking import RelaySeeker
 from moltp2p.net.finding.relaying import RelayService
@@ -272,15 +276,22 @@ class Discovery:
         self._changed.set()
 
     async def look_around(self, settings: NeighbourSettings) -> None:
-        """Learn of peers on the local network, for ever."""
+        """Learn of peers on the local network, for ever; anew where we listen anew."""
 
         def found(address: Address) -> None:
             if self.book.suggest(address, "neighbour", trio.current_time()):
                 log.info("neighbour", address=str(address))
                 self.wake()
 
-        async with open_neighbours(self._network, settings, found):
-            await trio.sleep_forever()
+        while True:
+            listening = self._network.addresses()
+            async with AsyncExitStack() as looking:
+                if settings.anywhere or is_at_home(listening):
+                    await looking.enter_async_context(
+                        open_neighbours(self._network, settings, found)
+                    )
+                while self._network.addresses() == listening:  # noqa: ASYNC110
+                    await trio.sleep(NEWS_S)
 
 
 @asynccontextmanager

@@ -48,13 +48,25 @@ class NeighbourSettings:
 
     Attributes:
         network: the id of the network whose nodes are meant.
+        anywhere: whether to look around in the world, too (`is_at_home`).
         scope: of the addresses to tell and to believe.
         interfaces: IP addresses to do it on; empty for all.
     """
 
     network: str
+    anywhere: bool = False
     scope: Scope = Scope.SITE
     interfaces: tuple[str, ...] = ()
+
+
+def is_at_home(addresses: Iterable[str]) -> bool:
+    """Tell whether a machine that listens there is at home.
+
+    One in the world stands in somebody's hall, whose owner takes multicast for an
+    attack.
+    """
+    scopes = {scope_of(parse_address(each).endpoint.ip) for each in addresses}
+    return Scope.SITE in scopes and Scope.WORLD not in scopes
 
 
 def service_of(network: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from moltp2p.core.errors import LocalError, UsageError
+from moltp2p.net.finding.neighbours import is_at_home
 from moltp2p.node.config import Config, load_config
 from moltp2p.node.online import finding_settings, relay_limits
 from moltp2p.node.peer_shelf import PeerShelf
@@ -22,27 +23,30 @@ HOME, WORLD, MACHINE = (
 
 
 @pytest.mark.parametrize(
-    ("mdns", "listening", "looks"),
-    [
-        ("auto", [MACHINE], False),
-        ("auto", [MACHINE, HOME], True),
-        ("auto", [HOME, WORLD], False),
-        ("auto", [], False),
-        ("on", [MACHINE], True),
-        ("off", [HOME], False),
-    ],
+    ("mdns", "looks", "anywhere"),
+    [("auto", True, False), ("on", True, True), ("off", False, False)],
 )
-def test_neighbours_are_looked_for_at_home(
-    mdns: str, listening: list[str], looks: bool
+def test_neighbours_are_looked_for_as_the_operator_says(
+    mdns: str, looks: bool, anywhere: bool
 ) -> None:
     config, world = Config(Path(), mdns=mdns), real_world()
-    settings = finding_settings(config, listening, world)
-    in_memory = finding_settings(
-        config, listening, replace(world, has_neighbours=False)
-    )
+    neighbours = finding_settings(config, world).neighbours
+    in_memory = finding_settings(config, replace(world, has_neighbours=False))
 
-    assert (settings.neighbours is not None) == looks
+    assert (neighbours is not None) == looks
     assert in_memory.neighbours is None
+    if neighbours is not None:
+        assert neighbours.anywhere == anywhere
+
+
+@pytest.mark.parametrize(
+    ("listening", "home"),
+    [([], False), ([MACHINE], False), ([MACHINE, HOME], True), ([HOME, WORLD], False)],
+)
+def test_a_machine_in_the_world_is_not_at_home(
+    listening: list[str], home: bool
+) -> None:
+    assert is_at_home(listening) == home
 
 
 @pytest.mark.parametrize(
@@ -70,13 +74,13 @@ def test_bootstrap_peers_relay_unless_told_otherwise(
 def test_holes_are_punched_unless_told_otherwise(chosen: str, punches: bool) -> None:
     config = load_config(Path(), {"MOLTP2P_HOLE_PUNCHING": chosen}, {})
 
-    assert finding_settings(config, [], real_world()).punch == punches
-    assert finding_settings(Config(Path()), [], real_world()).punch
+    assert finding_settings(config, real_world()).punch == punches
+    assert finding_settings(Config(Path()), real_world()).punch
 
 
 def test_what_is_announced_can_be_dialled() -> None:
     config = load_config(Path(), {"MOLTP2P_ANNOUNCE": "/ip4/9.0.0.1/tcp/4001"}, {})
-    assert [str(e) for e in finding_settings(config, [], real_world()).announce] == [
+    assert [str(e) for e in finding_settings(config, real_world()).announce] == [
         "/ip4/9.0.0.1/tcp/4001"
     ]
 
