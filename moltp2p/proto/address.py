@@ -161,7 +161,9 @@ def scope_of(ip: IpAddress) -> Scope:
         return Scope.MACHINE
     if ip.is_unspecified or ip.is_multicast or ip.is_link_local or ip.is_reserved:
         return Scope.NOWHERE
-    return Scope.SITE if ip.is_private else Scope.WORLD
+    # What customers of a carrier share (RFC 6598) is neither private nor global.
+    is_old = ip.version == 6 and ip.is_site_local  # fec0::/10, until RFC 3879
+    return Scope.SITE if is_old or not ip.is_global else Scope.WORLD
 
 
 def subnet_of(ip: IpAddress) -> IpNetwork:

@@ -106,7 +106,9 @@ def test_a_peer_id_is_that_of_libp2p() -> None:
         ("::ffff:127.0.0.1", Scope.MACHINE),
         ("10.1.2.3", Scope.SITE),
         ("192.168.1.1", Scope.SITE),
+        ("100.64.0.1", Scope.SITE),
         ("fd00::1", Scope.SITE),
+        ("fec0::1", Scope.SITE),
         ("8.8.8.8", Scope.WORLD),
         ("2001:4860:4860::8888", Scope.WORLD),
         ("0.0.0.0", Scope.NOWHERE),  # noqa: S104 — nobody binds it
