@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import random
 import socket
+from collections.abc import Callable
+from typing import cast
 
 import pytest
 import trio
 
 from moltp2p.core.errors import LocalError, PeerError
 from moltp2p.net.base import Network, Stream
+from moltp2p.net.connection import LibP2PConnection
 from moltp2p.net.finding.exchanging import Exchange
 from moltp2p.net.finding.punching import Puncher
 from moltp2p.net.finding.relaying import RelayService
 from moltp2p.net.host import open_host
+from moltp2p.net.switch import Switch
 from moltp2p.proto.address import Endpoint, parse_address
 from moltp2p.proto.peers.address_book import AddressBook
 from moltp2p.proto.peers.relay_desk import RelayLimits
@@ -73,6 +77,43 @@ async def test_a_relayed_peer_becomes_a_direct_one_and_loses_no_stream() -> None
         assert [await say(old, b"old"), await say(new, b"new")] == [b"old", b"new"]
         assert addresses(alice)[bob.peer_id] == bob.addresses()[0]
         nursery.cancel_scope.cancel()
+
+
+async def until(claim: Callable[[], bool]) -> None:
+    with trio.fail_after(PATIENCE_S):
+        while not claim():
+            await trio.lowlevel.checkpoint()
+
+
+async def test_a_direct_one_that_ends_leaves_nothing_and_the_peer_is_found_again() -> (
+    None
+):
+    async with (
+        open_host(b"r" * 32, [ANY_PORT]) as relay,
+        open_host(b"b" * 32, [ANY_PORT]) as bob,
+        open_host(b"a" * 32, []) as alice,
+    ):
+        service = RelayService(relay, RelayLimits(), wall_ms)
+        bob.handle(ECHO, echo)
+        await bob.dial(relay.addresses()[0])
+        await bob.reserve(relay.peer_id)
+        behind = f"{relay.addresses()[0]}/p2p-circuit/p2p/{bob.peer_id}"
+        await alice.dial(behind)
+        old = await alice.open_stream(bob.peer_id, [ECHO])
+        await alice.punch(bob.peer_id, [endpoint(bob)], leads=True)
+        await until(lambda: addresses(alice)[bob.peer_id] == bob.addresses()[0])
+        assert await say(old, b"old") == b"old"
+
+        direct = cast("Switch", alice)._members[bob.peer_id].connection
+        cast("LibP2PConnection", direct)._socket.abort()  # without a word
+
+        await until(lambda: bob.peer_id not in addresses(alice))
+        await until(lambda: alice.peer_id not in addresses(bob))
+        await until(lambda: service.stats().circuits == 0)
+        with trio.fail_after(PATIENCE_S):
+            await alice.dial(behind)
+        new = await alice.open_stream(bob.peer_id, [ECHO])
+        assert await say(new, b"new") == b"new"
 
 
 async def test_who_punches_dials_from_where_it_listens() -> None:
