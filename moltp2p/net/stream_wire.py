@@ -31,12 +31,20 @@ class StreamWire(ExactReader):
         self._stream = stream
         self._nursery = nursery
         self._is_aborted = False
+        self._reading = trio.CancelScope()
 
     async def _receive(self) -> bytes:
+        if self._is_aborted:
+            raise ConnectionClosedError("the stream was dropped")
         try:
-            return await self._stream.receive_some(READ_BYTES)
+            # A reset of ours does not wake who reads.
+            with self._reading:
+                return await self._stream.receive_some(READ_BYTES)
         except (PeerError, trio.ClosedResourceError) as error:
             raise ConnectionClosedError(str(error)) from error
+        finally:
+            self._reading = trio.CancelScope()
+        raise ConnectionClosedError("the stream was dropped")
 
     async def write(self, data: bytes) -> None:
         """Send all of `data`; half a Noise message would make garbage of the rest."""
@@ -51,6 +59,7 @@ class StreamWire(ExactReader):
         """Drop the stream soon; whoever reads or writes is told."""
         if not self._is_aborted:
             self._is_aborted = True
+            self._reading.cancel()
             self._nursery.start_soon(self._stream.reset)
 
     async def close(self) -> None:

@@ -110,6 +110,9 @@ async def test_a_direct_one_that_ends_leaves_nothing_and_the_peer_is_found_again
         await until(lambda: bob.peer_id not in addresses(alice))
         await until(lambda: alice.peer_id not in addresses(bob))
         await until(lambda: service.stats().circuits == 0)
+        await until(lambda: alice.stats().limits["total"].used == 1)
+        with trio.fail_after(PATIENCE_S), pytest.raises(PeerError):
+            await old.receive_some(1)
         with trio.fail_after(PATIENCE_S):
             await alice.dial(behind)
         new = await alice.open_stream(bob.peer_id, [ECHO])
