@@ -107,9 +107,8 @@ class Connection:
             await self._app(_scope(request), self._receive, self._send)
         except ClientGoneError:
             raise
-        except Exception:
-            # Whatever a handler of ours did wrong ends this request alone. The app
-            # has answered it with `internal-error`, if it still could.
+        except Exception:  # a handler's bug ends this request alone
+            # The app has answered it with `internal-error`, if it still could.
             log.exception("a request failed")
         if self._http.our_state is h11.SEND_RESPONSE:
             await self._answer(500, LocalError("internal-error", "no answer was made"))

@@ -127,8 +127,7 @@ async def _serve(
         try:
             async with stream:
                 await Connection(app, stream, closing).run()
-        except Exception:
-            # A bug of ours in one connection must not end the node.
+        except Exception:  # a bug of ours in one connection must not end the node
             log.exception("a connection failed")
         finally:
             room.release()

@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING
 import trio
 
 from moltp2p.net.base import PeerInfo
+from moltp2p.proto.address import group_of
+from moltp2p.proto.peers.crowding import crowded_out
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from moltp2p.core.ids import PeerId
     from moltp2p.net.transport import Connection
+    from moltp2p.proto.access import AccessRules
 
 
 @dataclass(slots=True, eq=False)
@@ -97,3 +102,25 @@ class Member:
             nursery.start_soon(self.connection.close)
             if self.relayed is not None:
                 nursery.start_soon(self.relayed.close)
+
+
+def crowded_out_of(
+    members: Iterable[Member], newest: Connection, access: AccessRules
+) -> Connection | None:
+    """Return which connection has to go where places run out; None for none.
+
+    Those that we dialled stay, and those of whom the operator allows.
+
+    Args:
+        members: who is connected, the oldest first.
+        newest: a connection that somebody else opened, and that is no member's yet.
+        access: whom the operator allows.
+    """
+    guests = [each.connection for each in members if not each.outbound]
+    strangers = [
+        each
+        for each in (*guests, newest)
+        if not access.is_allowed(each.address.endpoint.ip, each.address.peer)
+    ]
+    index = crowded_out([group_of(each.address.endpoint) for each in strangers])
+    return None if index is None else strangers[index]

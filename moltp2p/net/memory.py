@@ -247,7 +247,7 @@ class MemoryConnection:
             await self.twin.take(offer)
             protocol = await offer.answer()
             await trio.sleep(self.twin._latency_s)  # noqa: SLF001
-        except BaseException:
+        except BaseException:  # cancelled, too: it would stay open
             mine.drop()
             raise
         return GuardedStream(

@@ -97,7 +97,7 @@ class Relayed:
             ask = pb.HopMessage(type=pb.HopMessage.CONNECT, peer=target)
             await send_message(stream, ask)
             _check(address, await receive_message(stream, pb.HopMessage))
-        except BaseException:
+        except BaseException:  # cancelled, too: the relay would hold the circuit
             await stream.reset()
             raise
         wire = StreamWire(stream, self._nursery)

@@ -140,7 +140,7 @@ async def _connect(source: socket.socket | None, target: Endpoint) -> trio.Socke
             _share(source, sock)
         dialling = trio.socket.from_stdlib_socket(sock)
         await dialling.connect((str(target.ip), target.port))
-    except BaseException:
+    except BaseException:  # cancelled, too: nobody else has it
         sock.close()
         raise
     return trio.SocketStream(dialling)

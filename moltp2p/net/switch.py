@@ -35,10 +35,10 @@ from moltp2p.net.base import (
 )
 from moltp2p.net.containment import BLAMELESS, Counts, serve
 from moltp2p.net.log import get_logger
-from moltp2p.net.member import Member
+from moltp2p.net.member import Member, crowded_out_of
 from moltp2p.net.watchers import Watchers
-from moltp2p.proto.address import Address, group_of, parse_address, peer_id_of
-from moltp2p.proto.peers.crowding import crowded_out, is_crowded
+from moltp2p.proto.address import Address, parse_address, peer_id_of
+from moltp2p.proto.peers.crowding import is_crowded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -285,23 +285,14 @@ class Switch:
         """Let go of somebody, if places run out; return False if it is the newest."""
         if not is_crowded(self.slots.inbound, self.limits.inbound):
             return True
-        guests = [each for each in self._members.values() if not each.outbound]
-        there = [*(each.connection for each in guests), newest]
-        strangers = [each for each in there if not self._is_allowed(each.address)]
-        index = crowded_out([group_of(each.address.endpoint) for each in strangers])
-        if index is None:
+        last = crowded_out_of(self._members.values(), newest, self.access)
+        if last is None:
             return True
         self.counts.refused["crowded-out"] += 1
-        last = strangers[index]
         if last is newest:
             return False
         self._hang_up(self._members[last.address.peer])
         return True
-
-    def _is_allowed(self, address: Address) -> bool:
-        rule = self.access.of_peer(address.peer)
-        of_peer = rule is not None and rule.allows
-        return of_peer or self.access.is_allowed(address.endpoint.ip)
 
     def _hang_up(self, member: Member) -> None:
         self._leave(member)

@@ -425,7 +425,7 @@ async def open_node(
         async with AsyncExitStack() as stack:
             parts = await assemble(stack, config, home, world, offline=offline)
             yield Node(config, parts)
-    except BaseExceptionGroup as group:
+    except BaseExceptionGroup as group:  # callers catch codes, not groups
         error = _alone(group)
         raise error from error.__cause__
 

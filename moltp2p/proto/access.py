@@ -181,10 +181,10 @@ class AccessRules:
         rules = (self.of_address(ip), self._peers.get(peer) if peer else None)
         return any(rule is not None and not rule.allows for rule in rules)
 
-    def is_allowed(self, ip: IpAddress) -> bool:
-        """Tell whether limits for each address leave this one alone."""
-        rule = self.of_address(ip)
-        return rule is not None and rule.allows
+    def is_allowed(self, ip: IpAddress, peer: PeerId | None = None) -> bool:
+        """Tell whether limits leave this address, or this peer, alone."""
+        rules = (self.of_address(ip), None if peer is None else self.of_peer(peer))
+        return any(rule is not None and rule.allows for rule in rules)
 
 
 def _place(network: IpNetwork) -> tuple[tuple[int, int], int]:

@@ -96,7 +96,7 @@ class RecordStore:
         self._writing = threading.Lock()
         try:
             prepare(engine, network, progress)
-        except BaseException:
+        except BaseException:  # Ctrl-C, too: the lock would stay taken
             engine.close()
             raise
 

@@ -74,7 +74,7 @@ def open_folder(
                 else:
                     part.rename(place)
                 _sync(place.parent)
-            except BaseException:
+            except BaseException:  # Ctrl-C, too: half a dataset is none
                 with suppress(OSError):
                     _remove(part)
                 raise
@@ -106,7 +106,7 @@ def _replace(part: Path, place: Path) -> None:
     with _marked(place):
         try:
             _swap(part, place)
-        except BaseException:
+        except BaseException:  # Ctrl-C, too: the earlier one is no part
             (place / MARK).unlink()
             raise
         _sync(place.parent)

@@ -38,9 +38,8 @@ POSTS_EACH_S: Final = 0.5
 CHURN_EACH_S: Final = 6.0
 """One leaves so often, and comes back as long after."""
 SAMPLE_EACH_S: Final = 5.0
-WARM_UP: Final = 1 / 2
-"""The share of the time that memory may take to find its level: of half an hour a
-quarter, as the allocator's pools take to fill; it wavers by 0.3 MB from then on."""
+WARM_UP: Final = 1 / 3
+"""The share of the time that memory may take to find its level."""
 SETTLE_S: Final = 300.0
 
 

@@ -16,7 +16,7 @@ from scripts.benches.soak import slope_mb_h, soak_for
 MINUTES = float(os.environ.get("SOAK_MINUTES", "30"))
 HELD_MINUTES = 2
 MAX_SLOPE_MB_H = 1.0
-SURE_MINUTES = 30
+SURE_MINUTES = 20
 """A slope that is measured for less is the noise of an allocator."""
 
 

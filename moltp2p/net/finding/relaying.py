@@ -131,7 +131,7 @@ class RelayService:
             )
             await send_message(far, call)
             answer = await receive_message(far, pb.StopMessage)
-        except BaseException:
+        except BaseException:  # cancelled, too: the far end would wait for us
             await far.reset()
             raise
         if answer.status != pb.Status.OK:
