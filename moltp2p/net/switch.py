@@ -268,9 +268,9 @@ class Switch:
         ):
             return None
         is_ours = connection.outbound and not is_guest
-        if old is None and not is_ours and not self._finds_room(connection):
-            return None
         member = Member(connection, trio.current_time(), is_ours)
+        if old is None and not is_ours and not self._finds_room(member):
+            return None
         if old is not None and old.is_bettered_by(connection):
             member.better(old)
         elif old is not None:
@@ -281,18 +281,17 @@ class Switch:
         self._watchers.tell(PeerUp(member.info()))
         return member
 
-    def _finds_room(self, newest: Connection) -> bool:
+    def _finds_room(self, newest: Member) -> bool:
         """Let go of somebody, if places run out; return False if it is the newest."""
         if not is_crowded(self.slots.inbound, self.limits.inbound):
             return True
-        last = crowded_out_of(self._members.values(), newest, self.access)
+        last = crowded_out_of([*self._members.values(), newest], self.access)
         if last is None:
             return True
         self.counts.refused["crowded-out"] += 1
-        if last is newest:
-            return False
-        self._hang_up(self._members[last.address.peer])
-        return True
+        if last is not newest:
+            self._hang_up(last)
+        return last is not newest
 
     def _hang_up(self, member: Member) -> None:
         self._leave(member)
