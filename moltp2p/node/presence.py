@@ -2,6 +2,7 @@
 
     RUNNING   from the start; its end moves on with each beat, so that a crash is seen
     HEARING   the same, of the times in which a peer of its network was connected
+    peers     who stayed for a moment or longer, of any network
 
 What lies between two spans is a gap: the node was off, or heard nobody. That nobody was
 there for less than a beat is not seen. The first peer is written soon; who comes and
@@ -28,6 +29,10 @@ from moltp2p.store.base import Store
 BEAT_S: Final = 10.0
 SETTLE_S: Final = 1.0
 """By then a peer has said which topics it is in."""
+STAY_MS: Final = 500
+"""Who goes sooner is not noted: peers that try whether this node can be dialled do so
+under a name that they make for once, some hundred times a day."""
+
 REWATCH_S: Final = 0.1
 FAREWELL_S: Final = 2.0
 """How long the last note may wait for the disk."""
@@ -106,22 +111,24 @@ class Presence:
             log.warning("cannot note that this node listens", code=error.code)
 
     def _come(self, peer: PeerId) -> None:
-        self._came_ms[peer] = now_ms = self._clock_ms()
-        self._see(peer, now_ms)
+        self._came_ms.setdefault(peer, self._clock_ms())
         if not self._hears:
             self._first_came.set()
 
     def _go(self, peer: PeerId) -> None:
         now_ms = self._clock_ms()
-        if self._came_ms.pop(peer, None) is not None:
+        if peer in self._came_ms:
             self._see(peer, now_ms)
+            del self._came_ms[peer]
         if peer in self._hears:
             self._hears.remove(peer)
             self._heard_until_ms = now_ms
 
     def _see(self, peer: PeerId, now_ms: int) -> None:
-        known = self._seen.get(peer, SeenPeer(peer, now_ms, now_ms))
-        self._seen[peer] = replace(known, last_ms=max(known.last_ms, now_ms))
+        came_ms = self._came_ms[peer]
+        if now_ms - came_ms >= STAY_MS:
+            known = self._seen.get(peer, SeenPeer(peer, came_ms, now_ms))
+            self._seen[peer] = replace(known, last_ms=max(known.last_ms, now_ms))
 
     def _hear(self, now_ms: int, *, is_last: bool) -> list[Span]:
         """Return the span in which peers were heard, if there is or was just one."""

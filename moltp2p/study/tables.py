@@ -237,7 +237,8 @@ SPANS: Final = Table(
 )
 PEERS: Final = Table(
     "peers",
-    "The peers that were connected to the listener, of any network.",
+    "The peers that were connected to the listener for half a second or more, of any "
+    "network.",
     (
         Column("peer", _TEXT, "A libp2p peer id."),
         Column("first", _TIME, "When it was first seen."),

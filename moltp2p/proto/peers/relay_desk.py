@@ -49,12 +49,14 @@ class RelayStats:
         circuits: connections carried now.
         carried_bytes: since the relay was opened.
         refused: requests turned away since then.
+        limits: how much of it there may be.
     """
 
     reservations: int
     circuits: int
     carried_bytes: int
     refused: int
+    limits: RelayLimits
 
 
 class RelayDesk:
@@ -130,7 +132,11 @@ class RelayDesk:
         """Return what is carried."""
         self._forget_ended(now)
         return RelayStats(
-            len(self._ends), self._count, self.carried_bytes, self.refused
+            len(self._ends),
+            self._count,
+            self.carried_bytes,
+            self.refused,
+            self.limits,
         )
 
     def _forget_ended(self, now: float) -> None:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
-from moltp2p.cli.status import _dial, _finding_rows, _limit_rows, _proof_rows, _rows
+from moltp2p.cli.status import (
+    _dial,
+    _finding_rows,
+    _limit_rows,
+    _proof_rows,
+    _relay_rows,
+    _rows,
+)
+from moltp2p.proto.peers.relay_desk import RelayLimits, RelayStats
 
 STATUS: dict[str, Any] = {
     "status": "running",
@@ -173,4 +182,14 @@ def test_a_first_peers_name_that_leads_nowhere_is_told() -> None:
         ("", "2 of 8 slots for dialling filled"),
         ("", "others cannot dial us"),
         ("name", "no\\x1bbody (name-unknown)"),
+    ]
+
+
+def test_a_relay_tells_what_it_carries_and_its_limits() -> None:
+    stats = RelayStats(3, 2, 5 * 2**20, 1_204, RelayLimits(circuit_s=5_400.0))
+
+    assert list(_relay_rows(asdict(stats), asdict(stats.limits))) == [
+        ("relay", "reservations 3/128, connections 2/64, refused 1,204"),
+        ("", "at most 8 and 16 of a site, 8 connections of a peer"),
+        ("", "carried 5.0 MiB; a connection 64 MiB, 90 min at most"),
     ]

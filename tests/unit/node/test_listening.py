@@ -247,6 +247,25 @@ async def test_a_peer_of_another_network_is_seen_and_not_heard(
         assert len(read_peers(view)) == 2
 
 
+async def test_who_comes_only_to_see_whether_it_can_is_no_peer(
+    village: Village, autojump_clock: MockClock
+) -> None:
+    async with (
+        village.open("ear", Role.LISTENER) as ear,
+        village.stranger("stranger") as stranger,
+    ):
+        gossip = (await ear.status()).gossip
+        assert gossip is not None
+        for stays_s, noted in ((0.1, 0), (0.6, 1)):
+            peer = await stranger.dial(gossip.addresses[0])
+            await trio.sleep(stays_s)
+            await stranger.disconnect(peer)
+            await trio.sleep(2 * BEAT_S)
+
+            with village.engine("ear").view() as view:
+                assert len(read_peers(view)) == noted
+
+
 async def test_a_crash_soon_after_the_first_peer_has_that_peer(
     village: Village, autojump_clock: MockClock
 ) -> None:
