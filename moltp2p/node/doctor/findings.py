@@ -163,7 +163,8 @@ def judge_peers(peers: Sequence[Mapping[str, Any]], network: str, role: Role) ->
         return fail(
             "peers",
             "none is connected",
-            "see the checks that failed; a node without peers keeps trying by itself",
+            "see the checks that failed; if no other did, whom it knows is away: give "
+            "`run` another --bootstrap address. It keeps trying by itself",
         )
     dialled = sum(bool(each["outbound"]) for each in peers)
     says = f"{len(peers)} connected, {dialled} of them dialled by this node"

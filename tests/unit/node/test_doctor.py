@@ -391,8 +391,11 @@ def connected(topics: int, connected_s: float = 60.0) -> dict[str, Any]:
     return {"outbound": True, "topics": topics, "connected_s": connected_s}
 
 
-def test_no_peers_are_told() -> None:
-    assert_fails(judge_peers([], "main", Role.AGENT))
+def test_no_peers_are_told_with_what_to_do_where_nothing_else_failed() -> None:
+    check = judge_peers([], "main", Role.AGENT)
+
+    assert_fails(check)
+    assert "another --bootstrap address" in check.remedy
 
 
 def test_peers_in_none_of_our_topics_are_of_another_network() -> None:
