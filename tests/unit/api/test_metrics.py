@@ -162,7 +162,7 @@ def test_a_dashboard_has_what_grafana_wants_of_one() -> None:
     assert len({panel["id"] for panel in panels}) == len(panels) > 20
     source, instance = DASHBOARD["templating"]["list"]
     assert (source["type"], source["query"]) == ("datasource", "prometheus")
-    assert (instance["type"], instance["allValue"]) == ("query", ".*")
+    assert (instance["type"], instance["multi"]) == ("query", False)
     assert isinstance(DASHBOARD["schemaVersion"], int)
     taken: set[tuple[int, int]] = set()
     for panel in panels:
@@ -179,6 +179,8 @@ def test_a_dashboard_has_what_grafana_wants_of_one() -> None:
             refs = [query["refId"] for query in panel["targets"]]
             assert len(set(refs)) == len(refs) >= 1
             assert panel["datasource"]["uid"] == f"${{{source['name']}}}"
+        if panel["type"] == "stat":  # a value over 80 is red unless it says otherwise
+            assert panel["fieldConfig"]["defaults"]["color"]
 
 
 def test_the_settings_of_a_bootstrap_peer_are_in_order(tmp_path: Path) -> None:
