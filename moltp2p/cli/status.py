@@ -224,28 +224,25 @@ def _finding_rows(finding: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for address in finding["relayed"]:
         yield "relayed", address
     if (relay := finding["relay"]) is not None:
-        yield from _relay_rows(relay, relay["limits"])
+        yield from _relay_rows(relay)
     if (punched := finding.get("punched")) is not None and punched["tried"]:
         opened, tried = punched["opened"], punched["tried"]
         yield "punched", f"{opened} direct ways in {tried} attempts"
 
 
-def _relay_rows(
-    relay: dict[str, Any], limits: dict[str, Any]
-) -> Iterator[tuple[str, str]]:
+def _relay_rows(relay: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Tell what is carried for others, and how much that may be."""
-    held = f"reservations {relay['reservations']}/{limits['reservations']}"
-    carries = f"connections {relay['circuits']}/{limits['circuits']}"
-    yield "relay", f"{held}, {carries}, refused {relay['refused']:,}"
+    held = f"reservations {relay['reservations']}, connections {relay['circuits']}"
+    carried = f"carried {relay['carried_bytes'] / 2**20:,.1f} MiB"
+    yield "relay", f"{held}, {carried}, refused {relay['refused']:,}"
+    if (limits := relay.get("limits")) is None:
+        return
+    in_all = f"{limits['reservations']} and {limits['circuits']}"
     a_site = f"{limits['per_site']} and {limits['circuits_per_site']} of a site"
     a_peer = f"{limits['circuits_per_peer']} connections of a peer"
-    yield "", f"at most {a_site}, {a_peer}"
-    carried, most = (
-        f"{size / 2**20:,.{places}f} MiB"
-        for size, places in ((relay["carried_bytes"], 1), (limits["circuit_bytes"], 0))
-    )
-    minutes = f"{limits['circuit_s'] / 60:,.0f} min"
-    yield "", f"carried {carried}; a connection {most}, {minutes} at most"
+    yield "", f"at most {in_all}, {a_site}, {a_peer}"
+    most = f"{limits['circuit_bytes'] / 2**20:,.0f} MiB"
+    yield "", f"a connection {most}, {limits['circuit_s'] / 60:,.0f} min at most"
 
 
 def _sync_rows(peers: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
