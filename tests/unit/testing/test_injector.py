@@ -125,6 +125,16 @@ async def test_whoever_is_killed_is_started_again_and_told_everything(
     assert injector.counts["held"] == 4 + kinds.count("kill")
 
 
+async def test_kills_of_which_none_falls_due_are_said_to_be_none(
+    autojump_clock: MockClock,
+) -> None:
+    churn = Kills(per_s=0.001, from_s=0)
+    injector, _ = await played(replace(SCENARIO, churn=churn))
+
+    (said,) = (each for each in injector.injected if each.fault == "kill")
+    assert said.detail == "none: this seed has no death in 60 s"
+
+
 async def test_a_slow_start_holds_up_nothing_else(autojump_clock: MockClock) -> None:
     churn = Kills(per_s=2, away_s=0.5, from_s=0)
     injector, _ = await played(replace(SCENARIO, churn=churn))
