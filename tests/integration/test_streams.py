@@ -27,6 +27,7 @@ from tests.networks import (
     echo,
     gone,
     receive_exactly,
+    seen,
     sleep,
 )
 from tests.patience import PATIENCE_S
@@ -104,6 +105,33 @@ async def test_the_first_protocol_that_both_speak_is_chosen(pair: Pair) -> None:
     )
 
     assert stream.protocol == "/test/two/1.0.0"
+
+
+async def test_whoever_speaks_two_majors_talks_to_old_and_new(
+    open_network: OpenNetwork,
+) -> None:
+    both = ["/test/echo/2.0.0", "/test/echo/1.0.0"]
+    async with (
+        open_network("old") as old,
+        open_network("new") as new,
+        open_network("newer") as newer,
+    ):
+        for network, spoken in ((old, both[1:]), (new, both), (newer, both)):
+            for protocol in spoken:
+                network.handle(protocol, echo)
+        await new.dial(old.addresses()[0])
+        await new.dial(newer.addresses()[0])
+        await seen(old, new.peer_id)
+        opened = [
+            await new.open_stream(newer.peer_id, both),
+            await new.open_stream(old.peer_id, both),
+            await old.open_stream(new.peer_id, both[1:]),
+        ]
+        for stream in opened:
+            await stream.send_all(b"hello")
+            assert await receive_exactly(stream, 5) == b"hello"
+
+    assert [each.protocol for each in opened] == [*both, both[1]]
 
 
 async def test_a_protocol_that_the_peer_does_not_speak_is_refused(pair: Pair) -> None:
