@@ -1,8 +1,8 @@
 """`soak`: a bootstrap peer and 40 others that post, come and go; a round is a minute.
 
-The bootstrap peer is a process of its own, and its memory is what is looked at; the
-others share one process. At the end nobody goes any more, and every post that was
-acknowledged must be in every store.
+The bootstrap peer is a process of its own, and its memory is what is looked at, after
+a warm-up that is busier than what follows; the others share one process. At the end
+nobody goes any more, and every post that was acknowledged must be in every store.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ CHURN_EACH_S: Final = 6.0
 """One leaves so often, and comes back as long after."""
 SAMPLE_EACH_S: Final = 5.0
 WARM_UP: Final = 1 / 3
-"""The share of the time that memory may take to find its level."""
+"""How long memory may take first to find its level, as a share of the time counted."""
+WARM_UP_PACE: Final = 2.0
+"""How many times as busy they are meanwhile."""
 SETTLE_S: Final = 300.0
 
 
@@ -53,12 +55,14 @@ class Soak:
         visits: how often a node came.
         samples: bytes that the bootstrap peer holds, each with its second. Pages of
             files, which the kernel takes back as it likes, are left out.
+        warm: the second that the warm-up ended.
     """
 
     nodes: dict[int, Node] = field(default_factory=dict)
     posted: list[RecordId] = field(default_factory=list)
     visits: int = 0
     samples: list[tuple[float, float]] = field(default_factory=list)
+    warm: float = 0.0
 
 
 class Villager:
@@ -95,22 +99,25 @@ class Villager:
 
 
 async def churn(
-    houses: trio.Nursery, villagers: Sequence[Villager], dice: random.Random
+    houses: trio.Nursery,
+    villagers: Sequence[Villager],
+    dice: random.Random,
+    pace: float,
 ) -> None:
     """Let one after the other leave and come back, for ever; cancelled, all are in."""
     while True:
-        await trio.sleep(CHURN_EACH_S / 2)
+        await trio.sleep(CHURN_EACH_S / pace / 2)
         with trio.CancelScope(shield=True):
             one = dice.choice(villagers)
             await one.leave()
-            await trio.sleep(CHURN_EACH_S / 2)
+            await trio.sleep(CHURN_EACH_S / pace / 2)
             await houses.start(one.live)
 
 
-async def post(soak: Soak, dice: random.Random) -> None:
+async def post(soak: Soak, dice: random.Random, pace: float) -> None:
     """Post for ever, as one or another who is there."""
     while True:
-        await trio.sleep(POSTS_EACH_S)
+        await trio.sleep(POSTS_EACH_S / pace)
         node = dice.choice(list(soak.nodes.values()))
         text = f"post {len(soak.posted)} of the soak. " * 10
         draft = Draft(Kind.POST, Post(text), f"community-{dice.randrange(8)}")
@@ -159,7 +166,10 @@ async def settle(soak: Soak, boot: Peer) -> float:
 
 
 async def soak_for(minutes: float, others: int = OTHERS) -> tuple[Soak, Outcome]:
-    """Let them be for so many minutes; return what went on, and the figures."""
+    """Let them be for so many minutes after a warm-up; return what went on.
+
+    Beside it stand the figures.
+    """
     soak, outcome = Soak(), Outcome("soak")
     dice = random.Random(7)  # noqa: S311 - the same each time
     with tempfile.TemporaryDirectory() as folder:
@@ -170,11 +180,13 @@ async def soak_for(minutes: float, others: int = OTHERS) -> tuple[Soak, Outcome]
                 config = _config(Path(folder) / str(number), address, dice)
                 villagers.append(Villager(soak, number, config))
                 await houses.start(villagers[-1].live)
-            with trio.move_on_after(60 * minutes):
-                async with trio.open_nursery() as doings:
-                    doings.start_soon(churn, houses, villagers, dice)
-                    doings.start_soon(post, soak, dice)
-                    doings.start_soon(watch, soak, boot)
+            for share, pace in ((WARM_UP, WARM_UP_PACE), (1, 1)):
+                soak.warm = trio.current_time()
+                with trio.move_on_after(60 * minutes * share):
+                    async with trio.open_nursery() as doings:
+                        doings.start_soon(churn, houses, villagers, dice, pace)
+                        doings.start_soon(post, soak, dice, pace)
+                        doings.start_soon(watch, soak, boot)
             outcome.add("until all are alike", await settle(soak, boot), "s")
             outcome.add("lost", await missing(soak), "posts")
             state = await boot.ask("state")
@@ -185,15 +197,17 @@ async def soak_for(minutes: float, others: int = OTHERS) -> tuple[Soak, Outcome]
     outcome.add("bugs", sum(state["bugs"].values()), "")
     outcome.add("memory at the end", state["rss"] / 2**20, "MiB")
     outcome.add("of that pages of files", state["mapped"] / 2**20, "MiB")
-    outcome.add("memory's slope", slope_mb_h(soak.samples), "MB/h")
+    outcome.add("memory's slope", slope_mb_h(soak.samples, soak.warm), "MB/h")
     return soak, outcome
 
 
-def slope_mb_h(samples: Sequence[tuple[float, float]]) -> float:
-    """Return how fast memory grows after the warm-up: least squares, MB an hour."""
-    kept = samples[round(len(samples) * WARM_UP) :]
-    seconds = [second for second, _ in kept]
-    sizes = [size for _, size in kept]
+def slope_mb_h(samples: Sequence[tuple[float, float]], warm: float) -> float:
+    """Return how fast memory grows from the second `warm` on, MB an hour.
+
+    It is the slope of least squares.
+    """
+    kept = [(second, size) for second, size in samples if second >= warm]
+    seconds, sizes = zip(*kept, strict=True)
     slope, _ = statistics.linear_regression(seconds, sizes)
     return slope * 3600 / 1e6
 
@@ -213,6 +227,7 @@ async def run(rounds: int) -> Outcome:
     _, outcome = await soak_for(rounds)
     outcome.conditions["load"] = (
         f"{OTHERS} nodes in one process and a bootstrap peer in another, {rounds} min;"
-        f" a post each {POSTS_EACH_S:g} s, one leaves each {CHURN_EACH_S:g} s"
+        f" a post each {POSTS_EACH_S:g} s, one leaves each {CHURN_EACH_S:g} s; before"
+        f" that {WARM_UP * rounds:.2g} min at {WARM_UP_PACE:g} times that pace"
     )
     return outcome
