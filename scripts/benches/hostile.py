@@ -163,9 +163,13 @@ def _told(
         outcome.add(f"{kind}: dial p99", _share(each.dials, 0.99), "ms")
         outcome.add(f"{kind}: newcomers let in", len(each.dials), "dials")
         outcome.add(f"{kind}: newcomers turned away", each.failed, "dials")
-    p99 = {kind: _share(each.delays, 0.99) for kind, each in found.items()}
     for kind in ("calm", "elsewhere"):
-        outcome.compare(f"delay p99, hostile / {kind}", p99["hostile"], p99[kind])
+        for what in ("delay", "dial"):
+            ours, theirs = (
+                outcome.figures[f"{each}: {what} p99"].value
+                for each in ("hostile", kind)
+            )
+            outcome.compare(f"{what} p99, hostile / {kind}", ours, theirs)
     extra_s = found["hostile"].cpu_s - found["elsewhere"].cpu_s
     outcome.add("processor for each attempt", extra_s / counts["attempts"] * 1e6, "us")
     for name, count in counts.items():

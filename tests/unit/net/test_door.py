@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import time
 from collections.abc import Callable
 
 import pytest
@@ -14,7 +15,7 @@ from moltp2p.net import door as door_module
 from moltp2p.net.admission import Slots
 from moltp2p.net.base import ConnectionLimits
 from moltp2p.net.containment import Counts
-from moltp2p.net.door import Arrival, Door
+from moltp2p.net.door import SHUT_S, Arrival, Door
 from moltp2p.net.sockets import open_listeners
 from moltp2p.proto.address import parse_endpoint
 from tests.patience import PATIENCE_S
@@ -95,6 +96,26 @@ async def test_a_crowd_is_turned_away_in_one_go(house: House) -> None:
     assert len(house.inside) == 2
     assert house.counts.refused == {"too-many-from-address": 48}
     assert flaky.calls <= 52
+    for sock in knocks:
+        sock.close()
+
+
+@pytest.mark.parametrize(("each_s", "shut_s"), [(0.001, 0.07), (0.0, SHUT_S)])
+async def test_a_crowd_has_an_eighth_of_the_time(
+    house: House, each_s: float, shut_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def needed_s() -> float:
+        return sum(house.counts.refused.values()) * each_s
+
+    monkeypatch.setattr(house.door._slots, "refusal", lambda *_: "banned")
+    monkeypatch.setattr(time, "thread_time", needed_s)
+    knocks = [house.knock() for _ in range(10)]
+    async with trio.open_nursery() as nursery:
+        told_s = house.door._see_to_all(nursery, house.take)
+    house.door._sock.close()
+
+    assert house.counts.refused == {"banned": 10}
+    assert told_s == pytest.approx(shut_s)
     for sock in knocks:
         sock.close()
 
