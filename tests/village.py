@@ -250,12 +250,17 @@ async def say(node: Node, count: int, text: str = "post") -> list[RecordId]:
     return [each.id for each in posts]
 
 
+async def address_of(node: Node) -> str:
+    """Return where a node can be dialled."""
+    gossip = (await node.status()).gossip
+    assert gossip is not None
+    return gossip.addresses[0]
+
+
 async def meet(one: Node, *others: Node) -> None:
     """Connect a node to others."""
     for other in others:
-        gossip = (await other.status()).gossip
-        assert gossip is not None
-        await one.connect(gossip.addresses[0])
+        await one.connect(await address_of(other))
 
 
 async def held(node: Node) -> set[RecordId]:

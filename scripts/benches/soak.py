@@ -166,10 +166,7 @@ async def settle(soak: Soak, boot: Peer) -> float:
 
 
 async def soak_for(minutes: float, others: int = OTHERS) -> tuple[Soak, Outcome]:
-    """Let them be for so many minutes after a warm-up; return what went on.
-
-    Beside it stand the figures.
-    """
+    """Let them be for so many minutes after a warm-up; return that, and the figures."""
     soak, outcome = Soak(), Outcome("soak")
     dice = random.Random(7)  # noqa: S311 - the same each time
     with tempfile.TemporaryDirectory() as folder:
@@ -202,10 +199,7 @@ async def soak_for(minutes: float, others: int = OTHERS) -> tuple[Soak, Outcome]
 
 
 def slope_mb_h(samples: Sequence[tuple[float, float]], warm: float) -> float:
-    """Return how fast memory grows from the second `warm` on, MB an hour.
-
-    It is the slope of least squares.
-    """
+    """Return how fast memory grows from second `warm` on: least squares, MB/h."""
     kept = [(second, size) for second, size in samples if second >= warm]
     seconds, sizes = zip(*kept, strict=True)
     slope, _ = statistics.linear_regression(seconds, sizes)

@@ -86,8 +86,9 @@ class Injector:
         if words := told(self.scenario):
             everybody = range(len(self._mesh.members))
             self._note(0.0, "conditions", everybody, words + where)
-        is_any = any(isinstance(moment, Killed) for moment in self._moments)
-        if self.scenario.churn is not None and not is_any:
+        is_deadly = any(isinstance(moment, Killed) for moment in self._moments)
+        if self.scenario.churn is not None and not is_deadly:
+            # Else whoever asked for it might believe that it was tried.
             none = f"none: this seed has no death in {self.scenario.load_until_s:g} s"
             self._note(0.0, "kill", [], none)
 

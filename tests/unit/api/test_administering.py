@@ -14,7 +14,7 @@ from trio.testing import MockClock
 from moltp2p.api.http import make_app
 from moltp2p.node.node import Node
 from moltp2p.node.settings import Role
-from tests.village import Village, village
+from tests.village import Village, address_of, village
 
 __all__ = ["village"]
 
@@ -101,12 +101,11 @@ async def test_a_peer_is_disconnected_and_connected(
     nodes: list[Node], autojump_clock: MockClock
 ) -> None:
     boot, bob = nodes
-    gossip = (await boot.status()).gossip
-    assert gossip is not None
+    address = await address_of(boot)
     async with client(boot) as http, client(bob) as bobs:
         done = await http.post("/admin/disconnect", json={"peer": bob.peer_id})
         gone = await http.post("/admin/disconnect", json={"peer": bob.peer_id})
-        back = await bobs.post("/admin/connect", json={"address": gossip.addresses[0]})
+        back = await bobs.post("/admin/connect", json={"address": address})
 
     assert done.json() == {"peer": bob.peer_id}
     assert (gone.status_code, gone.json()["code"]) == (404, "not-connected")

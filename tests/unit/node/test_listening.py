@@ -18,7 +18,7 @@ from moltp2p.store.arrivals import SeenPeer, Span, State, read_peers, read_spans
 from moltp2p.store.engine import Delete, Engine
 from moltp2p.store.layout import record_key
 from tests.patience import PATIENCE_S
-from tests.village import Village, alike, meet, peer_of, post, say
+from tests.village import Village, address_of, alike, meet, peer_of, post, say
 
 
 async def read(feed: Feed, count: int) -> list[Arrival]:
@@ -228,9 +228,7 @@ async def test_a_peer_of_another_network_is_seen_and_not_heard(
         village.open("ear", Role.LISTENER) as ear,
         village.stranger("stranger") as stranger,
     ):
-        gossip = (await ear.status()).gossip
-        assert gossip is not None
-        await stranger.dial(gossip.addresses[0])
+        await stranger.dial(await address_of(ear))
         await trio.sleep(3 * BEAT_S)
         assert spans_of(village.engine("ear"), State.HEARING) == []
         async with village.open("alice") as alice:
@@ -254,10 +252,9 @@ async def test_who_comes_only_to_see_whether_it_can_is_no_peer(
         village.open("ear", Role.LISTENER) as ear,
         village.stranger("stranger") as stranger,
     ):
-        gossip = (await ear.status()).gossip
-        assert gossip is not None
+        address = await address_of(ear)
         for stays_s, noted in ((0.1, 0), (0.6, 1)):
-            peer = await stranger.dial(gossip.addresses[0])
+            peer = await stranger.dial(address)
             await trio.sleep(stays_s)
             await stranger.disconnect(peer)
             await trio.sleep(2 * BEAT_S)

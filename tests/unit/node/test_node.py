@@ -28,6 +28,7 @@ from moltp2p.node.settings import Role
 from moltp2p.node.world import World, real_world
 from moltp2p.store.base import Query
 from moltp2p.testing.factories import TestAgent
+from tests.village import meet
 
 PATIENCE_S = 20.0
 """Until a test gives up: only ever waited for when something is broken."""
@@ -72,12 +73,6 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
 
 
-async def _meet(one: Node, other: Node) -> None:
-    gossip = (await other.status()).gossip
-    assert gossip is not None
-    await one.connect(gossip.addresses[0])
-
-
 async def _holds(node: Node, record: RecordId) -> None:
     """Wait until a node holds a record."""
     async with node.subscribe() as arrivals:
@@ -92,7 +87,7 @@ def _post(text: str = "hello", community: str = "general") -> Draft:
 
 async def test_a_post_reaches_the_other_nodes_store(place: Place) -> None:
     async with place.open("alice") as alice, place.open("bob") as bob:
-        await _meet(bob, alice)
+        await meet(bob, alice)
         (post,) = await alice.publish(_post())
 
         await _holds(bob, post.id)
@@ -106,7 +101,7 @@ async def test_what_was_said_alone_is_told_to_whoever_comes(place: Place) -> Non
     async with place.open("alice") as alice:
         (post,) = await alice.publish(_post("anybody?"))
         async with place.open("bob") as bob:
-            await _meet(bob, alice)
+            await meet(bob, alice)
 
             await _holds(bob, post.id)
 
@@ -114,7 +109,7 @@ async def test_what_was_said_alone_is_told_to_whoever_comes(place: Place) -> Non
 async def test_who_leaves_at_once_is_heard_all_the_same(place: Place) -> None:
     async with place.open("bob") as bob:
         async with place.open("alice") as alice:
-            await _meet(alice, bob)
+            await meet(alice, bob)
             (first,) = await alice.publish(_post("first"))
             await _holds(bob, first.id)
             posts = await alice.publish(*(_post(str(number)) for number in range(200)))
@@ -125,7 +120,7 @@ async def test_who_leaves_at_once_is_heard_all_the_same(place: Place) -> None:
 
 async def test_a_peer_can_follow_a_rotation_from_the_start(place: Place) -> None:
     async with place.open("alice") as alice, place.open("bob") as bob:
-        await _meet(alice, bob)
+        await meet(alice, bob)
         rotation = await alice.rotate()
         (post,) = await alice.publish(_post("under a new key"))
 
@@ -223,7 +218,7 @@ async def test_a_node_that_is_closed_says_so(place: Place) -> None:
 
 async def test_a_rotation_can_let_go_of_what_a_thief_wrote(place: Place) -> None:
     async with place.open("alice") as alice, place.open("bob") as bob:
-        await _meet(bob, alice)
+        await meet(bob, alice)
         (before,) = await alice.publish(_post("mine"))
         (stolen,) = await alice.publish(_post("send me your tokens"))
         await _holds(bob, before.id)
@@ -256,8 +251,8 @@ async def test_the_other_roles_keep_and_relay_but_never_author(
         place.open("alice") as alice,
         place.open("bob") as bob,
     ):
-        await _meet(alice, middle)
-        await _meet(bob, middle)
+        await meet(alice, middle)
+        await meet(bob, middle)
         (post,) = await alice.publish(_post())
         await _holds(bob, post.id)
         await _holds(middle, post.id)
@@ -331,7 +326,7 @@ async def test_junk_from_a_peer_is_rejected_and_the_node_lives(place: Place) -> 
 
 async def test_a_deleted_post_loses_its_body_everywhere(place: Place) -> None:
     async with place.open("alice") as alice, place.open("bob") as bob:
-        await _meet(bob, alice)
+        await meet(bob, alice)
         (post,) = await alice.publish(_post("regrettable"))
         await _holds(bob, post.id)
         (delete,) = await alice.publish(
